@@ -1,0 +1,31 @@
+//! The words all stages share: records, clock, city, alerts, and the interfaces between stages.
+//!
+//! What it does: types, their compact encoding, and the traits through which the dashboard
+//! reaches alerts and history. What it does not do: no I/O, no tokio, no policy.
+//! How it fails: parsing and decoding return typed errors; nothing here panics.
+
+mod alert;
+mod city;
+mod city_load;
+mod codec;
+mod config_error;
+mod history;
+mod ledger;
+mod record;
+mod register;
+mod time;
+
+pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, TransitionKind};
+pub use city::{Area, AreaKind, City, DeviceSpec, Property, Service, ServiceGroup, Threshold};
+pub use codec::{CodecError, decode_batch, encode_batch};
+pub use config_error::{ConfigError, ConfigFiles};
+pub use history::{
+    Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
+    SeriesPoints,
+};
+pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
+pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
+pub use register::{
+    Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError,
+};
+pub use time::{TimeError, Timestamp};
