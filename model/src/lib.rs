@@ -11,6 +11,7 @@ mod codec;
 mod config_error;
 mod history;
 mod ledger;
+mod quarantine;
 mod record;
 mod register;
 mod time;
@@ -24,6 +25,7 @@ pub use history::{
     SeriesPoints,
 };
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
+pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
 pub use register::{
     Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError,

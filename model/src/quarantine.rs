@@ -1,0 +1,37 @@
+//! Refused messages as the dashboard sees them.
+
+use serde::Serialize;
+
+use crate::{QuarantineReason, Timestamp};
+
+/// One refused message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QuarantineRow {
+    /// When it reached us.
+    pub at: Timestamp,
+    /// Door.
+    pub source: String,
+    /// Topic, control characters replaced.
+    pub topic: String,
+    /// Device, as far as the topic named one.
+    pub device: Option<String>,
+    /// Why.
+    pub reason: QuarantineReason,
+    /// Why, in words for the device's owner.
+    pub detail: String,
+    /// The payload as text, cut at 1 KiB, control characters replaced.
+    pub payload: String,
+}
+
+/// The quarantine as the dashboard uses it. Calls block on the disk.
+pub trait QuarantineStore: Send + Sync {
+    /// Newest first, optionally of one device.
+    ///
+    /// # Errors
+    /// The store's own trouble.
+    fn newest(
+        &self,
+        device: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>>;
+}
