@@ -128,6 +128,9 @@ pub enum RegisterError {
         /// When, wall time.
         at: Timestamp,
     },
+    /// The idempotency key was used for another request.
+    #[error("idempotency key `{0}` was used for another request")]
+    KeyReused(String),
     /// The store's own trouble.
     #[error("alert register: {0}")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,1 +1,11 @@
-//! stub
+//! What the end-to-end tests share: the real binaries, real servers, a strict fake of InfluxDB 2.
+//!
+//! Every process is started on free ports in a temporary folder and ended by its id.
+
+pub mod feeds;
+pub mod http;
+pub mod influx_fake;
+pub mod process;
+
+pub use http::Api;
+pub use process::{Ioc, IocOptions, Mosquitto, simulate, wait_until};

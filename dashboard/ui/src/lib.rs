@@ -1,1 +1,21 @@
-//! stub
+//! The operators' page, embedded in the binary.
+//!
+//! What it does: `build.rs` builds the Svelte page of this folder with npm and Vite, and [`get`]
+//! hands out its files by path. What it does not: HTTP; caching headers, the content security
+//! policy and the fall-back to `index.html` are the dashboard's.
+//!
+//! Data flow: `page/` → `vite build` → `$OUT_DIR/ui` → `rust-embed` → [`get`]. File names under
+//! `assets/` carry a hash of their content, so they may be cached for ever; `index.html` may not.
+//!
+//! How it fails: the build stops with npm's own words when npm is missing or fails. With
+//! `IOC_UI_DIST=dir` a prebuilt page is taken instead, and with `IOC_UI=skip` a placeholder page
+//! that says so. At run time nothing can fail: the files are part of the program.
+//!
+//! The page needs this much of a content security policy, and no more: `default-src 'self';
+//! connect-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src
+//! 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';
+//! trusted-types svelte-trusted-html default`.
+
+mod embed;
+
+pub use embed::{get, paths};

@@ -1,0 +1,45 @@
+# The one door: make run · make test · make lint · make bench · make ci
+SHELL := /bin/bash
+export CARGO_TERM_COLOR ?= auto
+# CI clones afresh each time: a build folder outside the checkout keeps the dependencies built.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/ioc-ci/target
+endif
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/debug
+DATA ?= data
+MQTT ?= 127.0.0.1:1883
+HTTP ?= 127.0.0.1:8080
+
+.PHONY: run build test lint bench ui-test browser-deps test-deps clean-data ci
+
+## the whole centre on embedded parts with a live simulated city
+run: build
+	@BIN="$(BIN)" DATA="$(DATA)" MQTT="$(MQTT)" HTTP="$(HTTP)" bash tests/run-city.sh
+
+build:
+	cargo build --locked -p ioc -p ioc-sim
+
+## installs what the tests need, runs them all
+test: test-deps build
+	cargo test --locked --workspace
+	$(MAKE) --no-print-directory ui-test
+
+ui-test:
+	bash dashboard/ui/dev/test.sh
+
+test-deps:
+	@bash tests/install-deps.sh
+
+lint:
+	cargo fmt --all --check
+	IOC_UI=skip cargo clippy --locked --workspace --all-targets -- -D warnings
+	bash tests/lint-tree.sh
+
+bench:
+	cargo bench --locked -p ioc-journal -p ioc-ingest -p ioc-rules -p ioc-history
+	cargo build --locked --release -p ioc -p ioc-sim
+	BIN="$(TARGET)/release" bash tests/bench-chain.sh
+
+clean-data:
+	rm -rf "$(DATA)"

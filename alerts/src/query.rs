@@ -1,0 +1,86 @@
+//! Reading the register.
+
+use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, RegisterError, Timestamp};
+use rusqlite::{Connection, types::Value};
+
+use crate::schema::{newest_change, parse, severity, store};
+
+/// Most rows one call returns.
+const MAX_ROWS: usize = 10_000;
+
+pub(crate) fn list(
+    db: &Connection,
+    f: &AlertFilter,
+) -> Result<(Vec<AlertRow>, u64), RegisterError> {
+    // One snapshot for the rows and the number.
+    let tx = db.unchecked_transaction().map_err(store)?;
+    let newest = newest_change(&tx)?;
+    let (sql, values) = select(f);
+    let mut statement = tx.prepare_cached(&sql).map_err(store)?;
+    let texts = statement
+        .query_map(rusqlite::params_from_iter(values), |r| r.get::<_, String>(0))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(store)?;
+    let rows = texts.iter().map(|t| parse(t)).collect::<Result<Vec<_>, _>>()?;
+    Ok((rows, newest))
+}
+
+/// Only the shape of the filter reaches the text of the query; what users wrote is bound.
+fn select(f: &AlertFilter) -> (String, Vec<Value>) {
+    let mut sql = String::from("SELECT row FROM alert WHERE 1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut and = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if f.open_only {
+        and("open = ?", 1.into());
+    }
+    for (column, wanted) in [("service", &f.service), ("area", &f.area), ("device", &f.device)] {
+        if let Some(wanted) = wanted {
+            and(&format!("{column} = ?"), wanted.clone().into());
+        }
+    }
+    if let Some(severity) = f.min_severity {
+        and("severity >= ?", (severity as i64).into());
+    }
+    if let Some(change) = f.after_change {
+        and("change > ?", change.cast_signed().into());
+    }
+    if let Some((time, id)) = &f.before {
+        and("(raised_at, id) < (?, ", time.0.into());
+        sql.push_str("?)");
+        values.push(id.clone().into());
+    }
+    sql.push_str(match f.after_change {
+        Some(_) => " ORDER BY change",
+        None => " ORDER BY raised_at DESC, id DESC",
+    });
+    sql.push_str(" LIMIT ?");
+    values.push((f.limit.clamp(1, MAX_ROWS) as i64).into());
+    (sql, values)
+}
+
+pub(crate) fn audit(db: &Connection, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
+    db.prepare_cached(
+        "SELECT seq, action, actor, at, severity, value, note FROM audit
+         WHERE alert = ?1 ORDER BY seq",
+    )
+    .and_then(|mut s| {
+        s.query_map([&id.0], |r| {
+            Ok(AuditRow {
+                seq: r.get::<_, i64>(0)?.cast_unsigned(),
+                alert: id.clone(),
+                action: r.get(1)?,
+                actor: r.get(2)?,
+                at: Timestamp(r.get(3)?),
+                severity: severity(r, 4)?,
+                value: r.get(5)?,
+                note: r.get(6)?,
+            })
+        })?
+        .collect()
+    })
+    .map_err(store)
+}

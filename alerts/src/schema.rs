@@ -1,0 +1,136 @@
+//! Tables, and how a row is written and read.
+
+use ioc_model::{AlertRow, Condition, RegisterError, Severity};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alert (
+  id TEXT PRIMARY KEY, change INTEGER NOT NULL, raised_at INTEGER NOT NULL,
+  open INTEGER NOT NULL, severity INTEGER NOT NULL, service TEXT NOT NULL, area TEXT NOT NULL,
+  device TEXT, row TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS alert_change ON alert (change);
+CREATE INDEX IF NOT EXISTS alert_open ON alert (open, raised_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_at DESC, id DESC);
+CREATE TABLE IF NOT EXISTS audit (
+  seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
+  at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT);
+CREATE INDEX IF NOT EXISTS audit_alert ON audit (alert, seq);
+CREATE TABLE IF NOT EXISTS request (
+  key TEXT PRIMARY KEY, user TEXT NOT NULL, alert TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+pub(crate) const CURSOR: &str = "cursor";
+const CHANGE: &str = "change";
+
+pub(crate) fn store<E: std::error::Error + Send + Sync + 'static>(e: E) -> RegisterError {
+    RegisterError::Store(Box::new(e))
+}
+
+pub(crate) fn open(path: &std::path::Path) -> Result<Connection, RegisterError> {
+    let db = Connection::open(path).map_err(store)?;
+    db.pragma_update(None, "journal_mode", "WAL").map_err(store)?;
+    db.pragma_update(None, "synchronous", "FULL").map_err(store)?;
+    db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
+    db.execute_batch(SCHEMA).map_err(store)?;
+    Ok(db)
+}
+
+pub(crate) fn meta(db: &Connection, key: &str) -> Result<u64, RegisterError> {
+    let value: Option<i64> = db
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+        .and_then(|mut s| s.query_row([key], |r| r.get(0)).optional())
+        .map_err(store)?;
+    Ok(value.map_or(0, i64::cast_unsigned))
+}
+
+pub(crate) fn set_meta(db: &Connection, key: &str, value: u64) -> Result<(), RegisterError> {
+    db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
+        .and_then(|mut s| s.execute(params![key, value.cast_signed()]))
+        .map_err(store)?;
+    Ok(())
+}
+
+/// Position of the newest change of any alert.
+pub(crate) fn newest_change(db: &Connection) -> Result<u64, RegisterError> {
+    meta(db, CHANGE)
+}
+
+pub(crate) fn read_row(db: &Connection, id: &str) -> Result<Option<AlertRow>, RegisterError> {
+    db.prepare_cached("SELECT row FROM alert WHERE id = ?1")
+        .and_then(|mut s| s.query_row([id], |r| r.get::<_, String>(0)).optional())
+        .map_err(store)?
+        .map(|text| parse(&text))
+        .transpose()
+}
+
+pub(crate) fn parse(text: &str) -> Result<AlertRow, RegisterError> {
+    serde_json::from_str(text).map_err(store)
+}
+
+/// Writes `row` as the next change and gives it its numbers.
+pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), RegisterError> {
+    row.change = meta(tx, CHANGE)? + 1;
+    row.ver += 1;
+    set_meta(tx, CHANGE, row.change)?;
+    let open = row.condition == Condition::Active || !row.acknowledged;
+    let text = serde_json::to_string(row).map_err(store)?;
+    tx.prepare_cached(
+        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (id) DO UPDATE SET change = ?2, open = ?4, severity = ?5, row = ?9",
+    )
+    .and_then(|mut s| {
+        s.execute(params![
+            row.id.0,
+            row.change.cast_signed(),
+            row.raised_at.0,
+            open,
+            row.severity as u8,
+            &*row.service,
+            &*row.area,
+            row.device.as_deref(),
+            text,
+        ])
+    })
+    .map_err(store)?;
+    Ok(())
+}
+
+/// What an audit line says besides its alert.
+pub(crate) struct AuditLine<'a> {
+    pub action: &'a str,
+    pub actor: &'a str,
+    pub at: i64,
+    pub severity: Severity,
+    pub value: Option<f64>,
+    pub note: Option<&'a str>,
+}
+
+pub(crate) fn write_audit(
+    tx: &Transaction<'_>,
+    alert: &str,
+    line: &AuditLine<'_>,
+) -> Result<(), RegisterError> {
+    tx.prepare_cached(
+        "INSERT INTO audit (alert, action, actor, at, severity, value, note)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .and_then(|mut s| {
+        s.execute(params![
+            alert,
+            line.action,
+            line.actor,
+            line.at,
+            line.severity as u8,
+            line.value,
+            line.note
+        ])
+    })
+    .map_err(store)?;
+    Ok(())
+}
+
+/// A severity column; an unknown number (a damaged row) shows as the highest.
+pub(crate) fn severity(r: &Row<'_>, column: usize) -> rusqlite::Result<Severity> {
+    Ok(Severity::from_u8(r.get(column)?).unwrap_or(Severity::Emergency))
+}

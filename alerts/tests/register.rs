@@ -1,0 +1,174 @@
+//! The register as the app and the dashboard use it.
+
+use std::sync::{Arc, Mutex};
+
+use ioc_alerts::Register;
+use ioc_model::{
+    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Condition, Entity, RegisterError,
+    Severity, Text, Timestamp, Transition, TransitionKind,
+};
+
+fn transition(position: u64, start: i64, kind: TransitionKind, severity: Severity) -> Transition {
+    let entity = Entity::Device("river-cam-le".into());
+    Transition {
+        position,
+        alert: AlertId::new("flood-level", &entity, Timestamp(start)),
+        rule: "flood-level".into(),
+        entity,
+        device: Some("river-cam-le".into()),
+        area: "cam_le".into(),
+        service: "river".into(),
+        time: Timestamp(start + position as i64),
+        kind,
+        severity,
+        value: Some(2.5),
+        limit: Some(2.0),
+        unit: "m".into(),
+        name: Text { vi: "Lũ".into(), en: "Flood".into() },
+        message: Text { vi: format!("v{position}"), en: format!("e{position}") },
+    }
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    heard: Arc<Mutex<Vec<AlertRow>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), heard: Arc::default() }
+    }
+
+    fn open(&self) -> Register {
+        let heard = Arc::clone(&self.heard);
+        Register::open(
+            &self.dir.path().join("alerts.sqlite"),
+            Arc::new(move |rows| heard.lock().expect("no panic").extend_from_slice(rows)),
+        )
+        .expect("opens")
+    }
+}
+
+fn acknowledge(alert: &AlertId, user: &str, key: Option<&str>) -> Acknowledge {
+    Acknowledge {
+        alert: alert.clone(),
+        user: user.into(),
+        note: Some("đã báo phường".into()),
+        idempotency_key: key.map(Into::into),
+        at: Timestamp(9_000),
+    }
+}
+
+#[test]
+fn replay_after_a_crash_changes_nothing() {
+    use TransitionKind::{Clear, Raise, Severity as Step};
+    let bench = Bench::new();
+    let all = [
+        transition(10, 1_000, Raise, Severity::Minor),
+        transition(11, 1_000, Step, Severity::Critical),
+        transition(12, 1_000, Clear, Severity::Critical),
+        transition(13, 5_000, Raise, Severity::Minor),
+    ];
+    let register = bench.open();
+    register.apply(12, &all[..2]).expect("applies");
+    drop(register);
+    let register = bench.open();
+    assert_eq!(register.cursor().expect("reads"), 12);
+    register.apply(20, &all).expect("applies");
+    register.apply(20, &all).expect("applies again");
+    let (rows, newest) =
+        register.list(&AlertFilter { limit: 10, ..AlertFilter::default() }).expect("lists");
+    assert_eq!(rows.len(), 2);
+    assert_eq!(newest, 4, "four transitions, four changes");
+    assert_eq!(rows[1].condition, Condition::Returned);
+    assert_eq!(rows[1].severity_max, Severity::Critical);
+    assert_eq!(rows[1].message.vi, "v12");
+    let changes: Vec<u64> = bench.heard.lock().expect("no panic").iter().map(|r| r.change).collect();
+    assert_eq!(changes, [1, 2, 3, 4]);
+    let actions: Vec<String> =
+        register.audit(&rows[1].id).expect("reads").into_iter().map(|a| a.action).collect();
+    assert_eq!(actions, ["raise", "severity", "clear"]);
+}
+
+#[test]
+fn acknowledging_twice_tells_who_was_first_and_a_repeated_request_is_no_conflict() {
+    let bench = Bench::new();
+    let register = bench.open();
+    let raise = transition(1, 1_000, TransitionKind::Raise, Severity::Major);
+    register.apply(2, std::slice::from_ref(&raise)).expect("applies");
+    let row = register.acknowledge(&acknowledge(&raise.alert, "lan", Some("k1"))).expect("first");
+    assert!(row.acknowledged);
+    assert_eq!(row.acknowledged_by.as_deref(), Some("lan"));
+    let again = register.acknowledge(&acknowledge(&raise.alert, "lan", Some("k1")));
+    assert_eq!(again.expect("same request").change, row.change);
+    match register.acknowledge(&acknowledge(&raise.alert, "minh", None)) {
+        Err(RegisterError::AlreadyAcknowledged { by, .. }) => assert_eq!(by, "lan"),
+        other => unreachable!("expected a conflict, got {other:?}"),
+    }
+    assert!(matches!(
+        register.acknowledge(&acknowledge(&raise.alert, "minh", Some("k1"))),
+        Err(RegisterError::KeyReused(_))
+    ));
+    assert!(matches!(
+        register.acknowledge(&acknowledge(&AlertId("0".into()), "minh", None)),
+        Err(RegisterError::NotFound(_))
+    ));
+}
+
+#[test]
+fn the_open_list_keeps_returned_alerts_until_they_are_acknowledged() {
+    let bench = Bench::new();
+    let register = bench.open();
+    let raise = transition(1, 1_000, TransitionKind::Raise, Severity::Major);
+    let clear = transition(2, 1_000, TransitionKind::Clear, Severity::Major);
+    register.apply(3, &[raise.clone(), clear]).expect("applies");
+    let open = AlertFilter { open_only: true, limit: 10, ..AlertFilter::default() };
+    assert_eq!(register.list(&open).expect("lists").0.len(), 1);
+    register.acknowledge(&acknowledge(&raise.alert, "lan", None)).expect("acknowledges");
+    assert!(register.list(&open).expect("lists").0.is_empty());
+}
+
+#[test]
+fn filters_bind_hostile_text_and_pages_meet_without_overlap() {
+    let bench = Bench::new();
+    let register = bench.open();
+    let raises: Vec<_> = (0..25)
+        .map(|i| transition(i, 1_000 * (i as i64 / 2), TransitionKind::Raise, Severity::Info))
+        .map(|mut t| {
+            t.alert = AlertId(format!("{:032x}", t.position));
+            t
+        })
+        .collect();
+    register.apply(25, &raises).expect("applies");
+    let hostile =
+        AlertFilter { service: Some("' OR 1=1 --".into()), limit: 50, ..AlertFilter::default() };
+    assert!(register.list(&hostile).expect("lists").0.is_empty());
+    let mut seen = Vec::new();
+    let mut filter = AlertFilter { limit: 7, ..AlertFilter::default() };
+    loop {
+        let (rows, _) = register.list(&filter).expect("lists");
+        let Some(last) = rows.last() else { break };
+        filter.before = Some((last.raised_at, last.id.0.clone()));
+        seen.extend(rows.into_iter().map(|r| r.id.0));
+    }
+    assert_eq!(seen.len(), 25);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 25);
+    let resumed =
+        AlertFilter { after_change: Some(20), limit: 100, ..AlertFilter::default() };
+    let changes: Vec<u64> =
+        register.list(&resumed).expect("lists").0.iter().map(|r| r.change).collect();
+    assert_eq!(changes, [21, 22, 23, 24, 25]);
+}
+
+#[test]
+fn a_journal_cut_short_lets_its_positions_be_used_again() {
+    let bench = Bench::new();
+    let register = bench.open();
+    let raise = transition(100, 1_000, TransitionKind::Raise, Severity::Major);
+    register.apply(101, std::slice::from_ref(&raise)).expect("applies");
+    register.journal_ends_at(90).expect("rewinds");
+    let other = transition(95, 7_000, TransitionKind::Raise, Severity::Major);
+    assert_eq!(register.apply(96, &[other]).expect("applies").len(), 1);
+}

@@ -1,0 +1,57 @@
+//! `ioc check`.
+
+use ioc_model::{City, ConfigError, ConfigFiles};
+use ioc_rules::RuleSet;
+
+use crate::cli::ConfigArgs;
+use crate::exit::BadConfig;
+use crate::settings::Settings;
+use crate::{config, settings};
+
+/// Everything a start needs, checked.
+pub(crate) struct Checked {
+    pub settings: Settings,
+    pub city: City,
+    pub rules: RuleSet,
+}
+
+pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<()> {
+    let files = config::read(args)?;
+    let checked = load(&files)?;
+    let tests = checked.rules.run_tests(&checked.city);
+    let (failed, passed): (Vec<_>, Vec<_>) = tests.into_iter().partition(Result::is_err);
+    let mistakes: Vec<ConfigError> = failed.into_iter().filter_map(Result::err).collect();
+    if !mistakes.is_empty() {
+        return Err(BadConfig(mistakes).into());
+    }
+    println!(
+        "ok: {} areas, {} services, {} properties, {} thresholds, {} devices, {} rules, {} rule tests passed",
+        checked.city.areas.len(),
+        checked.city.services.len(),
+        checked.city.properties.len(),
+        checked.city.thresholds.len(),
+        checked.city.devices.len(),
+        checked.rules.infos().len(),
+        passed.len(),
+    );
+    Ok(())
+}
+
+/// Reads settings, city and rules; all mistakes of all three at once.
+pub(crate) fn load(files: &ConfigFiles) -> Result<Checked, BadConfig> {
+    let mut mistakes = Vec::new();
+    let settings = settings::load(files).map_err(|e| mistakes.extend(e)).ok();
+    let city = City::load(files).map_err(|e| mistakes.extend(e)).ok();
+    let rules = city
+        .as_ref()
+        .and_then(|city| RuleSet::load(files, city).map_err(|e| mistakes.extend(e)).ok());
+    match (settings, city, rules) {
+        (Some(settings), Some(city), Some(rules)) if mistakes.is_empty() => {
+            Ok(Checked { settings, city, rules })
+        }
+        _ => {
+            mistakes.sort();
+            Err(BadConfig(mistakes))
+        }
+    }
+}

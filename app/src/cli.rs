@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A city's intelligent operations centre: MQTT in, rules, alerts, history, live dashboard.
+#[derive(Parser)]
+#[command(name = "ioc", version, about, after_help = "\
+Examples:
+  ioc run                                  the whole centre with the city of Đà Nẵng, on loopback
+  ioc run --config /etc/ioc --data /var/lib/ioc --mqtt-listen 0.0.0.0:1883
+  ioc check --config /etc/ioc              every mistake with file:line:column, then exit
+  ioc user add lan --role operator         an account for the dashboard
+
+A first reading, from any machine with Mosquitto's clients:
+  mosquitto_pub -p 1883 -q 1 -t ioc/v1/hai_chau/air/my-sensor/obs \\
+    -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
+
+Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
+Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the centre until SIGINT or SIGTERM; a second signal ends it at once
+    Run(RunArgs),
+    /// Check the configuration and the rules, say every mistake, and exit
+    Check(ConfigArgs),
+    /// Manage the dashboard's accounts
+    User(UserArgs),
+    /// Print the version
+    Version,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct ConfigArgs {
+    /// Configuration folder; without it the copy of Đà Nẵng inside the binary is used
+    #[arg(long, env = "IOC_CONFIG", value_name = "DIR")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Folder for journal, alerts, history and accounts; made if missing [default: ./data]
+    #[arg(long, env = "IOC_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where devices publish; port 0 picks a free one [default: 127.0.0.1:1883]
+    #[arg(long, env = "IOC_MQTT_LISTEN", value_name = "ADDR:PORT")]
+    pub mqtt_listen: Option<SocketAddr>,
+    /// Where the dashboard is served; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "IOC_HTTP_LISTEN", value_name = "ADDR:PORT")]
+    pub http_listen: Option<SocketAddr>,
+    /// What time it is: `wall` for live operation, `event` when recorded feeds are replayed
+    /// (time is then what the readings say, so a replay gives the same alerts at any speed)
+    #[arg(long, env = "IOC_CLOCK", value_name = "wall|event")]
+    pub clock: Option<crate::settings::Clock>,
+    /// Which messages are logged, such as `info` or `ioc_ingest=debug`
+    #[arg(long, env = "IOC_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+#[derive(Args)]
+pub(crate) struct UserArgs {
+    /// The data folder of the centre
+    #[arg(long, env = "IOC_DATA", default_value = "data", value_name = "DIR", global = true)]
+    pub data: PathBuf,
+    #[command(subcommand)]
+    pub action: UserAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserAction {
+    /// Add an account; its random password is printed once
+    Add {
+        /// Name to sign in with
+        name: String,
+        /// viewer reads, operator also acknowledges, administrator also manages users
+        #[arg(long, default_value = "operator")]
+        role: String,
+    },
+    /// Give an account a new random password, printed once, and end its sessions
+    Reset {
+        /// Name to sign in with
+        name: String,
+    },
+    /// Close an account and end its sessions
+    Disable {
+        /// Name to sign in with
+        name: String,
+    },
+    /// List accounts
+    List,
+}

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use ioc_model::{Entry, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::EntryJournal;
+
+/// The wall clock, ms since the epoch.
+pub(crate) fn wall() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |d| d.as_millis() as i64))
+}
+
+/// Writes what the wall clock says into the journal once a second, so that rules need no clock.
+/// A full journal makes it wait; a missed second is not made up for.
+pub(crate) async fn tick(journal: EntryJournal, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = every.tick() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            appended = journal.append(vec![Entry::Tick(wall())]) => { appended?; }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ioc_model::HistoryStore;
+use tokio_util::sync::CancellationToken;
+
+use super::{EntryJournal, Progress};
+
+/// Time between two attempts to make history durable.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+
+/// Writes the journal into history. A store that is down only makes its cursor lag.
+pub(crate) struct HistoryStage {
+    pub store: Arc<dyn HistoryStore>,
+    pub journal: EntryJournal,
+    pub progress: Arc<Progress>,
+}
+
+impl HistoryStage {
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let from = self.store.cursor().await?;
+        let mut reader = self.journal.reader("history", from);
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = flush.tick() => {
+                    self.flush().await;
+                    continue;
+                }
+                batch = reader.next() => batch?,
+            };
+            let Some(batch) = batch else { break };
+            tokio::select! {
+                // A batch that is not taken will be read again: the cursor has not passed it.
+                () = stop.cancelled() => break,
+                appended = self.store.append(batch.first, &batch.entries) => appended?,
+            }
+        }
+        self.flush().await;
+        Ok(())
+    }
+
+    async fn flush(&self) {
+        match self.store.flush().await {
+            Ok(cursor) => {
+                self.journal.set_cursor("history", cursor);
+                self.progress.history.store(cursor, Relaxed);
+            }
+            Err(e) => tracing::warn!(error = %e, "history is not durable yet, the journal keeps it"),
+        }
+    }
+}

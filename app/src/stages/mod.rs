@@ -1,0 +1,83 @@
+//! The loops between the journal and the stages: each reads with its own cursor.
+
+mod clock;
+mod history;
+mod live;
+mod rules;
+
+pub(crate) use clock::{tick, wall};
+pub(crate) use history::HistoryStage;
+pub(crate) use live::LiveStage;
+pub(crate) use rules::RulesStage;
+
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+
+use ioc_ingest::{RecordSink, SinkError};
+use ioc_journal::{Codec, Journal};
+use ioc_model::Entry;
+
+/// The journal's codec: it knows entries, the journal does not.
+pub(crate) struct EntryCodec;
+
+impl Codec for EntryCodec {
+    type Entry = Entry;
+
+    fn encode(&self, entries: &[Entry], out: &mut Vec<u8>) {
+        ioc_model::encode_batch(entries, out);
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<Entry>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(ioc_model::decode_batch(bytes)?)
+    }
+}
+
+pub(crate) type EntryJournal = Journal<EntryCodec>;
+
+/// The intake's way into the journal.
+pub(crate) struct JournalSink(pub EntryJournal);
+
+#[async_trait::async_trait]
+impl RecordSink for JournalSink {
+    async fn append(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<futures::future::BoxFuture<'static, Result<(), SinkError>>, SinkError> {
+        let ticket = self.0.append(entries).await.map_err(|e| SinkError(e.to_string()))?;
+        Ok(Box::pin(async move {
+            ticket.await.map(|_position| ()).map_err(|e| SinkError(e.to_string()))
+        }))
+    }
+}
+
+/// How far each reader is, for `/api/v1/status`, `/readyz` and metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub rules: AtomicU64,
+    pub history: AtomicU64,
+    pub live: AtomicU64,
+    /// The engine's now, ms.
+    pub watermark: std::sync::atomic::AtomicI64,
+}
+
+/// Replaces a file so that a crash leaves the old or the new one.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    match path.parent() {
+        Some(dir) => std::fs::File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// Runs blocking work of a stage on the blocking pool; a panic there is the stage's error.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+

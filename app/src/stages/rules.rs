@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ioc_alerts::Register;
+use ioc_journal::Batch;
+use ioc_model::{Entry, Ledger, Transition};
+use ioc_rules::{Engine, EngineConfig, Judged, RuleSet};
+
+use super::{EntryJournal, Progress, blocking, write_atomically};
+
+/// Time between two checkpoints; a restart judges again at most what came in between.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// Judges the journal and hands what changes to the alert register.
+pub(crate) struct RulesStage {
+    engine: Engine,
+    next: u64,
+    checkpoint: PathBuf,
+    register: Arc<Register>,
+    journal: EntryJournal,
+    ledger: Arc<Ledger>,
+    /// Records below this position were counted by an earlier process.
+    count_from: u64,
+    progress: Arc<Progress>,
+}
+
+impl RulesStage {
+    /// Takes up the engine where its checkpoint left it; without a usable checkpoint it starts
+    /// from the journal's first entry.
+    pub(crate) fn open(
+        rules: RuleSet,
+        config: EngineConfig,
+        checkpoint: PathBuf,
+        register: Arc<Register>,
+        journal: EntryJournal,
+        ledger: Arc<Ledger>,
+        progress: Arc<Progress>,
+    ) -> anyhow::Result<Self> {
+        let stats = journal.stats();
+        let saved = match std::fs::read(&checkpoint) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e).context("cannot read the rule checkpoint"),
+        };
+        let mut orphaned = Vec::new();
+        let (engine, next) = match saved.map(|b| Engine::restore(rules.clone(), config.clone(), &b))
+        {
+            Some(Ok(restored)) if restored.next_position <= stats.next => {
+                orphaned = restored.orphaned;
+                (restored.engine, restored.next_position)
+            }
+            Some(Ok(_)) => {
+                tracing::warn!("rule checkpoint is ahead of the journal, judging the journal anew");
+                (Engine::new(rules, config), stats.first)
+            }
+            Some(Err(e)) => {
+                tracing::warn!(error = %e, "rule checkpoint not usable, judging the journal anew");
+                (Engine::new(rules, config), stats.first)
+            }
+            None => (Engine::new(rules, config), stats.first),
+        };
+        register.journal_ends_at(stats.next)?;
+        if !orphaned.is_empty() {
+            tracing::info!(alerts = orphaned.len(), "alerts of changed or removed rules returned");
+            let cursor = register.cursor()?;
+            orphaned.iter_mut().for_each(|t| t.position = cursor);
+            register.apply(cursor, &orphaned)?;
+        }
+        let count_from = stats.next;
+        Ok(Self { engine, next, checkpoint, register, journal, ledger, count_from, progress })
+    }
+
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let mut reader = self.journal.reader("rules", self.next);
+        let mut saved = Instant::now();
+        while let Some(batch) = reader.next().await? {
+            self.judge(&batch).await?;
+            if saved.elapsed() >= CHECKPOINT_EVERY {
+                self.save().await?;
+                saved = Instant::now();
+            }
+        }
+        self.save().await
+    }
+
+    async fn judge(&mut self, batch: &Batch<Entry>) -> anyhow::Result<()> {
+        let mut transitions = Vec::new();
+        let mut tally = Tally::default();
+        for (position, entry) in (batch.first..).zip(&batch.entries) {
+            if position < self.next {
+                continue;
+            }
+            let judged = self.engine.step(position, entry, &mut transitions);
+            if let (Entry::Record(r), true) = (entry, position >= self.count_from) {
+                tally.count(&self.ledger, r.source, judged);
+            }
+        }
+        tally.flush(&self.ledger);
+        self.next = self.next.max(batch.first + batch.entries.len() as u64);
+        if !transitions.is_empty() {
+            self.apply(transitions).await?;
+        }
+        self.progress.rules.store(self.next, Relaxed);
+        self.progress.watermark.store(self.engine.now().0, Relaxed);
+        Ok(())
+    }
+
+    async fn apply(&self, transitions: Vec<Transition>) -> anyhow::Result<()> {
+        let (register, next) = (Arc::clone(&self.register), self.next);
+        blocking(move || Ok(register.apply(next, &transitions)?)).await?;
+        Ok(())
+    }
+
+    async fn save(&mut self) -> anyhow::Result<()> {
+        let bytes = self.engine.checkpoint(self.next);
+        let path = self.checkpoint.clone();
+        blocking(move || {
+            write_atomically(&path, &bytes).context("cannot write the rule checkpoint")
+        })
+        .await?;
+        self.journal.set_cursor("rules", self.next);
+        Ok(())
+    }
+}
+
+/// Counts of one batch by door, so that the shared counters are touched once a batch.
+#[derive(Default)]
+struct Tally {
+    source: u16,
+    evaluated: u64,
+    late: u64,
+}
+
+impl Tally {
+    fn count(&mut self, ledger: &Ledger, source: u16, judged: Judged) {
+        if source != self.source {
+            self.flush(ledger);
+            self.source = source;
+        }
+        match judged {
+            Judged::Evaluated => self.evaluated += 1,
+            Judged::Late => self.late += 1,
+            Judged::Tick => {}
+        }
+    }
+
+    fn flush(&mut self, ledger: &Ledger) {
+        if let Some(counters) = ledger.by_index(self.source) {
+            counters.evaluated.fetch_add(std::mem::take(&mut self.evaluated), Relaxed);
+            counters.late.fetch_add(std::mem::take(&mut self.late), Relaxed);
+        }
+    }
+}

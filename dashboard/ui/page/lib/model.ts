@@ -1,0 +1,103 @@
+// The words of docs/protocol.md.
+
+export type Lang = 'vi' | 'en';
+export interface Text { vi: string; en: string }
+export type SeverityName = 'info' | 'minor' | 'major' | 'critical' | 'emergency';
+/** 0 none, 1 info … 5 emergency. */
+export type Level = 0 | 1 | 2 | 3 | 4 | 5;
+
+export interface Entity { kind: 'device' | 'area' | 'service' | 'city'; id?: string }
+
+export interface Alert {
+  id: string;
+  ver: number;
+  change: number;
+  rule: string;
+  entity: Entity;
+  device: string | null;
+  area: string;
+  service: string;
+  severity: SeverityName;
+  severity_max: SeverityName;
+  condition: 'active' | 'returned';
+  acknowledged: boolean;
+  raised_at: number;
+  changed_at: number;
+  cleared_at: number | null;
+  acknowledged_at: number | null;
+  acknowledged_by: string | null;
+  note: string | null;
+  value: number | null;
+  limit: number | null;
+  unit: string;
+  name: Text;
+  message: Text;
+}
+
+export interface Audit {
+  seq: number;
+  action: string;
+  actor: string;
+  at: number;
+  severity: SeverityName;
+  value: number | null;
+  note: string | null;
+}
+
+export interface Area {
+  id: string; code: string; name: Text; kind: string; lat: number; lon: number; area_km2: number;
+}
+export interface Service {
+  id: string; order: number; group: string; name: Text; indicators: string[];
+}
+export interface Property {
+  id: string; name: Text; unit: string; min: number; max: number; digits: number;
+  normal: [number, number] | null;
+}
+export interface Threshold {
+  id: string; unit: string; value: number | null; by_device: Record<string, number>;
+  source: string; effective: string; note: string | null;
+}
+export interface City {
+  name: Text; time_zone: string; view: [number, number, number];
+  areas: Area[]; services: Service[]; properties: Property[]; thresholds: Threshold[];
+}
+
+export interface Device {
+  idx: number; id: string; name: Text; kind: string; service: string; area: string;
+  lat: number | null; lon: number | null; properties: string[]; cadence_s: number; configured: boolean;
+}
+export interface Latest {
+  property: string; time: number; received: number; value: number; quality: number | string;
+}
+export interface Quarantined {
+  at: number; topic: string; reason: string; detail: string; payload: string;
+}
+export interface DeviceDetail extends Device {
+  latest: Latest[]; last_message: number | null; quarantined: Quarantined[];
+}
+
+export interface Indicator {
+  property: string; value: number | null; min: number | null; max: number | null; n: number;
+}
+export interface Tile {
+  id: string; feeds: boolean; devices: number; fresh: number; newest: number | null;
+  indicators: Indicator[]; open_alerts: number; worst: SeverityName | null;
+}
+
+export interface HistoryAnswer {
+  device: string; property: string; unit: string; step: number | null; agg: string | null;
+  truncated: boolean; points: [number, number, number][];
+}
+export interface Rule {
+  id: string; kind: string; service: string; name: Text; file: string; line: number; source: string;
+}
+export interface Session { user: string; role: string }
+
+const LEVELS: Record<string, Level> = { info: 1, minor: 2, major: 3, critical: 4, emergency: 5 };
+export const SEVERITIES: readonly SeverityName[] = ['info', 'minor', 'major', 'critical', 'emergency'];
+
+/** The rank of a severity word; 0 for none and for words of a later version. */
+export function level(name: string | null | undefined): Level {
+  return (name != null && LEVELS[name]) || 0;
+}

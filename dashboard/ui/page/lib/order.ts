@@ -1,0 +1,38 @@
+// The order of the alert list. Rows never move under a reader (console.md C1): while the list is
+// frozen, what is shown stays where it is and new rows wait behind a counter.
+import { level, type Alert } from './model';
+
+export type Sort = 'severity' | 'time';
+
+/** The operators' list: cause holds, or nobody has said that they saw it. */
+export function isOpen(a: Pick<Alert, 'condition' | 'acknowledged'>): boolean {
+  return a.condition === 'active' || !a.acknowledged;
+}
+
+/** Most urgent first: unseen, then severity, then newest; ties by id, so the order is total. */
+export function compare(a: Alert, b: Alert, sort: Sort): number {
+  if (sort === 'severity') {
+    if (a.acknowledged !== b.acknowledged) return a.acknowledged ? 1 : -1;
+    const d = level(b.severity) - level(a.severity);
+    if (d !== 0) return d;
+    if (a.condition !== b.condition) return a.condition === 'active' ? -1 : 1;
+  }
+  return b.raised_at - a.raised_at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+export interface Shown {
+  /** Ids on screen, in order. */
+  ids: readonly string[];
+  /** Ids that wait for the list to be released. */
+  waiting: readonly string[];
+}
+
+/**
+ * The next thing to show. Not frozen: what is wanted. Frozen: what was shown, unmoved and with
+ * nothing taken away, and the new ids waiting.
+ */
+export function next(shown: readonly string[], wanted: readonly string[], frozen: boolean): Shown {
+  if (!frozen || shown.length === 0) return { ids: wanted, waiting: [] };
+  const have = new Set(shown);
+  return { ids: shown, waiting: wanted.filter((id) => !have.has(id)) };
+}

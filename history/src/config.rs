@@ -1,0 +1,94 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the embedded store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmbeddedConfig {
+    /// Points held in memory and not yet written, at most (24 bytes each). When full, `append`
+    /// first flushes: the journal's reader waits, nothing is dropped.
+    pub head_max_points: usize,
+    /// Series held, at most; each costs about 400 bytes of memory. When full, points of further
+    /// series are refused and their records counted as dead-lettered: a device that invents
+    /// event kinds cannot eat the memory.
+    pub max_series: usize,
+}
+
+impl Default for EmbeddedConfig {
+    fn default() -> Self {
+        Self { head_max_points: 1_000_000, max_series: 1_000_000 }
+    }
+}
+
+/// Settings of the InfluxDB 2 store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InfluxConfig {
+    /// `http://host:8086` or `https://…`, without a path (the `influxdb2` crate drops it).
+    pub url: String,
+    /// Organisation.
+    pub org: String,
+    /// Bucket; made if it is missing and the token may.
+    pub bucket: String,
+    /// Days that a bucket made here keeps its points; 0: for ever.
+    pub retention_days: u32,
+    /// File with the token; else the environment variable `IOC_INFLUX_TOKEN`, else none.
+    pub token_file: Option<PathBuf>,
+    /// Database name for reads on `/query`; empty: as the bucket (virtual mapping of InfluxDB 2).
+    pub database: String,
+    /// Compress request bodies.
+    pub gzip: bool,
+    /// Points in one write, at most.
+    pub batch_points: usize,
+    /// A batch that is not full is sent after this time.
+    pub batch_age_ms: u64,
+    /// Points rendered and not yet answered, at most. When full, `append` waits: the journal is
+    /// the spool, its reader stands still, nothing is dropped.
+    pub queue_points: usize,
+    /// Time for one request with its answer.
+    pub timeout_ms: u64,
+    /// First wait after an answer that says busy, or no answer; doubles each time.
+    pub backoff_min_ms: u64,
+    /// Longest wait, also for `Retry-After`.
+    pub backoff_max_ms: u64,
+    /// Wait between probes while the server refuses us (401, 403, 404).
+    pub probe_interval_ms: u64,
+    /// Dead letters kept, at most; the oldest go first, and that is counted.
+    pub dead_letters_max: u64,
+}
+
+impl Default for InfluxConfig {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8086".into(),
+            org: "ioc".into(),
+            bucket: "ioc".into(),
+            retention_days: 0,
+            token_file: None,
+            database: String::new(),
+            gzip: true,
+            batch_points: 5_000,
+            batch_age_ms: 1_000,
+            queue_points: 50_000,
+            timeout_ms: 10_000,
+            backoff_min_ms: 500,
+            backoff_max_ms: 60_000,
+            probe_interval_ms: 30_000,
+            dead_letters_max: 100_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_settings_are_refused() {
+        assert!(serde_json::from_str::<EmbeddedConfig>(r#"{"head_max_point":1}"#).is_err());
+        assert!(serde_json::from_str::<InfluxConfig>(r#"{"token":"secret"}"#).is_err());
+        let c: InfluxConfig = serde_json::from_str(r#"{"bucket":"b"}"#).expect("valid");
+        assert_eq!((c.bucket.as_str(), c.batch_points), ("b", 5_000));
+    }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs the real servers and the browser that the tests use, from Debian; does nothing when
+# they are there.
+set -euo pipefail
+need=()
+want() { [ -x "$1" ] || need+=("$2"); }
+want /usr/sbin/mosquitto mosquitto
+want /usr/bin/mosquitto_pub mosquitto-clients
+want /usr/bin/influxd influxdb
+want /usr/bin/victoria-metrics victoria-metrics
+want /usr/bin/chromium chromium
+if [ ${#need[@]} -gt 0 ]; then
+  echo "installing for the tests: ${need[*]}"
+  if [ "$(id -u)" -ne 0 ]; then echo "run as root, or install these packages by hand" >&2; exit 1; fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${need[@]}"
+fi
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

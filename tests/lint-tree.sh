@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What clippy cannot see.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fail=0
+for f in $(git ls-files '*.sh' '.ci/run'); do bash -n "$f" || fail=1; done
+if git ls-files | grep -E '(^|/)(node_modules|dist|target)/' ; then
+  echo "build products are committed" >&2; fail=1
+fi
+if git grep -nE 'allow\((clippy|dead_code|unused)' -- '*.rs'; then
+  echo "use #[expect(.., reason = \"…\")]" >&2; fail=1
+fi
+if git grep -nE '\btokio::spawn\(' -- '*.rs' ':!tests' ':!simulators' ':!*/tests/*' ; then
+  echo "tasks are spawned on a tracker that is passed in" >&2; fail=1
+fi
+exit $fail

@@ -1,0 +1,1 @@
+//! A strict fake of the InfluxDB 2 API.
