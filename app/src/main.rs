@@ -8,6 +8,7 @@ mod metrics;
 mod run;
 mod settings;
 mod stages;
+mod status;
 mod user;
 
 use clap::Parser;

@@ -1,1 +1,27 @@
-//! stub
+//! The doors of the city: what devices say becomes records in the journal.
+//!
+//! What it does: decodes MQTT publishes of several formats into [`ioc_model::Record`]s in
+//! canonical units, refuses what is wrong into a bounded quarantine with the reason, finds
+//! redelivered messages, and hands the rest to a [`RecordSink`] (the journal).
+//! What it does not do: no rules, no history, no knowledge of how the journal stores.
+//!
+//! Data flow: gateway or subscriber → [`Intake::submit`] → [`Decoders`] → duplicate window →
+//! [`RecordSink`]; refusals → [`Quarantine`]. `submit` waits for room, its `durable` future for
+//! the disk; only then may a door acknowledge.
+//!
+//! How it fails: a bad payload is a counter and a quarantine row, never a panic. A sink or
+//! quarantine that cannot write makes `submit` or `durable` fail; the message is then not
+//! acknowledged, its duplicate keys are forgotten, and its redelivery is taken as new.
+
+mod decode;
+mod error;
+mod intake;
+mod quarantine;
+
+pub use decode::{
+    Decoded, Decoders, DecodersConfig, FiwareConfig, FrigateConfig, Incoming, Mapping,
+    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, TimeFormat,
+};
+pub use error::{IngestError, SinkError};
+pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
+pub use quarantine::{Quarantine, QuarantineConfig, Refused};

@@ -6,6 +6,7 @@ pub mod feeds;
 pub mod http;
 pub mod influx_fake;
 pub mod process;
+pub mod publisher;
 
 pub use http::Api;
 pub use process::{Ioc, IocOptions, Mosquitto, simulate, wait_until};

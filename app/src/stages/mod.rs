@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use ioc_ingest::{RecordSink, SinkError};
-use ioc_journal::{Codec, Journal};
+use ioc_journal::{Codec, Journal, JournalError};
 use ioc_model::Entry;
 
 /// The journal's codec: it knows entries, the journal does not.
@@ -43,10 +43,17 @@ impl RecordSink for JournalSink {
         &self,
         entries: Vec<Entry>,
     ) -> Result<futures::future::BoxFuture<'static, Result<(), SinkError>>, SinkError> {
-        let ticket = self.0.append(entries).await.map_err(|e| SinkError(e.to_string()))?;
+        let ticket = self.0.append(entries).await.map_err(sink_error)?;
         Ok(Box::pin(async move {
-            ticket.await.map(|_position| ()).map_err(|e| SinkError(e.to_string()))
+            ticket.await.map(|_position| ()).map_err(sink_error)
         }))
+    }
+}
+
+fn sink_error(e: JournalError) -> SinkError {
+    match e {
+        JournalError::Closed => SinkError::Closed,
+        other => SinkError::Write(std::sync::Arc::new(other)),
     }
 }
 

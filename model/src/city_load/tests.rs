@@ -121,7 +121,7 @@ fn a_mistake_of_form_in_yaml_has_its_place() {
     );
     check(
         &changed("services.yaml", "  order: 2\n", "  ordre: 2\n"),
-        "services.yaml:11:3: unknown field `ordre`",
+        "services.yaml:11:3: unknown field `ordre`, expected one of id, order, group, name, indicators\n  hint: found `ordre:`",
     );
 }
 

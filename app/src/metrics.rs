@@ -1,0 +1,154 @@
+//! `/metrics`: what the ledger, the journal and the doors count, in Prometheus' text format.
+//!
+//! The counters live where they are counted; a scrape copies them into a fresh registry.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::run::Watch;
+
+/// One scrape.
+pub(crate) fn render(watch: &Watch) -> String {
+    collect(watch).unwrap_or_else(|e| {
+        tracing::warn!(error = %e, "metrics cannot be rendered");
+        String::new()
+    })
+}
+
+fn collect(watch: &Watch) -> Result<String, prometheus::Error> {
+    let registry = Registry::new();
+    messages(watch, &registry)?;
+    journal(watch, &registry)?;
+    doors(watch, &registry)?;
+    let mut out = Vec::new();
+    TextEncoder::new().encode(&registry.gather(), &mut out)?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn messages(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
+    let by_outcome = counter(
+        registry,
+        "ioc_messages_total",
+        "Messages by door and outcome; received is the sum of the others at rest.",
+        &["source", "outcome"],
+    )?;
+    let refused = counter(
+        registry,
+        "ioc_quarantined_total",
+        "Refused messages by door and reason.",
+        &["source", "reason"],
+    )?;
+    let records = counter(
+        registry,
+        "ioc_records_total",
+        "Records of accepted messages by door and what became of them.",
+        &["source", "stage"],
+    )?;
+    for s in watch.ledger.snapshot().sources {
+        let outcomes = [
+            ("received", s.received),
+            ("accepted", s.accepted),
+            ("quarantined", s.quarantined),
+            ("duplicate", s.duplicate),
+            ("shed", s.shed),
+        ];
+        for (outcome, n) in outcomes {
+            by_outcome.with_label_values(&[s.source.as_str(), outcome]).inc_by(n);
+        }
+        for (reason, n) in &s.quarantined_by_reason {
+            refused.with_label_values(&[s.source.as_str(), reason]).inc_by(*n);
+        }
+        let stages = [
+            ("journaled", s.records),
+            ("evaluated", s.evaluated),
+            ("late", s.late),
+            ("stored", s.stored),
+            ("dead_lettered", s.dead_lettered),
+        ];
+        for (stage, n) in stages {
+            records.with_label_values(&[s.source.as_str(), stage]).inc_by(n);
+        }
+    }
+    Ok(())
+}
+
+fn journal(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
+    let stats = watch.journal.stats();
+    let position = gauge(
+        registry,
+        "ioc_journal_position",
+        "Positions: first and next of the journal, and how far each reader is.",
+        &["of"],
+    )?;
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let progress = &watch.progress;
+    for (of, n) in [
+        ("first", stats.first),
+        ("next", stats.next),
+        ("rules", progress.rules.load(Relaxed)),
+        ("live", progress.live.load(Relaxed)),
+        ("history", progress.history.load(Relaxed)),
+    ] {
+        position.with_label_values(&[of]).set(at(n));
+    }
+    let bytes = gauge(registry, "ioc_journal_bytes", "Bytes of the journal on disk.", &[])?;
+    bytes.with_label_values::<&str>(&[]).set(at(stats.bytes));
+    let trouble = counter(
+        registry,
+        "ioc_journal_trouble_total",
+        "Damaged records passed over, and retention that passed a reader.",
+        &["kind"],
+    )?;
+    trouble.with_label_values(&["corrupt"]).inc_by(stats.corrupt);
+    trouble.with_label_values(&["retention_passed_cursor"]).inc_by(stats.retention_passed_cursor);
+    let commits = counter(registry, "ioc_journal_commits_total", "Group commits.", &[])?;
+    commits.with_label_values::<&str>(&[]).inc_by(stats.commits);
+    Ok(())
+}
+
+fn doors(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
+    let gateway = counter(
+        registry,
+        "ioc_gateway_events_total",
+        "Connections of the MQTT gateway and what became of them.",
+        &["event"],
+    )?;
+    for (event, n) in watch.gateway.counts() {
+        gateway.with_label_values(&[event]).inc_by(n);
+    }
+    let subscriber = counter(
+        registry,
+        "ioc_subscriber_events_total",
+        "Connections of the subscribers to outside brokers.",
+        &["subscriber", "event"],
+    )?;
+    for (name, metrics) in &watch.subscribers {
+        for (event, n) in metrics.counts() {
+            subscriber.with_label_values(&[name.as_str(), event]).inc_by(n);
+        }
+    }
+    Ok(())
+}

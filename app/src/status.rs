@@ -1,0 +1,65 @@
+//! What the status page, the readiness check and the rule list show.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use ioc_dashboard::RuleInfo;
+use serde_json::{Value, json};
+
+use crate::run::Watch;
+use crate::settings::Clock;
+
+/// A reader this far behind the journal's end is not ready, entries.
+const READY_LAG: u64 = 200_000;
+
+/// `GET /api/v1/status`, but for what the dashboard itself adds.
+pub(crate) fn status(watch: &Watch) -> Value {
+    let journal = watch.journal.stats();
+    let progress = &watch.progress;
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "clock": match watch.clock { Clock::Wall => "wall", Clock::Event => "event" },
+        "started": watch.started,
+        "journal": {
+            "first": journal.first,
+            "next": journal.next,
+            "bytes": journal.bytes,
+            "corrupt": journal.corrupt,
+            "disk_full": journal.disk_full,
+        },
+        "readers": {
+            "rules": progress.rules.load(Relaxed),
+            "history": progress.history.load(Relaxed),
+            "live": progress.live.load(Relaxed),
+        },
+        "watermark": progress.watermark.load(Relaxed),
+        "subscribers": watch.subscribers.iter().map(|(name, m)| {
+            json!({ "name": name, "subscribed": m.is_subscribed() })
+        }).collect::<Vec<_>>(),
+    })
+}
+
+/// `GET /readyz`: the journal can write and the rules keep up.
+pub(crate) fn ready(watch: &Watch) -> Result<(), String> {
+    let journal = watch.journal.stats();
+    if journal.disk_full {
+        return Err("the disk of the journal is full".into());
+    }
+    let lag = journal.next.saturating_sub(watch.progress.rules.load(Relaxed));
+    if lag > READY_LAG {
+        return Err(format!("the rules are {lag} entries behind"));
+    }
+    Ok(())
+}
+
+/// A rule as the dashboard lists it.
+pub(crate) fn rule_info(rule: ioc_rules::RuleInfo) -> RuleInfo {
+    RuleInfo {
+        id: rule.id.to_string(),
+        kind: rule.kind.to_string(),
+        service: rule.service.to_string(),
+        name: rule.name,
+        file: rule.file,
+        line: rule.line,
+        source: rule.source,
+    }
+}

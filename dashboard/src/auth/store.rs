@@ -1,0 +1,258 @@
+//! The tables behind [`super::Auth`].
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use ioc_model::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{AuthError, Identity, Role, UserRow};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS users (
+  name TEXT PRIMARY KEY, hash TEXT NOT NULL, role TEXT NOT NULL,
+  disabled INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+  hash BLOB PRIMARY KEY, user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,
+  began INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_user ON sessions(user, began);
+CREATE TABLE IF NOT EXISTS links (
+  hash BLOB PRIMARY KEY, user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,
+  expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS addresses (
+  user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE, address TEXT NOT NULL,
+  seen INTEGER NOT NULL, PRIMARY KEY (user, address)) STRICT, WITHOUT ROWID;
+";
+
+/// Sessions kept per user; the oldest ends when one more begins.
+const SESSIONS_PER_USER: i64 = 50;
+/// Use of a session is written at most this often.
+const SEEN_STEP_MS: i64 = 60_000;
+
+/// A user with the hash of the password.
+pub(crate) struct StoredUser {
+    pub hash: String,
+    pub role: Role,
+    pub disabled: bool,
+}
+
+pub(crate) struct Store {
+    db: Connection,
+}
+
+impl Store {
+    pub fn open(path: &Path) -> Result<Self, AuthError> {
+        protect(path)?;
+        let db = Connection::open(path)?;
+        // The command line changes users while the server runs.
+        db.busy_timeout(Duration::from_secs(5))?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db })
+    }
+
+    pub fn add(&self, user: &str, hash: &str, role: Role, now: Timestamp) -> Result<(), AuthError> {
+        let sql = "INSERT INTO users (name, hash, role, created) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT DO NOTHING";
+        match self.db.execute(sql, params![user, hash, role.as_str(), now.0])? {
+            0 => Err(AuthError::Exists(user.into())),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn find(&self, user: &str) -> Result<Option<StoredUser>, AuthError> {
+        let sql = "SELECT hash, role, disabled FROM users WHERE name = ?1";
+        let row = self.db.prepare_cached(sql)?.query_row([user], |r| {
+            Ok(StoredUser { hash: r.get(0)?, role: role_of(r, 1)?, disabled: r.get(2)? })
+        });
+        Ok(row.optional()?)
+    }
+
+    pub fn list(&self) -> Result<Vec<UserRow>, AuthError> {
+        let sql = "SELECT name, role, disabled, created FROM users ORDER BY name";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([], |r| {
+            Ok(UserRow {
+                user: r.get(0)?,
+                role: role_of(r, 1)?,
+                disabled: r.get(2)?,
+                created: Timestamp(r.get(3)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub fn set_password(&mut self, user: &str, hash: &str) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        let n = tx.execute("UPDATE users SET hash = ?2 WHERE name = ?1", [user, hash])?;
+        tx.execute("DELETE FROM sessions WHERE user = ?1", [user])?;
+        tx.execute("DELETE FROM links WHERE user = ?1", [user])?;
+        tx.commit()?;
+        found(n, user)
+    }
+
+    pub fn set_role(&mut self, user: &str, role: Role) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        let n = tx.execute("UPDATE users SET role = ?2 WHERE name = ?1", [user, role.as_str()])?;
+        keep_an_administrator(&tx, user)?;
+        tx.commit()?;
+        found(n, user)
+    }
+
+    pub fn set_disabled(&mut self, user: &str, disabled: bool) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        let sql = "UPDATE users SET disabled = ?2 WHERE name = ?1";
+        let n = tx.execute(sql, params![user, disabled])?;
+        keep_an_administrator(&tx, user)?;
+        if disabled {
+            tx.execute("DELETE FROM sessions WHERE user = ?1", [user])?;
+            tx.execute("DELETE FROM links WHERE user = ?1", [user])?;
+        }
+        tx.commit()?;
+        found(n, user)
+    }
+
+    pub fn add_link(
+        &mut self,
+        user: &str,
+        hash: &[u8; 32],
+        expires: Timestamp,
+    ) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        tx.execute("DELETE FROM links WHERE user = ?1", [user])?;
+        let sql = "INSERT INTO links (hash, user, expires) SELECT ?2, name, ?3 FROM users
+                   WHERE name = ?1";
+        let n = tx.execute(sql, params![user, hash, expires.0])?;
+        tx.commit()?;
+        found(n, user)
+    }
+
+    /// Takes a link away and says whose it was; `None` when unknown, used up or too old.
+    pub fn use_link(
+        &mut self,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Identity>, AuthError> {
+        let tx = self.db.transaction()?;
+        let sql = "SELECT u.name, u.role FROM links l JOIN users u ON u.name = l.user
+                   WHERE l.hash = ?1 AND l.expires > ?2 AND u.disabled = 0";
+        let who = tx.query_row(sql, params![hash, now.0], identity).optional()?;
+        // Two requests with one link: the deletion decides who was first.
+        let taken = tx.execute("DELETE FROM links WHERE hash = ?1", [hash])?;
+        tx.commit()?;
+        Ok(who.filter(|_| taken == 1))
+    }
+
+    pub fn add_session(
+        &mut self,
+        hash: &[u8; 32],
+        user: &str,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        tx.execute(
+            "INSERT INTO sessions (hash, user, began, seen) VALUES (?1, ?2, ?3, ?3)",
+            params![hash, user, now.0],
+        )?;
+        tx.execute(
+            "DELETE FROM sessions WHERE user = ?1 AND hash NOT IN
+             (SELECT hash FROM sessions WHERE user = ?1 ORDER BY began DESC LIMIT ?2)",
+            params![user, SESSIONS_PER_USER],
+        )?;
+        tx.execute(
+            "INSERT INTO addresses (user, address, seen) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET seen = ?3",
+            params![user, from.to_string(), now.0],
+        )?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    pub fn session(
+        &self,
+        hash: &[u8; 32],
+        idle: Timestamp,
+        oldest: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Identity>, AuthError> {
+        let sql = "SELECT u.name, u.role, s.seen FROM sessions s JOIN users u ON u.name = s.user
+                   WHERE s.hash = ?1 AND s.seen > ?2 AND s.began > ?3 AND u.disabled = 0";
+        let found = self
+            .db
+            .prepare_cached(sql)?
+            .query_row(params![hash, idle.0, oldest.0], |r| Ok((identity(r)?, r.get::<_, i64>(2)?)))
+            .optional()?;
+        let Some((who, seen)) = found else { return Ok(None) };
+        if now.0 - seen >= SEEN_STEP_MS {
+            self.db.execute("UPDATE sessions SET seen = ?2 WHERE hash = ?1", params![hash, now.0])?;
+        }
+        Ok(Some(who))
+    }
+
+    pub fn end_session(&self, hash: &[u8; 32]) -> Result<(), AuthError> {
+        self.db.execute("DELETE FROM sessions WHERE hash = ?1", [hash])?;
+        Ok(())
+    }
+
+    pub fn knows_address(
+        &self,
+        user: &str,
+        from: IpAddr,
+        since: Timestamp,
+    ) -> Result<bool, AuthError> {
+        let sql = "SELECT 1 FROM addresses WHERE user = ?1 AND address = ?2 AND seen > ?3";
+        let row = self
+            .db
+            .prepare_cached(sql)?
+            .query_row(params![user, from.to_string(), since.0], |_| Ok(()));
+        Ok(row.optional()?.is_some())
+    }
+
+    /// Deletes what has ended.
+    pub fn purge(&self, idle: Timestamp, oldest: Timestamp, now: Timestamp) -> Result<(), AuthError> {
+        let sql = "DELETE FROM sessions WHERE seen <= ?1 OR began <= ?2";
+        self.db.execute(sql, params![idle.0, oldest.0])?;
+        self.db.execute("DELETE FROM links WHERE expires <= ?1", [now.0])?;
+        let old = now.plus_ms(-super::KNOWN_ADDRESS_MS);
+        self.db.execute("DELETE FROM addresses WHERE seen <= ?1", [old.0])?;
+        Ok(())
+    }
+}
+
+/// Makes the file, before SQLite does, so that nobody else can read it.
+fn protect(path: &Path) -> Result<(), AuthError> {
+    let failed = |source| AuthError::File { path: path.display().to_string(), source };
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(failed)
+}
+
+fn found(n: usize, user: &str) -> Result<(), AuthError> {
+    if n == 0 { Err(AuthError::NotFound(user.into())) } else { Ok(()) }
+}
+
+/// Refuses (and so rolls back) a change of `user` that leaves users but no administrator.
+fn keep_an_administrator(tx: &Connection, user: &str) -> Result<(), AuthError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE name = ?1)
+               AND NOT EXISTS (SELECT 1 FROM users WHERE role = 'administrator' AND disabled = 0)";
+    let none: bool = tx.query_row(sql, [user], |r| r.get(0))?;
+    if none { Err(AuthError::LastAdministrator(user.into())) } else { Ok(()) }
+}
+
+fn identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<Identity> {
+    Ok(Identity { user: row.get(0)?, role: role_of(row, 1)? })
+}
+
+fn role_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {
+    let word: String = row.get(column)?;
+    Role::parse(&word).ok_or_else(|| {
+        let problem = format!("unknown role `{word}`").into();
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, problem)
+    })
+}

@@ -1,0 +1,91 @@
+//! Settings of the dashboard.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The section `dashboard` of the settings file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DashboardConfig {
+    /// Address of HTTP; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Origins (`https://ioc.example.vn`) under which the page is reached besides
+    /// `http://` + Host: the public name behind a TLS proxy. Their hosts are also accepted as
+    /// Host on the loopback address.
+    pub allowed_origins: Vec<String>,
+    /// Mark the session cookie `Secure` and send HSTS: set it when browsers only come over TLS.
+    pub secure: bool,
+    /// Answer `/metrics` to every peer, not only to loopback: for a scraper elsewhere.
+    pub metrics_for_all: bool,
+    /// Open HTTP connections; further ones wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Open WebSockets; further ones are answered 503.
+    pub max_sockets: usize,
+    /// Seconds a client may take for a request's head, and to send the next one.
+    pub header_timeout_s: u64,
+    /// Seconds after which an HTTP connection is closed at the end of its request, and 10 s later
+    /// in any case; ends readers that take nothing. WebSockets are not meant.
+    pub connection_max_s: u64,
+    /// Seconds a WebSocket frame may take before the socket is closed with code 1013.
+    pub send_timeout_s: u64,
+    /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
+    /// gets new frames and not old ones.
+    pub send_buffer_bytes: u32,
+}
+
+impl Default for DashboardConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            allowed_origins: Vec::new(),
+            secure: false,
+            metrics_for_all: false,
+            max_connections: 1_024,
+            max_sockets: 200,
+            header_timeout_s: 10,
+            connection_max_s: 300,
+            send_timeout_s: 10,
+            send_buffer_bytes: 128 * 1_024,
+        }
+    }
+}
+
+/// Largest request body and largest WebSocket message.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
+/// Time a client may take to send a body.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigMistake {
+    /// Not `http://host[:port]` or `https://host[:port]`.
+    #[error("allowed_origins: `{0}` is not an origin such as https://ioc.example.vn")]
+    Origin(String),
+    /// Must be at least 1.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+}
+
+impl DashboardConfig {
+    /// Finds settings that make no sense.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), ConfigMistake> {
+        for (name, value) in [
+            ("max_connections", self.max_connections as u64),
+            ("max_sockets", self.max_sockets as u64),
+            ("header_timeout_s", self.header_timeout_s),
+            ("connection_max_s", self.connection_max_s),
+            ("send_timeout_s", self.send_timeout_s),
+            ("send_buffer_bytes", u64::from(self.send_buffer_bytes)),
+        ] {
+            if value == 0 {
+                return Err(ConfigMistake::Zero(name));
+            }
+        }
+        crate::origin::Origins::new(&self.allowed_origins).map(drop)
+    }
+}

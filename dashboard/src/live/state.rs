@@ -1,0 +1,429 @@
+//! The state behind the lock: what each device said last. No clock, no lock, no I/O.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ioc_model::{Body, City, DeviceSpec, Entry, Name, Quality, Record, Text};
+
+use super::alerts::OpenAlerts;
+use super::frame::{Row, dt10ms};
+use super::tiles::TilePlan;
+
+pub(crate) const NEVER: u8 = 0;
+pub(crate) const LIVE: u8 = 1;
+pub(crate) const STALE: u8 = 2;
+pub(crate) const OFFLINE: u8 = 3;
+
+/// Silence shorter than this is never stale.
+const STALE_FLOOR_MS: i64 = 30_000;
+/// Properties kept per device; more are counted, not shown.
+const MAX_PROPERTIES_PER_DEVICE: usize = 64;
+/// Distinct property names kept (`event.<kind>` comes from devices).
+const MAX_PROPERTY_NAMES: usize = 4_096;
+const NO_TIME: i64 = i64::MIN;
+const NO_PROPERTY: u16 = u16::MAX;
+
+/// What the device list says of a device.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    pub id: Name,
+    pub name: Text,
+    pub kind: String,
+    pub service: Name,
+    pub area: Name,
+    pub place: Option<(f64, f64)>,
+    pub properties: Vec<Name>,
+    pub cadence_s: u32,
+    pub configured: bool,
+}
+
+impl Device {
+    fn configured(spec: &DeviceSpec) -> Self {
+        Self {
+            id: spec.id.clone(),
+            name: spec.name.clone(),
+            kind: spec.kind.clone(),
+            service: spec.service.clone(),
+            area: spec.area.clone(),
+            place: Some((spec.lat, spec.lon)),
+            properties: spec.properties.clone(),
+            cadence_s: spec.cadence_s,
+            configured: true,
+        }
+    }
+
+    fn discovered(record: &Record, cadence_s: u32) -> Self {
+        let id = record.device.clone();
+        let kind = match record.body {
+            Body::Detection(_) => "camera",
+            Body::Observation { .. } | Body::Status(_) => "sensor",
+        };
+        Self {
+            name: Text { vi: id.to_string(), en: id.to_string() },
+            id,
+            kind: kind.into(),
+            service: record.service.clone(),
+            area: record.area.clone(),
+            place: None,
+            properties: Vec::new(),
+            cadence_s,
+            configured: false,
+        }
+    }
+}
+
+/// Newest value of one property of a device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Latest {
+    /// Index into [`State::names`].
+    pub property: u16,
+    pub quality: Quality,
+    pub value: f64,
+    pub time: i64,
+    pub received: i64,
+}
+
+/// What changes with each record, together so that a record touches few cache lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Hot {
+    /// Newest phenomenon time.
+    pub time: i64,
+    /// Newest arrival.
+    pub heard: i64,
+    /// Silence beyond this is stale; 0: never.
+    pub stale_after_ms: i64,
+    pub main: f32,
+    /// Index into [`State::names`] of the property on the map.
+    pub main_property: u16,
+    pub quality: Quality,
+    pub condition: u8,
+    pub severity: u8,
+    pub latest: Vec<Latest>,
+}
+
+impl Hot {
+    fn new(cadence_s: u32, main_property: u16) -> Self {
+        let stale_after_ms = match i64::from(cadence_s) * 3_000 {
+            0 => 0,
+            ms => ms.max(STALE_FLOOR_MS),
+        };
+        Self {
+            time: NO_TIME,
+            heard: NO_TIME,
+            stale_after_ms,
+            main: f32::NAN,
+            main_property,
+            quality: Quality::Good,
+            condition: NEVER,
+            severity: 0,
+            latest: Vec::new(),
+        }
+    }
+
+    /// Arrival of the newest message, if there was one.
+    pub fn last_message(&self) -> Option<i64> {
+        (self.heard != NO_TIME).then_some(self.heard)
+    }
+
+    /// The moment silence is counted from: arrival, or event time when that is the clock.
+    pub fn last_sign(&self, event_clock: bool) -> i64 {
+        if event_clock { self.time } else { self.heard }
+    }
+
+    /// No property was chosen for the map yet.
+    pub fn has_no_main(&self) -> bool {
+        self.main_property == NO_PROPERTY
+    }
+
+    fn silent(&self, now: i64, event_clock: bool) -> bool {
+        self.stale_after_ms > 0
+            && now.saturating_sub(self.last_sign(event_clock)) > self.stale_after_ms
+    }
+
+    fn put(&mut self, point: Latest) -> bool {
+        if self.main_property == NO_PROPERTY {
+            self.main_property = point.property;
+        }
+        if self.main_property == point.property && self.is_newest(point.property, point.time) {
+            self.main = point.value as f32;
+            self.quality = point.quality;
+        }
+        match self.latest.iter_mut().find(|l| l.property == point.property) {
+            Some(held) if held.time <= point.time => *held = point,
+            Some(_) => {}
+            None if self.latest.len() < MAX_PROPERTIES_PER_DEVICE => self.latest.push(point),
+            None => return false,
+        }
+        true
+    }
+
+    fn is_newest(&self, property: u16, time: i64) -> bool {
+        self.latest.iter().all(|l| l.property != property || l.time <= time)
+    }
+}
+
+/// What could not be shown, and how far the state is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Records applied.
+    pub records: u64,
+    /// Records of devices beyond the limit.
+    pub hidden_records: u64,
+    /// Values of properties beyond the limits.
+    pub hidden_values: u64,
+}
+
+/// Every device, its last values, and the number of its last change.
+pub(crate) struct State {
+    pub devices: Vec<Arc<Device>>,
+    pub hot: Vec<Hot>,
+    /// Number of the last change of each device.
+    pub changed: Vec<u32>,
+    index: HashMap<Name, u32, ahash::RandomState>,
+    /// Property names by their index.
+    pub names: Vec<Name>,
+    by_name: HashMap<Name, u16, ahash::RandomState>,
+    pub alerts: OpenAlerts,
+    pub plan: TilePlan,
+    pub tally: Tally,
+    /// Position of the next journal entry.
+    pub next: u64,
+    /// Newest arrival or tick, and newest phenomenon time.
+    pub newest_wall: i64,
+    pub newest_event: i64,
+    /// Number that changes now get; below it everything is closed.
+    open: u32,
+    dirty: bool,
+    /// Devices that clients may know: grows once a second.
+    published: u32,
+    list_changed: bool,
+    rev: u32,
+    max_devices: usize,
+    discovered_cadence_s: u32,
+}
+
+impl State {
+    pub fn new(city: &City, max_devices: usize, discovered_cadence_s: u32) -> Self {
+        let mut state = Self {
+            devices: Vec::new(),
+            hot: Vec::new(),
+            changed: Vec::new(),
+            index: HashMap::default(),
+            names: Vec::new(),
+            by_name: HashMap::default(),
+            alerts: OpenAlerts::default(),
+            plan: TilePlan::default(),
+            tally: Tally::default(),
+            next: 0,
+            newest_wall: 0,
+            newest_event: 0,
+            open: 1,
+            dirty: false,
+            published: 0,
+            list_changed: false,
+            rev: 1,
+            max_devices: max_devices.max(city.devices.len()),
+            discovered_cadence_s,
+        };
+        for spec in city.devices.values() {
+            state.add(Device::configured(spec));
+        }
+        state.published = state.devices.len() as u32;
+        state.plan = TilePlan::new(city, &mut |name| state.intern(name));
+        state
+    }
+
+    /// Adds a device at the end of the list.
+    pub fn add(&mut self, device: Device) -> usize {
+        let main = device.properties.first().cloned();
+        let main = main.and_then(|p| self.intern(&p)).unwrap_or(NO_PROPERTY);
+        let idx = self.devices.len();
+        let mut hot = Hot::new(device.cadence_s, main);
+        hot.severity = self.alerts.worst_of(&device.id);
+        self.index.insert(device.id.clone(), idx as u32);
+        self.hot.push(hot);
+        self.changed.push(self.open);
+        self.devices.push(Arc::new(device));
+        self.dirty = true;
+        idx
+    }
+
+    /// Room for one more device?
+    pub fn has_room(&self) -> bool {
+        self.devices.len() < self.max_devices
+    }
+
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.index.get(id).map(|i| *i as usize)
+    }
+
+    /// Index of a property name; `None` when there are too many.
+    pub fn intern(&mut self, name: &Name) -> Option<u16> {
+        if let Some(i) = self.by_name.get(name) {
+            return Some(*i);
+        }
+        if self.names.len() >= MAX_PROPERTY_NAMES {
+            return None;
+        }
+        let i = self.names.len() as u16;
+        self.names.push(name.clone());
+        self.by_name.insert(name.clone(), i);
+        Some(i)
+    }
+
+    /// One entry in journal order.
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Tick(t) => self.newest_wall = self.newest_wall.max(t.0),
+            Entry::Record(record) => self.record(record),
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.tally.records += 1;
+        self.newest_wall = self.newest_wall.max(record.received.0);
+        self.newest_event = self.newest_event.max(record.time.0);
+        let idx = match self.index.get(&*record.device) {
+            Some(i) => *i as usize,
+            None if self.has_room() => {
+                self.list_changed = true;
+                self.add(Device::discovered(record, self.discovered_cadence_s))
+            }
+            None => {
+                self.tally.hidden_records += 1;
+                return;
+            }
+        };
+        match &record.body {
+            Body::Observation { quality, values } => {
+                for (property, value) in values {
+                    self.value(idx, record, property, *value, *quality);
+                }
+                self.hot[idx].condition = LIVE;
+            }
+            Body::Detection(_) => {
+                record.for_each_point(|p, v, q| self.value(idx, record, p, v, q));
+                self.hot[idx].condition = LIVE;
+            }
+            Body::Status(status) => {
+                if let Some(battery) = status.battery {
+                    self.value(idx, record, &self.plan.battery.clone(), battery, Quality::Good);
+                }
+                self.hot[idx].condition = if status.online { LIVE } else { OFFLINE };
+            }
+        }
+        let hot = &mut self.hot[idx];
+        hot.time = hot.time.max(record.time.0);
+        hot.heard = hot.heard.max(record.received.0);
+        self.changed[idx] = self.open;
+        self.dirty = true;
+    }
+
+    fn value(&mut self, idx: usize, record: &Record, name: &Name, value: f64, quality: Quality) {
+        // The common case: a property this device sent before; no hashing of its name.
+        let mut sent = self.hot[idx].latest.iter().map(|l| l.property);
+        let known = sent.find(|p| self.names[usize::from(*p)] == *name);
+        let property = match known {
+            Some(p) => Some(p),
+            None => self.new_property(idx, name),
+        };
+        let stored = property.is_some_and(|property| {
+            self.hot[idx].put(Latest {
+                property,
+                quality,
+                value,
+                time: record.time.0,
+                received: record.received.0,
+            })
+        });
+        if !stored {
+            self.tally.hidden_values += 1;
+        }
+    }
+
+    fn new_property(&mut self, idx: usize, name: &Name) -> Option<u16> {
+        let property = self.intern(name)?;
+        let device = &mut self.devices[idx];
+        let room = device.properties.len() < MAX_PROPERTIES_PER_DEVICE;
+        if !device.configured && room && !device.properties.contains(name) {
+            Arc::make_mut(device).properties.push(name.clone());
+            self.list_changed = true;
+        }
+        Some(property)
+    }
+
+    /// Marks devices silent for too long, and shows the devices that came since the last call.
+    /// Called once a second.
+    pub fn sweep(&mut self, now: i64, event_clock: bool) {
+        for (hot, changed) in self.hot.iter_mut().zip(&mut self.changed) {
+            if hot.condition == LIVE && hot.silent(now, event_clock) {
+                hot.condition = STALE;
+                *changed = self.open;
+                self.dirty = true;
+            }
+        }
+        if self.list_changed {
+            self.list_changed = false;
+            self.rev += 1;
+            for changed in &mut self.changed[self.published as usize..] {
+                *changed = self.open;
+                self.dirty = true;
+            }
+            self.published = self.devices.len() as u32;
+        }
+    }
+
+    /// Makes every device part of the list, without telling anyone.
+    pub fn publish_all(&mut self) {
+        self.list_changed = false;
+        self.published = self.devices.len() as u32;
+    }
+
+    /// Closes the running number, so that frames of one tick are the same for all clients.
+    pub fn close_tick(&mut self) {
+        if self.dirty {
+            self.dirty = false;
+            self.open = self.open.saturating_add(1);
+        }
+    }
+
+    /// Number of the newest closed change.
+    pub fn closed(&self) -> u32 {
+        self.open - 1
+    }
+
+    /// Version of the device list, and its length.
+    pub fn list(&self) -> (u32, usize) {
+        (self.rev, self.published as usize)
+    }
+
+    /// All published devices, or those changed after a number.
+    pub fn rows(&self, after: Option<u32>, base_ms: i64) -> Vec<Row> {
+        let published = self.published as usize;
+        let all = self.changed[..published].iter().enumerate();
+        let wanted = all.filter(|(_, changed)| after.is_none_or(|a| **changed > a));
+        wanted.map(|(idx, _)| self.row(idx, base_ms)).collect()
+    }
+
+    fn row(&self, idx: usize, base_ms: i64) -> Row {
+        let hot = &self.hot[idx];
+        let dt = if hot.time == NO_TIME { u16::MAX } else { dt10ms(base_ms, hot.time) };
+        Row {
+            idx: idx as u32,
+            value: hot.main,
+            dt10ms: dt,
+            status: hot.condition | (hot.severity << 3),
+            quality: hot.quality as u8,
+        }
+    }
+
+    /// Sets the worst active severity of a device.
+    pub fn set_severity(&mut self, id: &str, severity: u8) {
+        let Some(idx) = self.find(id) else { return };
+        if self.hot[idx].severity != severity {
+            self.hot[idx].severity = severity;
+            self.changed[idx] = self.open;
+            self.dirty = true;
+        }
+    }
+}

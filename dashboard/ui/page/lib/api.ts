@@ -1,0 +1,58 @@
+// HTTP to our own server.
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly body: Record<string, unknown>;
+  readonly retryAfter: number | null;
+
+  constructor(status: number, body: Record<string, unknown>, retryAfter: number | null) {
+    super(typeof body.message === 'string' ? body.message : `HTTP ${status}`);
+    this.status = status;
+    this.code = typeof body.code === 'string' ? body.code : '';
+    this.body = body;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
+async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+  const init: RequestInit = {
+    method,
+    headers: { accept: 'application/json', ...headers },
+    credentials: 'same-origin',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
+  if (method !== 'GET') {
+    init.headers = { ...init.headers, 'content-type': 'application/json', 'x-ioc-request': '1' };
+    init.body = JSON.stringify(body ?? {});
+  }
+  const answer = await fetch(path, init);
+  if (answer.status === 204) return null;
+  let parsed: unknown = null;
+  try {
+    parsed = await answer.json();
+  } catch {
+    parsed = null;
+  }
+  if (!answer.ok) {
+    const retry = Number(answer.headers.get('retry-after'));
+    throw new ApiError(answer.status, (parsed ?? {}) as Record<string, unknown>, retry > 0 ? retry : null);
+  }
+  return parsed;
+}
+
+export const get = <T>(path: string) => call('GET', path) as Promise<T>;
+export const post = <T>(path: string, body: unknown, headers?: Record<string, string>) =>
+  call('POST', path, body, headers) as Promise<T>;
+export const del = (path: string) => call('DELETE', path);
+
+/** A query text without the empty ones. */
+export function query(params: Record<string, string | number | null | undefined>): string {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(params)) if (v != null && v !== '') q.set(k, String(v));
+  const s = q.toString();
+  return s === '' ? '' : `?${s}`;
+}
+
+export const why = (e: unknown): string => (e instanceof Error ? e.message : String(e));

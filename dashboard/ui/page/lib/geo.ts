@@ -1,0 +1,122 @@
+// Ward boundaries as canvas paths in world pixels at zoom 0, relative to an anchor so that
+// 32-bit path coordinates stay exact at deep zooms.
+import { project } from './devices';
+
+export interface Ward {
+  id: string;
+  vi: string;
+  en: string;
+  path: Path2D;
+  rings: [number, number][][];
+  box: [number, number, number, number];
+  /** Where a label or badge goes: inside the largest ring. */
+  cx: number;
+  cy: number;
+  /** Corners in degrees: south, west, north, east. */
+  bounds: [number, number, number, number];
+}
+
+/** The city's middle in world pixels; all ward coordinates are relative to it. */
+export const ANCHOR = project(108.2, 16.05);
+
+type Ring = readonly (readonly number[])[];
+
+export function wards(map: GeoJSON.FeatureCollection): Ward[] {
+  const out: Ward[] = [];
+  for (const f of map.features) {
+    const g = f.geometry;
+    const polygons: Ring[][] =
+      g.type === 'Polygon' ? [g.coordinates] : g.type === 'MultiPolygon' ? g.coordinates : [];
+    if (polygons.length === 0) continue;
+    const path = new Path2D();
+    const rings: [number, number][][] = [];
+    const box: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
+    const bounds: [number, number, number, number] = [90, 180, -90, -180];
+    let largest: [number, number][] = [];
+    let most = -1;
+    for (const polygon of polygons) {
+      polygon.forEach((ring, hole) => {
+        const points = ring.map(([lon = 0, lat = 0]): [number, number] => {
+          const [x, y] = project(lon, lat);
+          bounds[0] = Math.min(bounds[0], lat);
+          bounds[1] = Math.min(bounds[1], lon);
+          bounds[2] = Math.max(bounds[2], lat);
+          bounds[3] = Math.max(bounds[3], lon);
+          return [x - ANCHOR[0], y - ANCHOR[1]];
+        });
+        points.forEach(([x, y], i) => {
+          if (i === 0) path.moveTo(x, y);
+          else path.lineTo(x, y);
+          box[0] = Math.min(box[0], x);
+          box[1] = Math.min(box[1], y);
+          box[2] = Math.max(box[2], x);
+          box[3] = Math.max(box[3], y);
+        });
+        path.closePath();
+        rings.push(points);
+        const size = Math.abs(area(points));
+        if (hole === 0 && size > most) {
+          most = size;
+          largest = points;
+        }
+      });
+    }
+    const [cx, cy] = middle(largest);
+    const p = (f.properties ?? {}) as Record<string, string>;
+    out.push({ id: p.id ?? '', vi: p.name_vi ?? '', en: p.name_en ?? '', path, rings, box, cx, cy, bounds });
+  }
+  return out;
+}
+
+function area(points: readonly [number, number][]): number {
+  let sum = 0;
+  for (let i = 0, j = points.length - 1; i < points.length; j = i++) {
+    const [xi, yi] = points[i] as [number, number];
+    const [xj, yj] = points[j] as [number, number];
+    sum += (xj - xi) * (yj + yi);
+  }
+  return sum / 2;
+}
+
+/** Even-odd rule over all rings. */
+export function inside(rings: readonly (readonly [number, number][])[], x: number, y: number): boolean {
+  let odd = false;
+  for (const points of rings) {
+    for (let i = 0, j = points.length - 1; i < points.length; j = i++) {
+      const [xi, yi] = points[i] as [number, number];
+      const [xj, yj] = points[j] as [number, number];
+      if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) odd = !odd;
+    }
+  }
+  return odd;
+}
+
+/** A point well inside a ring: the middle of the widest span over eleven horizontal cuts. */
+export function middle(points: readonly [number, number][]): [number, number] {
+  const ys = points.map((p) => p[1]);
+  const top = Math.min(...ys);
+  const bottom = Math.max(...ys);
+  let best: [number, number] = [points[0]?.[0] ?? 0, points[0]?.[1] ?? 0];
+  let score = -1;
+  for (let k = 1; k <= 11; k++) {
+    const y = top + ((bottom - top) * k) / 12;
+    const cuts: number[] = [];
+    for (let i = 0, j = points.length - 1; i < points.length; j = i++) {
+      const [xi, yi] = points[i] as [number, number];
+      const [xj, yj] = points[j] as [number, number];
+      if (yi > y !== yj > y) cuts.push(((xj - xi) * (y - yi)) / (yj - yi) + xi);
+    }
+    cuts.sort((a, b) => a - b);
+    for (let i = 0; i + 1 < cuts.length; i += 2) {
+      const a = cuts[i] as number;
+      const b = cuts[i + 1] as number;
+      // Wide spans near the half height make the best places for a badge.
+      const central = 1 - Math.abs(k - 6) / 12;
+      if ((b - a) * central > score) {
+        score = (b - a) * central;
+        best = [(a + b) / 2, y];
+      }
+    }
+  }
+  return best;
+}

@@ -1,0 +1,494 @@
+// The map: Leaflet does panning, zooming, touch and keyboard; everything seen is drawn here on
+// two canvases, wards below and devices above. Imperative: create, update, destroy.
+import * as L from 'leaflet/dist/leaflet-src.esm.js';
+import 'leaflet/dist/leaflet.css';
+import type { AreaAlerts } from './alerts.svelte';
+import type { DeviceTable } from './devices';
+import type { Lang, Level } from './model';
+import { ANCHOR, inside, wards, type Ward } from './geo';
+import { schedule, unschedule } from './raf';
+import { alpha, COLOR, SEVERITY, shape } from './theme';
+import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
+
+/** From this zoom on devices are shapes; below it wards carry the alerts. */
+export const NEAR_ZOOM = 11.75;
+const INSET = 'hoang_sa';
+
+export interface Hit {
+  kind: 'device' | 'area';
+  id: string;
+  /** Pixels from the top left corner of the map. */
+  x: number;
+  y: number;
+}
+
+export interface MapEvents {
+  hover(hit: Hit | null): void;
+  pick(hit: Hit | null): void;
+  moved(lat: number, lon: number, zoom: number): void;
+}
+
+export class CityMap {
+  private readonly map: L.Map;
+  private readonly base: HTMLCanvasElement;
+  private readonly dots: HTMLCanvasElement;
+  private wards: Ward[] = [];
+  private byArea: ReadonlyMap<string, AreaAlerts> = new Map();
+  private lang: Lang = 'vi';
+  private selected = '';
+  private area = '';
+  private service = '';
+  private readonly unlisten: () => void;
+  private readonly resize: ResizeObserver;
+  private scale = 1;
+  private readonly box: HTMLElement;
+  private readonly inset: HTMLCanvasElement;
+  private readonly table: DeviceTable;
+  private readonly events: MapEvents;
+
+  constructor(box: HTMLElement, inset: HTMLCanvasElement, table: DeviceTable, events: MapEvents) {
+    this.box = box;
+    this.inset = inset;
+    this.table = table;
+    this.events = events;
+    this.map = L.map(box, {
+      zoomControl: false, attributionControl: false, zoomAnimation: false, fadeAnimation: false,
+      inertia: false, zoomSnap: 0.25, zoomDelta: 0.75, wheelPxPerZoomLevel: 110, minZoom: 7, maxZoom: 17,
+      boxZoom: false, keyboardPanDelta: 120, bounceAtZoomLimits: false,
+      maxBounds: [[13.8, 105.5], [17.6, 113.6]], maxBoundsViscosity: 0.6,
+    });
+    this.base = this.canvas('map-base');
+    this.dots = this.canvas('map-dots');
+    this.map.setView([16.05, 108.2], 11);
+    this.map.on('move zoom resize', () => this.all());
+    this.map.on('moveend', () => {
+      const c = this.map.getCenter();
+      this.events.moved(c.lat, c.lng, this.map.getZoom());
+    });
+    this.map.on('mousemove', (e: L.LeafletMouseEvent) => {
+      const hit = this.hit(e.containerPoint.x, e.containerPoint.y);
+      box.classList.toggle('pointing', hit !== null);
+      this.events.hover(hit);
+    });
+    this.map.on('mouseout movestart', () => this.events.hover(null));
+    this.map.on('click', (e: L.LeafletMouseEvent) => {
+      this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
+    });
+    this.unlisten = table.listen(() => schedule(this.drawDots));
+    this.resize = new ResizeObserver(() => {
+      this.map.invalidateSize({ animate: false, pan: false });
+      this.all();
+    });
+    this.resize.observe(box);
+  }
+
+  setWards(map: GeoJSON.FeatureCollection): void {
+    this.wards = wards(map);
+    this.all();
+  }
+
+  setAlerts(byArea: ReadonlyMap<string, AreaAlerts>): void {
+    this.byArea = byArea;
+    this.all();
+  }
+
+  setView(lat: number, lon: number, zoom: number): void {
+    this.map.setView([lat, lon], zoom, { animate: false });
+  }
+
+  /** What is emphasised: language, selected device, area and service of the filter. */
+  setFocus(lang: Lang, selected: string, area: string, service: string): void {
+    this.lang = lang;
+    this.selected = selected;
+    this.area = area;
+    this.service = service;
+    this.all();
+  }
+
+  redraw(): void {
+    this.all();
+  }
+
+  zoomBy(step: number): void {
+    this.map.setZoom(this.map.getZoom() + step);
+  }
+
+  /** Brings a device into sight without moving more than needed. */
+  showDevice(id: string): boolean {
+    const i = this.table.indexOf(id);
+    const d = i === undefined ? undefined : this.table.list[i];
+    if (d?.lat == null || d.lon == null) return false;
+    const at = L.latLng(d.lat, d.lon);
+    const inner = this.map.getBounds().pad(-0.15);
+    if (this.map.getZoom() < NEAR_ZOOM + 1 || !inner.contains(at)) {
+      this.map.setView(at, Math.max(this.map.getZoom(), NEAR_ZOOM + 1.25), { animate: false });
+    }
+    return true;
+  }
+
+  showArea(id: string): boolean {
+    const w = this.wards.find((x) => x.id === id);
+    if (w === undefined) return false;
+    const [s, west, n, e] = w.bounds;
+    this.map.fitBounds([[s, west], [n, e]], { animate: false, padding: [24, 24], maxZoom: 14 });
+    return true;
+  }
+
+  /** All wards but the far islands. */
+  showCity(): void {
+    const near = this.wards.filter((w) => w.id !== INSET);
+    if (near.length === 0) return;
+    const s = Math.min(...near.map((w) => w.bounds[0]));
+    const west = Math.min(...near.map((w) => w.bounds[1]));
+    const n = Math.max(...near.map((w) => w.bounds[2]));
+    const e = Math.max(...near.map((w) => w.bounds[3]));
+    this.map.fitBounds([[s, west], [n, e]], { animate: false, padding: [12, 12] });
+  }
+
+  destroy(): void {
+    this.unlisten();
+    this.resize.disconnect();
+    unschedule(this.drawBase);
+    unschedule(this.drawDots);
+    this.map.remove();
+    this.base.remove();
+    this.dots.remove();
+  }
+
+  private canvas(name: string): HTMLCanvasElement {
+    const c = document.createElement('canvas');
+    c.className = name;
+    c.setAttribute('aria-hidden', 'true');
+    this.box.append(c);
+    return c;
+  }
+
+  private all(): void {
+    schedule(this.drawBase);
+    schedule(this.drawDots);
+  }
+
+  /** Prepares a canvas of the box's size; drawing is in CSS pixels. */
+  private begin(canvas: HTMLCanvasElement): { c: CanvasRenderingContext2D; w: number; h: number } | null {
+    const w = this.box.clientWidth;
+    const h = this.box.clientHeight;
+    const c = canvas.getContext('2d');
+    if (c === null || w === 0 || h === 0) return null;
+    const dpr = Math.min(devicePixelRatio || 1, 2);
+    if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
+      canvas.width = Math.round(w * dpr);
+      canvas.height = Math.round(h * dpr);
+      canvas.style.width = `${w}px`;
+      canvas.style.height = `${h}px`;
+    }
+    c.setTransform(dpr, 0, 0, dpr, 0, 0);
+    c.clearRect(0, 0, w, h);
+    this.scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 14;
+    return { c, w, h };
+  }
+
+  /** World pixels at zoom 0 (relative to the anchor) to map pixels: x·k + ox. */
+  private frame(): { k: number; ox: number; oy: number } {
+    const k = 2 ** this.map.getZoom();
+    const min = this.map.getPixelBounds().min as L.Point;
+    return { k, ox: ANCHOR[0] * k - min.x, oy: ANCHOR[1] * k - min.y };
+  }
+
+  private readonly drawBase = (): void => {
+    const b = this.begin(this.base);
+    if (b === null) return;
+    const { c, w, h } = b;
+    const { k, ox, oy } = this.frame();
+    const far = this.map.getZoom() < NEAR_ZOOM;
+    const dpr = c.getTransform().a;
+    const seen = this.wards.filter(
+      ({ box }) => box[2] * k + ox > 0 && box[0] * k + ox < w && box[3] * k + oy > 0 && box[1] * k + oy < h,
+    );
+    c.save();
+    c.setTransform(k * dpr, 0, 0, k * dpr, ox * dpr, oy * dpr);
+    c.lineJoin = 'round';
+    for (const ward of seen) {
+      c.fillStyle = COLOR.land;
+      c.fill(ward.path);
+      const worst = this.byArea.get(ward.id)?.worst ?? 0;
+      if (worst > 0) {
+        c.fillStyle = alpha(SEVERITY[worst] as string, far ? 0.28 : 0.07);
+        c.fill(ward.path);
+      }
+    }
+    c.lineWidth = 1 / k;
+    c.strokeStyle = COLOR.landEdge;
+    for (const ward of seen) c.stroke(ward.path);
+    for (const ward of seen) {
+      const worst = this.byArea.get(ward.id)?.worst ?? 0;
+      if (far && worst > 0) {
+        c.lineWidth = 1.25 / k;
+        c.strokeStyle = alpha(SEVERITY[worst] as string, 0.75);
+        c.stroke(ward.path);
+      }
+    }
+    const chosen = seen.find((x) => x.id === this.area);
+    if (chosen) {
+      c.lineWidth = 2 / k;
+      c.strokeStyle = COLOR.focus;
+      c.stroke(chosen.path);
+    }
+    c.restore();
+    const taken = far ? this.badges(c, seen, k, ox, oy) : [];
+    this.labels(c, seen, k, ox, oy, taken);
+    this.drawInset();
+  };
+
+  private labels(c: CanvasRenderingContext2D, seen: Ward[], k: number, ox: number, oy: number, taken: Box[]): void {
+    const size = 11 * this.scale;
+    c.font = `500 ${size}px "Inter Variable", sans-serif`;
+    c.textAlign = 'center';
+    c.textBaseline = 'middle';
+    c.lineJoin = 'round';
+    const bySize = [...seen].sort((a, b) => b.box[2] - b.box[0] - (a.box[2] - a.box[0]));
+    for (const ward of bySize) {
+      const name = short(this.lang === 'vi' ? ward.vi : ward.en);
+      const width = c.measureText(name).width;
+      if ((ward.box[2] - ward.box[0]) * k < width * 1.15) continue;
+      const x = ward.cx * k + ox;
+      let y = ward.cy * k + oy;
+      // Below the badge of the same ward, if it has one.
+      if (taken.some((t) => hits(t, [x - width / 2, y - size, x + width / 2, y + size]))) y += 20 * this.scale;
+      const box: Box = [x - width / 2 - 3, y - size * 0.7, x + width / 2 + 3, y + size * 0.7];
+      if (taken.some((t) => hits(t, box))) continue;
+      taken.push(box);
+      c.lineWidth = 3 * this.scale;
+      c.strokeStyle = alpha(COLOR.labelHalo, 0.75);
+      c.strokeText(name, x, y);
+      c.fillStyle = COLOR.label;
+      c.fillText(name, x, y);
+    }
+  }
+
+  /** Shape and count for wards with alerts; badges that would touch become one. */
+  private badges(c: CanvasRenderingContext2D, seen: Ward[], k: number, ox: number, oy: number): Box[] {
+    const s = this.scale;
+    const list = seen
+      .flatMap((ward) => {
+        const a = this.byArea.get(ward.id);
+        return a === undefined ? [] : [{ x: ward.cx * k + ox, y: ward.cy * k + oy, worst: a.worst, count: a.count }];
+      })
+      .sort((a, b) => b.worst - a.worst || b.count - a.count);
+    const kept: typeof list = [];
+    for (const b of list) {
+      const near = kept.find((o) => Math.abs(o.x - b.x) < 44 * s && Math.abs(o.y - b.y) < 24 * s);
+      if (near) near.count += b.count;
+      else kept.push({ ...b });
+    }
+    const boxes: Box[] = [];
+    c.font = `650 ${12 * s}px "Inter Variable", sans-serif`;
+    c.textAlign = 'left';
+    c.textBaseline = 'middle';
+    // The most urgent is drawn last, on top.
+    for (const b of kept.reverse()) {
+      const label = String(b.count);
+      const tw = c.measureText(label).width;
+      const wide = tw + 27 * s;
+      const x0 = b.x - wide / 2;
+      const y0 = b.y - 10 * s;
+      c.beginPath();
+      c.roundRect(x0, y0, wide, 20 * s, 4 * s);
+      c.fillStyle = '#0d1319';
+      c.fill();
+      c.lineWidth = 1.25 * s;
+      c.strokeStyle = SEVERITY[b.worst] as string;
+      c.stroke();
+      this.glyph(c, b.worst, x0 + 11 * s, b.y, 5.2 * s);
+      c.fillStyle = COLOR.text;
+      c.fillText(label, x0 + 20 * s, b.y + 0.5 * s);
+      boxes.push([x0 - 2, y0 - 2, x0 + wide + 2, y0 + 22 * s]);
+    }
+    return boxes;
+  }
+
+  private glyph(c: CanvasRenderingContext2D, l: Level, x: number, y: number, r: number): void {
+    c.beginPath();
+    shape(c, l, x, y, r);
+    c.fillStyle = SEVERITY[l] as string;
+    c.fill();
+    if (l === 5) {
+      c.lineWidth = 1.5 * this.scale;
+      c.strokeStyle = '#ffffff';
+      c.stroke();
+    }
+  }
+
+  private readonly drawDots = (): void => {
+    const b = this.begin(this.dots);
+    if (b === null) return;
+    const { c, w, h } = b;
+    const { k, ox, oy } = this.frame();
+    const t = this.table;
+    const zoom = this.map.getZoom();
+    const near = zoom >= NEAR_ZOOM;
+    const s = this.scale;
+    const n = t.list.length;
+    const normal = new Path2D();
+    const quiet = new Path2D();
+    const off = new Path2D();
+    const dim = new Path2D();
+    const loud: number[][] = [[], [], [], [], [], []];
+    const r = (near ? 3.6 + Math.min(2, (zoom - NEAR_ZOOM) * 0.6) : 1.5) * s;
+    for (let i = 0; i < n; i++) {
+      const x = ((t.x[i] as number) - ANCHOR[0]) * k + ox;
+      const y = ((t.y[i] as number) - ANCHOR[1]) * k + oy;
+      if (!(x > -12 && x < w + 12 && y > -12 && y < h + 12)) continue;
+      const status = t.status[i] as number;
+      const l = t.severity(i);
+      if (near && l > 0 && l <= 5) {
+        (loud[l] as number[]).push(x, y, stateOf(status));
+        continue;
+      }
+      const other = this.service !== '' && t.list[i]?.service !== this.service;
+      const state = stateOf(status);
+      const path = other ? dim : state === LIVE ? normal : state === OFFLINE ? off : quiet;
+      if (near && !other && state === NEVER) {
+        quiet.moveTo(x + r * 0.7, y);
+        quiet.arc(x, y, r * 0.7, 0, Math.PI * 2);
+      } else {
+        path.moveTo(x + r, y);
+        path.arc(x, y, r, 0, Math.PI * 2);
+      }
+      if (near && path === off) {
+        off.moveTo(x - r * 1.3, y + r * 1.3);
+        off.lineTo(x + r * 1.3, y - r * 1.3);
+      }
+    }
+    c.lineWidth = 1.2 * s;
+    c.fillStyle = alpha(COLOR.dim, 0.6);
+    c.fill(dim);
+    if (near) {
+      c.strokeStyle = COLOR.ground;
+      c.fillStyle = COLOR.normal;
+      c.fill(normal);
+      c.stroke(normal);
+      c.fillStyle = COLOR.ground;
+      c.fill(quiet);
+      c.fill(off);
+      c.strokeStyle = COLOR.normal;
+      c.stroke(off);
+      c.setLineDash([2.2 * s, 1.8 * s]);
+      c.stroke(quiet);
+      c.setLineDash([]);
+    } else {
+      c.fillStyle = alpha(COLOR.normal, 0.8);
+      c.fill(normal);
+      c.fillStyle = alpha(COLOR.normal, 0.32);
+      c.fill(quiet);
+      c.fill(off);
+    }
+    for (let l = 1 as Level; l <= 5; l++) {
+      const list = loud[l] as number[];
+      for (let i = 0; i < list.length; i += 3) {
+        const x = list[i] as number;
+        const y = list[i + 1] as number;
+        const size = r * (l >= 4 ? 1.75 : 1.5);
+        c.beginPath();
+        shape(c, l as Level, x, y, size + 1.6 * s);
+        c.fillStyle = COLOR.ground;
+        c.fill();
+        c.beginPath();
+        shape(c, l as Level, x, y, size);
+        if (list[i + 2] === LIVE) {
+          c.fillStyle = SEVERITY[l] as string;
+          c.fill();
+          if (l === 5) {
+            c.lineWidth = 1.6 * s;
+            c.strokeStyle = '#ffffff';
+            c.stroke();
+          }
+        } else {
+          // The cause was seen, but the device is silent now: hollow.
+          c.lineWidth = 1.8 * s;
+          c.strokeStyle = SEVERITY[l] as string;
+          c.stroke();
+        }
+      }
+    }
+    this.ring(c, k, ox, oy, r);
+  };
+
+  /** The selected device. */
+  private ring(c: CanvasRenderingContext2D, k: number, ox: number, oy: number, r: number): void {
+    const i = this.selected === '' ? undefined : this.table.indexOf(this.selected);
+    if (i === undefined) return;
+    const x = ((this.table.x[i] as number) - ANCHOR[0]) * k + ox;
+    const y = ((this.table.y[i] as number) - ANCHOR[1]) * k + oy;
+    if (Number.isNaN(x)) return;
+    c.beginPath();
+    c.arc(x, y, r * 2 + 5 * this.scale, 0, Math.PI * 2);
+    c.lineWidth = 2 * this.scale;
+    c.strokeStyle = COLOR.focus;
+    c.stroke();
+  }
+
+  /** The special zone of Hoàng Sa lies 300 km off shore: it has a frame of its own. */
+  private drawInset(): void {
+    const ward = this.wards.find((x) => x.id === INSET);
+    const canvas = this.inset;
+    const c = canvas.getContext('2d');
+    const w = canvas.clientWidth;
+    const h = canvas.clientHeight;
+    if (c === null || w === 0) return;
+    const dpr = Math.min(devicePixelRatio || 1, 2);
+    canvas.width = Math.round(w * dpr);
+    canvas.height = Math.round(h * dpr);
+    if (ward === undefined) return;
+    const [x0, y0, x1, y1] = ward.box;
+    const k = Math.min((w - 12) / (x1 - x0), (h - 12) / (y1 - y0));
+    const worst = this.byArea.get(INSET)?.worst ?? 0;
+    c.setTransform(k * dpr, 0, 0, k * dpr, ((w - (x1 - x0) * k) / 2 - x0 * k) * dpr, ((h - (y1 - y0) * k) / 2 - y0 * k) * dpr);
+    c.fillStyle = worst > 0 ? (SEVERITY[worst] as string) : COLOR.normal;
+    c.fill(ward.path);
+    c.lineWidth = 1 / k;
+    c.strokeStyle = worst > 0 ? (SEVERITY[worst] as string) : COLOR.normal;
+    c.stroke(ward.path);
+  }
+
+  /** What lies under a pixel: the nearest device, else the ward. */
+  private hit(px: number, py: number): Hit | null {
+    const { k, ox, oy } = this.frame();
+    const near = this.map.getZoom() >= NEAR_ZOOM;
+    const t = this.table;
+    let best = -1;
+    let least = (near ? 12 : 5) * this.scale;
+    for (let i = 0; i < t.list.length; i++) {
+      const dx = ((t.x[i] as number) - ANCHOR[0]) * k + ox - px;
+      const dy = ((t.y[i] as number) - ANCHOR[1]) * k + oy - py;
+      // An alert wins over a quiet neighbour.
+      const d = Math.hypot(dx, dy) - (t.severity(i) > 0 ? 3 : 0);
+      if (d < least) {
+        least = d;
+        best = i;
+      }
+    }
+    if (best >= 0) {
+      const x = ((t.x[best] as number) - ANCHOR[0]) * k + ox;
+      const y = ((t.y[best] as number) - ANCHOR[1]) * k + oy;
+      return { kind: 'device', id: (t.list[best] as { id: string }).id, x, y };
+    }
+    const wx = (px - ox) / k;
+    const wy = (py - oy) / k;
+    for (const ward of this.wards) {
+      const [x0, y0, x1, y1] = ward.box;
+      if (wx >= x0 && wx <= x1 && wy >= y0 && wy <= y1 && inside(ward.rings, wx, wy)) {
+        return { kind: 'area', id: ward.id, x: px, y: py };
+      }
+    }
+    return null;
+  }
+}
+
+type Box = [number, number, number, number];
+
+const hits = (a: Box, b: Box) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+
+/** On the map the kind of unit is left out: it is in every popover. */
+function short(name: string): string {
+  return name.replace(/^(Phường|Xã|Đặc khu)\s+/u, '').replace(/\s+(Ward|Commune|Special Zone)$/u, '');
+}

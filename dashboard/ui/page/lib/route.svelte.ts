@@ -1,0 +1,114 @@
+// All state of the view lives in the URL (console.md C11).
+import type { Lang } from './model';
+import type { Sort } from './order';
+
+export interface View {
+  lang: Lang;
+  /** Lowest severity level shown, 1 to 5. */
+  sev: number;
+  service: string;
+  area: string;
+  unacked: boolean;
+  sort: Sort;
+  q: string;
+  /** Open alert, or ''. */
+  alert: string;
+  /** Open device, or ''. */
+  device: string;
+  /** Property and hours of the device chart. */
+  prop: string;
+  hours: number;
+  /** `lat,lon,zoom`, or '' for the city's own view. */
+  map: string;
+}
+
+const DEFAULTS: View = {
+  lang: 'vi', sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
+  alert: '', device: '', prop: '', hours: 24, map: '',
+};
+
+/** Reads a path and a query; whatever is not understood is its default. */
+export function parse(path: string, search: string, lang: Lang): View {
+  const p = new URLSearchParams(search);
+  const deep = /^\/(a|d)\/([A-Za-z0-9_.:-]{1,64})$/.exec(path);
+  const sev = Number(p.get('sev'));
+  const hours = Number(p.get('hours'));
+  const asked = p.get('lang');
+  return {
+    lang: asked === 'vi' || asked === 'en' ? asked : lang,
+    sev: Number.isInteger(sev) && sev >= 1 && sev <= 5 ? sev : 1,
+    service: p.get('service') ?? '',
+    area: p.get('area') ?? '',
+    unacked: p.get('unacked') === '1',
+    sort: p.get('sort') === 'time' ? 'time' : 'severity',
+    q: p.get('q') ?? '',
+    alert: deep?.[1] === 'a' ? (deep[2] ?? '') : (p.get('alert') ?? ''),
+    device: deep?.[1] === 'd' ? (deep[2] ?? '') : (p.get('device') ?? ''),
+    prop: p.get('prop') ?? '',
+    hours: hours === 1 || hours === 6 ? hours : 24,
+    map: p.get('map') ?? '',
+  };
+}
+
+/** The query of a view: only what differs from the defaults, but always the language. */
+export function print(v: View): string {
+  const p = new URLSearchParams();
+  if (v.alert !== '') p.set('alert', v.alert);
+  if (v.device !== '') p.set('device', v.device);
+  if (v.prop !== '') p.set('prop', v.prop);
+  if (v.hours !== DEFAULTS.hours) p.set('hours', String(v.hours));
+  if (v.sev !== DEFAULTS.sev) p.set('sev', String(v.sev));
+  if (v.service !== '') p.set('service', v.service);
+  if (v.area !== '') p.set('area', v.area);
+  if (v.unacked) p.set('unacked', '1');
+  if (v.sort !== DEFAULTS.sort) p.set('sort', v.sort);
+  if (v.q !== '') p.set('q', v.q);
+  if (v.map !== '') p.set('map', v.map);
+  p.set('lang', v.lang);
+  return `?${p.toString().replaceAll('%2C', ',')}`;
+}
+
+const LANG_KEY = 'ioc.lang';
+
+function remembered(): Lang {
+  try {
+    return localStorage.getItem(LANG_KEY) === 'en' ? 'en' : 'vi';
+  } catch {
+    return 'vi';
+  }
+}
+
+export class Route {
+  view = $state.raw<View>({ ...DEFAULTS });
+
+  start(): void {
+    const read = () => {
+      this.view = parse(location.pathname, location.search, remembered());
+    };
+    read();
+    addEventListener('popstate', read);
+  }
+
+  /** Changes the view. `push` makes a step that the Back button undoes. */
+  set(patch: Partial<View>, push = false): void {
+    const next = { ...this.view, ...patch };
+    this.view = next;
+    if (patch.lang !== undefined) {
+      try {
+        localStorage.setItem(LANG_KEY, next.lang);
+      } catch {
+        // Without storage the URL still carries the language.
+      }
+    }
+    const path = location.pathname === '/wall' ? '/wall' : '/';
+    const url = path + print(next);
+    if (url === location.pathname + location.search) return;
+    if (push) history.pushState(null, '', url);
+    else history.replaceState(history.state, '', url);
+  }
+
+  get filtered(): boolean {
+    const v = this.view;
+    return v.sev > 1 || v.service !== '' || v.area !== '' || v.unacked || v.q !== '';
+  }
+}

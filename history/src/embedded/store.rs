@@ -1,0 +1,251 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use ioc_model::{
+    Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, RangeQuery, SeriesKey,
+    SeriesPoints, Timestamp,
+};
+use rusqlite::Connection;
+
+use super::database;
+use super::head::Heads;
+use crate::{EmbeddedConfig, Error};
+
+/// Readers kept open for the next query; further ones are closed after use.
+const IDLE_READERS: usize = 4;
+
+/// Measurements in one SQLite file, `history.db` in the data folder. Cheap to clone.
+#[derive(Clone)]
+pub struct EmbeddedStore(Arc<Inner>);
+
+/// What only the embedded store can say of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddedStats {
+    /// Points in memory that no flush has begun to write.
+    pub unflushed_points: u64,
+    /// Times that a query or flush met a block whose checksum is wrong.
+    pub damaged_blocks: u64,
+    /// Points refused because there are too many series.
+    pub refused_points: u64,
+    /// Journal position below which all is on disk.
+    pub cursor: u64,
+}
+
+pub(super) struct Inner {
+    path: PathBuf,
+    config: EmbeddedConfig,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) heads: Mutex<Heads>,
+    pub(super) writer: Mutex<Writer>,
+    readers: Mutex<Vec<Connection>>,
+    /// See the invariant in the module documentation.
+    pub(super) gate: RwLock<()>,
+    pub(super) cursor: AtomicU64,
+    pub(super) points: AtomicU64,
+    pub(super) damaged: AtomicU64,
+    /// Why the last flush failed, if it did.
+    pub(super) trouble: Mutex<Option<String>>,
+    /// Where a database lies that could not be read at the start.
+    set_aside: Option<PathBuf>,
+}
+
+/// The one connection that writes.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    /// Series whose row is in the database.
+    pub(super) series: usize,
+}
+
+/// A lock that outlives a panic of another holder: every critical section leaves the data whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl EmbeddedStore {
+    /// Opens `history.db` in `folder`, making both if they are missing. Records at positions
+    /// below `count_from` were counted in the ledger by an earlier process. Blocks on the disk.
+    ///
+    /// A file that is no database any more is moved aside (`history.db.damaged-1`), reported in
+    /// [`HistoryStore::stats`], and a new one begun: the journal is then read from its start.
+    ///
+    /// # Errors
+    /// [`Error`] when the folder or file cannot be used.
+    pub fn open(
+        folder: &Path,
+        config: EmbeddedConfig,
+        ledger: Arc<Ledger>,
+        count_from: u64,
+    ) -> Result<Self, Error> {
+        if config.head_max_points == 0 || config.max_series == 0 {
+            return Err(Error::Setting {
+                setting: "head_max_points, max_series",
+                why: "must be at least 1".into(),
+            });
+        }
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Folder { path: folder.into(), source })?;
+        let path = folder.join("history.db");
+        let mut set_aside = None;
+        let (conn, heads, points) = match load(&path, &config, count_from) {
+            Err(e) if database::is_damaged(&e) => {
+                let aside = database::set_aside(&path)?;
+                tracing::error!(error = %e, aside = %aside.display(), "history database is damaged");
+                set_aside = Some(aside);
+                load(&path, &config, count_from)?
+            }
+            other => other?,
+        };
+        Ok(Self(Arc::new(Inner {
+            cursor: AtomicU64::new(heads.next),
+            points: AtomicU64::new(points),
+            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
+            heads: Mutex::new(heads),
+            readers: Mutex::default(),
+            gate: RwLock::default(),
+            damaged: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            path,
+            config,
+            ledger,
+            set_aside,
+        })))
+    }
+
+    /// What only this store can say of itself.
+    pub fn embedded_stats(&self) -> EmbeddedStats {
+        let heads = lock(&self.0.heads);
+        EmbeddedStats {
+            unflushed_points: heads.unflushed as u64,
+            damaged_blocks: self.0.damaged.load(Relaxed),
+            refused_points: heads.refused_points,
+            cursor: self.0.cursor.load(Relaxed),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(Error::from)?.map_err(HistoryError::from)
+    }
+}
+
+fn load(
+    path: &Path,
+    config: &EmbeddedConfig,
+    count_from: u64,
+) -> Result<(Connection, Heads, u64), Error> {
+    let conn = database::open(path)?;
+    let mut heads = Heads::new(database::meta(&conn, "cursor")?, count_from, config.max_series);
+    database::each_series(&conn, |device, property, t_max| {
+        heads.add(device, property, t_max);
+    })?;
+    let points = database::meta(&conn, "points")?;
+    Ok((conn, heads, points))
+}
+
+impl Inner {
+    /// Runs a query on a reading connection.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let idle = lock(&self.readers).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => database::open_reader(&self.path)?,
+        };
+        let answer = work(&conn);
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(conn);
+        }
+        answer
+    }
+
+    fn stats(&self) -> Result<HistoryStats, Error> {
+        let bytes = self.read(|conn| {
+            let pages: i64 = conn.query_row("PRAGMA page_count", [], |r| r.get(0))?;
+            let size: i64 = conn.query_row("PRAGMA page_size", [], |r| r.get(0))?;
+            Ok(pages.saturating_mul(size).max(0) as u64)
+        })?;
+        let damaged = self.damaged.load(Relaxed);
+        let last_flush = lock(&self.trouble).clone();
+        let healthy = last_flush.is_none();
+        let damage = (damaged > 0).then(|| format!("damaged blocks met: {damaged}"));
+        let aside =
+            self.set_aside.as_ref().map(|p| format!("damaged database kept as {}", p.display()));
+        let trouble: Vec<String> = [last_flush, damage, aside].into_iter().flatten().collect();
+        let heads = lock(&self.heads);
+        Ok(HistoryStats {
+            backend: "embedded",
+            points: self.points.load(Relaxed) + heads.unflushed as u64,
+            series: heads.series.len() as u64,
+            bytes,
+            healthy,
+            trouble: (!trouble.is_empty()).then(|| trouble.join("; ")),
+        })
+    }
+}
+
+#[async_trait]
+impl HistoryStore for EmbeddedStore {
+    async fn cursor(&self) -> Result<u64, HistoryError> {
+        Ok(self.0.cursor.load(Relaxed))
+    }
+
+    /// A batch is taken whole or not at all. When memory is full this flushes first; when that
+    /// fails the batch is not taken and may be given again.
+    async fn append(&self, first: u64, entries: &[Entry]) -> Result<(), HistoryError> {
+        let full = lock(&self.0.heads).unflushed >= self.0.config.head_max_points;
+        if full {
+            self.flush().await?;
+        }
+        lock(&self.0.heads).append(first, entries);
+        Ok(())
+    }
+
+    /// Not cancelled by dropping the future: the flush then ends in the background.
+    async fn flush(&self) -> Result<u64, HistoryError> {
+        self.blocking(Inner::flush).await
+    }
+
+    async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
+        let query = query.clone();
+        self.blocking(move |inner| inner.range(&query)).await
+    }
+
+    async fn series(&self, device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
+        let heads = lock(&self.0.heads);
+        let numbers = heads.numbers(device).into_iter();
+        let mut keys: Vec<SeriesKey> =
+            numbers.map(|n| heads.series[n as usize].key.clone()).collect();
+        drop(heads);
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    async fn last(
+        &self,
+        device: Option<&str>,
+        at: Timestamp,
+    ) -> Result<Vec<LastValue>, HistoryError> {
+        let device = device.map(str::to_owned);
+        self.blocking(move |inner| inner.last(device.as_deref(), at)).await
+    }
+
+    async fn stats(&self) -> HistoryStats {
+        match self.blocking(Inner::stats).await {
+            Ok(stats) => stats,
+            Err(e) => HistoryStats {
+                backend: "embedded",
+                trouble: Some(e.to_string()),
+                ..HistoryStats::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,382 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ioc_model::{
+    Aggregate, Body, Detection, Entry, HistoryStore, Ledger, Point, Quality, RangeQuery, Record,
+    SeriesKey, Status, Timestamp, Values,
+};
+use proptest::prelude::*;
+
+use super::EmbeddedStore;
+use crate::EmbeddedConfig;
+
+const T0: i64 = 1_700_000_000_000;
+
+fn reading(device: &str, time: i64, value: f64, quality: Quality) -> Entry {
+    let mut values = Values::new();
+    values.push(("pm25".into(), value));
+    record(device, time, Body::Observation { quality, values })
+}
+
+fn record(device: &str, time: i64, body: Body) -> Entry {
+    Entry::Record(Record {
+        device: device.into(),
+        area: "hai_chau".into(),
+        service: "air".into(),
+        source: 0,
+        time: Timestamp(time),
+        received: Timestamp(time),
+        seq: None,
+        clock_clamped: false,
+        body,
+    })
+}
+
+fn open(folder: &Path) -> EmbeddedStore {
+    open_with(folder, EmbeddedConfig::default(), &Arc::default(), 0)
+}
+
+fn open_with(
+    folder: &Path,
+    config: EmbeddedConfig,
+    ledger: &Arc<Ledger>,
+    count_from: u64,
+) -> EmbeddedStore {
+    EmbeddedStore::open(folder, config, Arc::clone(ledger), count_from).expect("store opens")
+}
+
+fn query(device: &str, from: i64, to: i64, step: Option<(i64, Aggregate)>) -> RangeQuery {
+    RangeQuery {
+        series: SeriesKey { device: device.into(), property: "pm25".into() },
+        from: Timestamp(from),
+        to: Timestamp(to),
+        step,
+        limit: usize::MAX,
+    }
+}
+
+async fn all(store: &EmbeddedStore, device: &str) -> Vec<Point> {
+    let q = query(device, i64::MIN, i64::MAX, None);
+    store.range(&q).await.expect("range").points
+}
+
+fn database(folder: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.join("history.db")).expect("database opens")
+}
+
+#[tokio::test]
+async fn points_are_seen_before_and_after_the_flush_and_after_a_restart() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(folder.path());
+    let detection = Detection {
+        kind: "wrong_way".into(),
+        id: None,
+        object: None,
+        confidence: None,
+        count: Some(3.0),
+        zone: None,
+    };
+    let entries = [
+        reading("a", T0 + 2, 2.0, Quality::Good),
+        Entry::Tick(Timestamp(T0)),
+        reading("a", T0 + 1, 1.0, Quality::Bad),
+        record("cam", T0, Body::Detection(Box::new(detection))),
+        record("cam", T0, Body::Status(Status { online: true, battery: Some(80.0) })),
+    ];
+    store.append(10, &entries).await.expect("append");
+    assert_eq!(store.cursor().await.expect("cursor"), 0);
+    let before = all(&store, "a").await;
+    assert_eq!(before.iter().map(|p| p.value).collect::<Vec<_>>(), [1.0, 2.0]);
+    assert_eq!(store.flush().await.expect("flush"), 15);
+    assert_eq!(all(&store, "a").await, before);
+    let last = store.last(None, Timestamp(T0 + 9)).await.expect("last");
+    drop(store);
+
+    let store = open(folder.path());
+    assert_eq!(store.cursor().await.expect("cursor"), 15);
+    assert_eq!(all(&store, "a").await, before);
+    assert_eq!(store.last(None, Timestamp(T0 + 9)).await.expect("last"), last);
+    let names: Vec<String> =
+        last.iter().map(|l| format!("{} {} {}", l.series.device, l.series.property, l.point.value)).collect();
+    assert_eq!(names, ["a pm25 2", "cam battery 80", "cam event.wrong_way 3", "cam online 1"]);
+    let at = store.last(Some("a"), Timestamp(T0 + 1)).await.expect("last");
+    assert_eq!(at[0].point, Point { time: Timestamp(T0 + 1), value: 1.0, quality: Quality::Bad });
+    assert!(store.last(Some("a"), Timestamp(T0)).await.expect("last").is_empty());
+    let keys = store.series(Some("cam")).await.expect("series");
+    assert_eq!(keys.len(), 3);
+    assert_eq!(store.stats().await.points, 5);
+}
+
+#[tokio::test]
+async fn what_was_appended_before_is_ignored() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(folder.path());
+    let entries: Vec<Entry> =
+        (0..10).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
+    store.append(0, &entries[..6]).await.expect("append");
+    store.append(0, &entries[..6]).await.expect("append");
+    store.flush().await.expect("flush");
+    store.append(3, &entries[3..]).await.expect("append");
+    store.flush().await.expect("flush");
+    store.append(0, &entries).await.expect("append");
+    assert_eq!(all(&store, "a").await.len(), 10);
+}
+
+#[tokio::test]
+async fn the_ledger_counts_durable_records_of_this_process_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let ledger = Arc::<Ledger>::default();
+    let (_, door) = ledger.source("gateway");
+    let config = EmbeddedConfig { max_series: 2, ..EmbeddedConfig::default() };
+    let store = open_with(folder.path(), config, &ledger, 2);
+    let entries: Vec<Entry> = ["a", "b", "a", "c", "b"]
+        .iter()
+        .map(|d| reading(d, T0, 1.0, Quality::Good))
+        .collect();
+    store.append(0, &entries).await.expect("append");
+    assert_eq!(door.stored.load(Relaxed), 0, "nothing is durable yet");
+    store.flush().await.expect("flush");
+    store.flush().await.expect("flush");
+    assert_eq!((door.stored.load(Relaxed), door.dead_lettered.load(Relaxed)), (2, 1));
+    assert_eq!(store.embedded_stats().refused_points, 1);
+}
+
+#[tokio::test]
+async fn a_full_head_flushes_instead_of_growing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let config = EmbeddedConfig { head_max_points: 100, ..EmbeddedConfig::default() };
+    let store = open_with(folder.path(), config, &Arc::default(), 0);
+    for batch in 0..50u64 {
+        let entries: Vec<Entry> = (0..30)
+            .map(|i| reading("a", T0 + batch as i64 * 30 + i, 1.0, Quality::Good))
+            .collect();
+        store.append(batch * 30, &entries).await.expect("append");
+        assert!(store.embedded_stats().unflushed_points < 130);
+    }
+    assert!(store.cursor().await.expect("cursor") >= 1_380);
+    assert_eq!(all(&store, "a").await.len(), 1_500);
+}
+
+#[tokio::test]
+async fn a_failed_flush_loses_nothing_and_shows() {
+    let folder = tempfile::tempdir().expect("folder");
+    let ledger = Arc::<Ledger>::default();
+    let (_, door) = ledger.source("gateway");
+    let config = EmbeddedConfig { head_max_points: 3, ..EmbeddedConfig::default() };
+    let store = open_with(folder.path(), config, &ledger, 0);
+    database(folder.path())
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'no'); END;",
+        )
+        .expect("trigger");
+    let entries: Vec<Entry> =
+        (0..3).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
+    store.append(0, &entries).await.expect("append");
+    store.flush().await.expect_err("refused");
+    let refused = [reading("a", T0 + 3, 3.0, Quality::Good)];
+    store.append(3, &refused).await.expect_err("memory is full and cannot be written");
+    let stats = store.stats().await;
+    assert!(!stats.healthy && stats.trouble.is_some(), "{stats:?}");
+    assert_eq!((all(&store, "a").await.len(), door.stored.load(Relaxed)), (3, 0));
+    database(folder.path()).execute_batch("DROP TRIGGER refuse").expect("drop");
+    store.append(3, &refused).await.expect("append");
+    assert_eq!(store.flush().await.expect("flush"), 4);
+    let values: Vec<f64> = all(&store, "a").await.iter().map(|p| p.value).collect();
+    assert_eq!((values.as_slice(), door.stored.load(Relaxed)), (&[0.0, 1.0, 2.0, 3.0][..], 4));
+    assert!(store.stats().await.healthy);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_costs_one_block_and_is_counted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(folder.path());
+    let entries: Vec<Entry> =
+        (0..3_500).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
+    store.append(0, &entries).await.expect("append");
+    store.flush().await.expect("flush");
+    drop(store);
+    let flip = |table: &str, id: &str| {
+        let conn = database(folder.path());
+        let sql = format!("SELECT {id}, data FROM {table} LIMIT 1");
+        let (key, mut data): (i64, Vec<u8>) =
+            conn.query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).expect("row");
+        data[50] ^= 4;
+        conn.execute(&format!("UPDATE {table} SET data = ?1 WHERE {id} = ?2"), (data, key))
+            .expect("update");
+    };
+    flip("block", "id");
+    let store = open(folder.path());
+    let points = all(&store, "a").await;
+    assert_eq!((points.len(), points[0].value), (2_500, 1_000.0));
+    assert_eq!(store.embedded_stats().damaged_blocks, 1);
+    drop(store);
+
+    flip("tail", "slot");
+    let store = open(folder.path());
+    assert_eq!(all(&store, "a").await.len(), 2_000);
+    // The damaged tail stops neither newer nor older points.
+    let more =
+        [reading("a", T0 + 9_000, 1.0, Quality::Good), reading("a", T0 + 5, 1.0, Quality::Good)];
+    store.append(3_500, &more).await.expect("append");
+    assert_eq!(store.flush().await.expect("flush"), 3_502);
+    assert_eq!(all(&store, "a").await.len(), 2_002);
+    let stats = store.stats().await;
+    assert!(stats.healthy && stats.trouble.is_some_and(|t| t.contains("damaged")));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_set_aside() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("history.db"), [7u8; 20_000]).expect("write");
+    let store = open(folder.path());
+    assert_eq!(store.cursor().await.expect("cursor"), 0);
+    assert!(folder.path().join("history.db.damaged-1").exists());
+    assert!(store.stats().await.trouble.is_some_and(|t| t.contains("damaged-1")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn queries_during_flushes_see_each_point_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(folder.path());
+    let writer = {
+        let store = store.clone();
+        async move {
+            for batch in 0..60u64 {
+                let entries: Vec<Entry> = (0..50)
+                    .map(|i| reading("a", T0 + batch as i64 * 50 + i, 1.0, Quality::Good))
+                    .collect();
+                store.append(batch * 50, &entries).await.expect("append");
+                store.flush().await.expect("flush");
+            }
+        }
+    };
+    let reader = async {
+        let (mut newest, mut seen) = (0, 0);
+        while newest < 3_000 {
+            let points = all(&store, "a").await;
+            for (i, p) in points.iter().enumerate() {
+                assert_eq!(p.time.0, T0 + i as i64, "a point is missing or double");
+            }
+            assert!(points.len() >= newest, "a point vanished");
+            newest = points.len();
+            seen += 1;
+        }
+        seen
+    };
+    let (_, seen) = tokio::join!(writer, reader);
+    assert!(seen > 0);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Append(Vec<(bool, i64, u8)>),
+    Flush,
+    /// Drop the store without a flush, open it again and append from the cursor.
+    Crash,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    // Mostly a regular cadence with disorder; some points come very late.
+    let one = (any::<bool>(), prop_oneof![8 => 0i64..200, 1 => -50_000i64..0], 0u8..3);
+    let op = prop_oneof![
+        4 => proptest::collection::vec(one, 1..700).prop_map(Op::Append),
+        2 => Just(Op::Flush),
+        1 => Just(Op::Crash),
+    ];
+    proptest::collection::vec(op, 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever the order of points, flushes and crashes: the answers are those of a plain list.
+    #[test]
+    fn answers_equal_a_plain_list(ops in ops()) {
+        let rt = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        rt.block_on(answers_equal(ops))?;
+    }
+}
+
+async fn answers_equal(ops: Vec<Op>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut store = open(folder.path());
+    let mut journal: Vec<Entry> = Vec::new();
+    for op in ops {
+        match op {
+            Op::Append(points) => {
+                let first = journal.len();
+                for (device, offset, q) in points {
+                    let n = journal.len() as i64;
+                    let device = if device { "a" } else { "b" };
+                    let time = T0 + n * 10 + offset;
+                    journal.push(reading(device, time, n as f64, Quality::from_u8(q)));
+                }
+                store.append(first as u64, &journal[first..]).await.expect("append");
+            }
+            Op::Flush => {
+                prop_assert_eq!(store.flush().await.expect("flush"), journal.len() as u64);
+            }
+            Op::Crash => {
+                drop(store);
+                store = open(folder.path());
+                let from = store.cursor().await.expect("cursor");
+                store.append(from, &journal[from as usize..]).await.expect("append");
+            }
+        }
+    }
+    for device in ["a", "b"] {
+        check_device(&store, &journal, device).await?;
+    }
+    Ok(())
+}
+
+async fn check_device(
+    store: &EmbeddedStore,
+    journal: &[Entry],
+    device: &str,
+) -> Result<(), TestCaseError> {
+    let mut expect: Vec<Point> = Vec::new();
+    for entry in journal {
+        if let Entry::Record(r) = entry
+            && *r.device == *device
+        {
+            r.for_each_point(|_, value, quality| {
+                expect.push(Point { time: r.time, value, quality });
+            });
+        }
+    }
+    // Of one moment the order may differ; the set of points may not.
+    let order = |v: &mut Vec<Point>| v.sort_by(|a, b| {
+        a.time.cmp(&b.time).then(a.value.total_cmp(&b.value))
+    });
+    order(&mut expect);
+    let mut got = all(store, device).await;
+    prop_assert!(got.is_sorted_by_key(|p| p.time));
+    order(&mut got);
+    prop_assert_eq!(&got, &expect);
+    let (from, to) = (T0 + 1_000, T0 + 20_000);
+    for (step, how) in [(1_000, Aggregate::Count), (700, Aggregate::Max)] {
+        let got = store.range(&query(device, from, to, Some((step, how)))).await.expect("range");
+        let inside: Vec<&Point> = expect
+            .iter()
+            .filter(|p| p.quality != Quality::Bad && (from..to).contains(&p.time.0))
+            .collect();
+        let naive: Vec<(i64, f64)> = inside
+            .chunk_by(|a, b| a.time.0.div_euclid(step) == b.time.0.div_euclid(step))
+            .map(|w| {
+                let max = w.iter().map(|p| p.value).fold(f64::MIN, f64::max);
+                let value = if how == Aggregate::Count { w.len() as f64 } else { max };
+                (w[0].time.0.div_euclid(step) * step, value)
+            })
+            .collect();
+        let got: Vec<_> = got.points.iter().map(|p| (p.time.0, p.value)).collect();
+        prop_assert_eq!(got, naive);
+    }
+    for at in [T0 - 10_000, T0 + 5_000, T0 + 999_999] {
+        let got = store.last(Some(device), Timestamp(at)).await.expect("last");
+        let naive = expect.iter().rfind(|p| p.time.0 <= at).map(|p| p.time);
+        prop_assert_eq!(got.first().map(|l| l.point.time), naive, "at {}", at - T0);
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The city's names, shared and quick to look up.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use ahash::RandomState;
+use ioc_model::{City, Name, QuarantineReason};
+
+use super::Refusal;
+
+/// Places whose area is remembered; all are forgotten when there are more.
+const PLACES: usize = 65_536;
+
+/// A property as decoders need it.
+#[derive(Clone, Debug)]
+pub(super) struct PropertyInfo {
+    pub(super) name: Name,
+    pub(super) unit: Name,
+    min: f64,
+    max: f64,
+}
+
+impl PropertyInfo {
+    /// Checks a value in the property's unit.
+    pub(super) fn check(&self, value: f64) -> Result<f64, (QuarantineReason, String)> {
+        if value.is_finite() && (self.min..=self.max).contains(&value) {
+            return Ok(value);
+        }
+        let Self { name, min, max, unit, .. } = self;
+        let value = if value.is_finite() { format!("{value}") } else { "not finite".into() };
+        let detail = format!("`{name}` is {value}, possible are {min} to {max} {unit}");
+        Err((QuarantineReason::OutOfRange, detail.trim_end().to_owned()))
+    }
+}
+
+/// Position of an area or service in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Index(u16);
+
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    city: Arc<City>,
+    properties: HashMap<Name, PropertyInfo, RandomState>,
+    names: Vec<Name>,
+    areas: HashMap<Name, Index, RandomState>,
+    services: HashMap<Name, Index, RandomState>,
+    unassigned: Name,
+    places: Mutex<HashMap<(u64, u64), Name, RandomState>>,
+}
+
+impl Catalogue {
+    pub(super) fn new(city: Arc<City>) -> Self {
+        let unassigned = Name::from("unassigned");
+        let mut names = Vec::new();
+        let mut index = |name: &Name| {
+            names.push(Arc::clone(name));
+            (Arc::clone(name), Index((names.len() - 1) as u16))
+        };
+        let areas: HashMap<_, _, _> =
+            city.areas.keys().chain([&unassigned]).map(&mut index).collect();
+        let services: HashMap<_, _, _> = city.services.keys().map(&mut index).collect();
+        let properties = city.properties.values().map(|p| {
+            let info = PropertyInfo {
+                name: Arc::clone(&p.id),
+                unit: Arc::clone(&p.unit),
+                min: p.min,
+                max: p.max,
+            };
+            (Arc::clone(&p.id), info)
+        });
+        let properties = properties.collect();
+        Self { city, properties, names, areas, services, unassigned, places: Mutex::default() }
+    }
+
+    pub(super) fn property(&self, name: &str) -> Option<&PropertyInfo> {
+        self.properties.get(name)
+    }
+
+    pub(super) fn area(&self, name: &str) -> Option<Index> {
+        self.areas.get(name).copied()
+    }
+
+    pub(super) fn service(&self, name: &str) -> Option<Index> {
+        self.services.get(name).copied()
+    }
+
+    /// The shared name behind an index that this catalogue gave out.
+    pub(super) fn name(&self, index: Index) -> &Name {
+        &self.names[usize::from(index.0)]
+    }
+
+    /// Device, area and service of a message whose topic does not say them all: what is given,
+    /// else what the configuration knows of the device, else the place, else the defaults.
+    pub(super) fn resolve(
+        &self,
+        device: Name,
+        place: Option<(f64, f64)>,
+        area: Option<&str>,
+        service: &str,
+    ) -> Result<Origin, Refusal> {
+        let known = self.city.devices.get(&device);
+        let from_place = || place.and_then(|(x, y)| self.area_at(x, y));
+        let area = match area {
+            Some(a) => Some(self.known_area(a)?),
+            None => from_place(),
+        };
+        let area = area
+            .or_else(|| known.map(|d| Arc::clone(&d.area)))
+            .unwrap_or_else(|| Arc::clone(&self.unassigned));
+        let service = known.map_or(service, |d| &*d.service);
+        let service = self.service(service).ok_or_else(|| {
+            let detail = format!("service `{}` is not in the catalogue", short(service));
+            Refusal::new(QuarantineReason::UnknownService, detail)
+        })?;
+        let service = Arc::clone(self.name(service));
+        Ok(Origin { device, area, service })
+    }
+
+    fn known_area(&self, area: &str) -> Result<Name, Refusal> {
+        let index = self.area(area).ok_or_else(|| unknown_area(area))?;
+        Ok(Arc::clone(self.name(index)))
+    }
+
+    /// The area of a place. Published examples swap the axes, so a place that is in no area is
+    /// tried the other way round: no point of the city is in it both ways.
+    fn area_at(&self, lon: f64, lat: f64) -> Option<Name> {
+        let key = (lon.to_bits(), lat.to_bits());
+        let lock = || self.places.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(area) = lock().get(&key) {
+            return (!Arc::ptr_eq(area, &self.unassigned)).then(|| Arc::clone(area));
+        }
+        let area = self.city.area_at(lon, lat).or_else(|| self.city.area_at(lat, lon));
+        let area = area.map(|a| Arc::clone(&a.id));
+        let mut places = lock();
+        if places.len() >= PLACES {
+            places.clear();
+        }
+        places.insert(key, area.clone().unwrap_or_else(|| Arc::clone(&self.unassigned)));
+        area
+    }
+}
+
+/// Who said it.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) device: Name,
+    pub(super) area: Name,
+    pub(super) service: Name,
+}
+
+pub(super) fn unknown_area(area: &str) -> Refusal {
+    let detail = format!("area `{}` is not in the city", short(area));
+    Refusal::new(QuarantineReason::UnknownArea, detail)
+}
+
+/// At most 64 characters of a foreign text, for details.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}

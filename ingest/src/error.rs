@@ -1,0 +1,50 @@
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a [`crate::RecordSink`] did not keep records.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The journal has stopped.
+    #[error("journal is closed")]
+    Closed,
+    /// The journal could not write.
+    #[error("journal could not write")]
+    Write(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+/// Why ingest could not do its work.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Records were not taken, or are not durable.
+    #[error("records were not kept")]
+    Sink(#[from] SinkError),
+    /// The first delivery of a duplicate was given up before it was durable.
+    #[error("the first delivery of a duplicate was not kept")]
+    FirstDelivery,
+    /// The quarantine file cannot be opened.
+    #[error("quarantine {path} cannot be opened")]
+    QuarantineOpen {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// A refused message could not be written to the quarantine.
+    #[error("quarantine could not write")]
+    QuarantineWrite(#[source] Arc<rusqlite::Error>),
+    /// The quarantine's writer has stopped.
+    #[error("quarantine is closed")]
+    QuarantineClosed,
+    /// A thread could not be started.
+    #[error("quarantine writer cannot be started")]
+    Thread(#[source] Arc<std::io::Error>),
+}
+
+impl IngestError {
+    /// Whether the same call may succeed later; `false` when a part has stopped for good.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Sink(SinkError::Closed) | Self::QuarantineClosed)
+    }
+}

@@ -1,0 +1,67 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the gateway.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Name of this door in the ledger.
+    pub source: String,
+    /// Open connections. Full: a new one is closed at once and counted.
+    pub max_connections: usize,
+    /// Largest packet a client may send after CONNECT, bytes with header. Larger: the connection
+    /// ends with 0x95.
+    pub max_packet_bytes: usize,
+    /// Largest CONNECT packet, bytes.
+    pub max_connect_bytes: usize,
+    /// Time a new socket has until its CONNECT is complete, ms.
+    pub connect_timeout_ms: u64,
+    /// QoS 1 and 2 publishes of one client that wait for their commit (MQTT 5: announced as
+    /// receive maximum and enforced). Full for MQTT 3.1.1: the socket is not read.
+    pub receive_maximum: u16,
+    /// Longest keep-alive, s. MQTT 5 clients are told; MQTT 3.1.1 clients that ask for more, or
+    /// for none, are closed after 1.5 × this without a packet.
+    pub max_keep_alive_s: u16,
+    /// Longest time a session outlives its connection, s; what MQTT 3.1.1 sessions without
+    /// "clean session" get.
+    pub max_session_expiry_s: u32,
+    /// Sessions kept for clients that are away. Full: the session that would be added is not
+    /// kept and counted; its client resumes with "session present" 0.
+    pub max_offline_sessions: usize,
+    /// Subscriptions of one session. Full: the next is refused with 0x97.
+    pub max_subscriptions: usize,
+    /// Publications sent to one client and not acknowledged. Full: the rest waits in the mailbox.
+    pub max_outgoing: u16,
+    /// Read buffers shared by all connections, 64 KiB or `max_packet_bytes` each. All in use:
+    /// connections wait their turn, so that overload does not grow memory.
+    pub read_buffers: usize,
+    /// Time without progress after which a client that does not read is closed, ms.
+    pub write_timeout_ms: u64,
+    /// Time connections have at a stop to see their last commits acknowledged, ms.
+    pub stop_grace_ms: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
+            source: "gateway".into(),
+            max_connections: 10_000,
+            max_packet_bytes: 64 * 1024,
+            max_connect_bytes: 4 * 1024,
+            connect_timeout_ms: 5_000,
+            receive_maximum: 1_024,
+            max_keep_alive_s: 1_200,
+            max_session_expiry_s: 24 * 3600,
+            max_offline_sessions: 20_000,
+            max_subscriptions: 32,
+            max_outgoing: 64,
+            read_buffers: 64,
+            write_timeout_ms: 30_000,
+            stop_grace_ms: 5_000,
+        }
+    }
+}

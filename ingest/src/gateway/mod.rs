@@ -1,0 +1,40 @@
+//! The MQTT gateway: MQTT 3.1.1 and 5 on one port, so that a device's PUBACK means "on disk".
+//!
+//! What it does: accepts publishes from devices and hands them to the intake in chunks, answers
+//! only when the intake's `durable` has resolved, and serves subscriptions to what the IOC itself
+//! publishes. What it deliberately does not do: it is not a broker. A device's publish never
+//! reaches another device, and no filter that could match one is granted.
+//!
+//! Data flow per connection (one task, no task or lock per message):
+//! ```text
+//! socket ─read (shared 64 KiB buffer)─▶ frames ─▶ one chunk ─▶ sink.submit ─▶ queue of chunks
+//! socket ◀─one write per commit── acks of every chunk whose commit is done, in order ◀─┘
+//! ```
+//! Parsing: PUBLISH and the acks are read and written in place (`frame`, `encode`); the packets
+//! with structure (CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT) go through `mqtt-protocol-core`.
+//!
+//! How it fails: a malformed packet ends its own connection with a reason code; a failed commit
+//! ends the connection without an ack, so that the device sends again; a full intake stops the
+//! reading of sockets. Nothing a client sends reaches a panic or another client's state.
+
+mod buffers;
+mod config;
+mod connect;
+mod connection;
+mod control;
+mod encode;
+mod end;
+mod frame;
+mod inbound;
+mod listener;
+mod metrics;
+mod outbound;
+mod session;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+pub use config::GatewayConfig;
+pub use listener::{Gateway, GatewayStats};
+pub use metrics::GatewayMetrics;
+pub use sink::MessageSink;

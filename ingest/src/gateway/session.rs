@@ -1,0 +1,368 @@
+//! Sessions by client id: take-over, expiry, delayed wills.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ahash::{AHashMap, AHashSet};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::GatewayMetrics;
+use crate::publications::{Delivery, Mailbox, Publications};
+
+/// A message to publish when the client is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Will {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) delay: Duration,
+}
+
+/// What outlives a connection. Kept in memory: after a restart the client is told "session
+/// present" 0 and sends again; the intake finds the duplicates.
+pub(super) struct Session {
+    /// QoS 2 publishes handed to the intake whose PUBREL has not come. Bounded by the receive
+    /// maximum (`control::MAX_QOS2_V4` for MQTT 3.1.1).
+    pub(super) qos2: AHashSet<u16>,
+    pub(super) filters: Vec<String>,
+    /// Made at the first subscription.
+    pub(super) mailbox: Option<Arc<Mailbox>>,
+    /// Retained values still to be sent. Bounded by the retained store.
+    pub(super) backlog: VecDeque<Delivery>,
+    /// QoS 1 publications sent and not acknowledged. Bounded by `max_outgoing`.
+    pub(super) unacked: VecDeque<(u16, Delivery)>,
+    pub(super) last_packet_id: u16,
+    publications: Arc<Publications>,
+}
+
+impl Session {
+    pub(super) fn new(publications: &Arc<Publications>) -> Self {
+        Self {
+            qos2: AHashSet::new(),
+            filters: Vec::new(),
+            mailbox: None,
+            backlog: VecDeque::new(),
+            unacked: VecDeque::new(),
+            last_packet_id: 0,
+            publications: Arc::clone(publications),
+        }
+    }
+
+    fn set_online(&self, online: bool) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.set_online(online);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(mailbox) = &self.mailbox {
+            for filter in &self.filters {
+                self.publications.unsubscribe(mailbox, filter);
+            }
+        }
+    }
+}
+
+/// Where a session is.
+enum Slot {
+    Online {
+        lease: u64,
+        kick: CancellationToken,
+        /// Earlier connections of this id that have not ended yet, with who waits for each.
+        heirs: Vec<(u64, oneshot::Sender<Session>)>,
+    },
+    Offline {
+        session: Option<Session>,
+        expires: Instant,
+        will: Option<(Instant, Will)>,
+    },
+}
+
+/// All sessions of the gateway. The lock is taken at CONNECT and at the end of a connection.
+pub(super) struct Sessions {
+    inner: Mutex<Inner>,
+    publications: Arc<Publications>,
+    metrics: Arc<GatewayMetrics>,
+    max_offline: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    slots: AHashMap<Arc<str>, Slot>,
+    next_lease: u64,
+    offline: usize,
+}
+
+/// What a CONNECT finds.
+pub(super) struct Attached {
+    pub(super) lease: Lease,
+    /// The session of a client that was away.
+    pub(super) resumed: Option<Session>,
+    /// The session of a connection that is being closed will come here.
+    pub(super) inherits: Option<oneshot::Receiver<Session>>,
+    /// A delayed will that is due now because its session ended with this CONNECT.
+    pub(super) due_will: Option<Will>,
+}
+
+/// The right of one connection to its client id; given back when dropped, also by a panic.
+pub(super) struct Lease {
+    sessions: Arc<Sessions>,
+    client_id: Arc<str>,
+    number: u64,
+    returned: bool,
+}
+
+impl Sessions {
+    pub(super) fn new(
+        publications: Arc<Publications>,
+        metrics: Arc<GatewayMetrics>,
+        max_offline: usize,
+    ) -> Self {
+        Self { inner: Mutex::default(), publications, metrics, max_offline }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(super) fn fresh(&self) -> Session {
+        Session::new(&self.publications)
+    }
+
+    /// Makes the connection with token `kick` the one of `client_id`; an older connection is
+    /// kicked. With `clean`, an old session ends here.
+    pub(super) fn attach(
+        self: &Arc<Self>,
+        client_id: &Arc<str>,
+        clean: bool,
+        kick: &CancellationToken,
+    ) -> Attached {
+        let mut inner = self.lock();
+        let number = inner.next_lease;
+        inner.next_lease += 1;
+        let mut attached = Attached {
+            lease: Lease {
+                sessions: Arc::clone(self),
+                client_id: Arc::clone(client_id),
+                number,
+                returned: false,
+            },
+            resumed: None,
+            inherits: None,
+            due_will: None,
+        };
+        let mut heirs = Vec::new();
+        match inner.slots.remove(client_id) {
+            None => {}
+            Some(Slot::Offline { session, expires, will }) => {
+                inner.offline -= 1;
+                let alive = !clean && expires > Instant::now();
+                attached.resumed = session.filter(|_| alive);
+                // A client that comes back in time takes its will back (MQTT 5, 3.1.3.2.2).
+                attached.due_will = will.filter(|_| attached.resumed.is_none()).map(|(_, w)| w);
+            }
+            Some(Slot::Online { lease, kick: old, heirs: waiting }) => {
+                let (tell, told) = oneshot::channel();
+                heirs = waiting;
+                heirs.push((lease, tell));
+                attached.inherits = Some(told);
+                self.metrics.takeovers.fetch_add(1, Relaxed);
+                old.cancel();
+            }
+        }
+        let slot = Slot::Online { lease: number, kick: kick.clone(), heirs };
+        inner.slots.insert(Arc::clone(client_id), slot);
+        drop(inner);
+        if let Some(session) = &attached.resumed {
+            session.set_online(true);
+        }
+        attached
+    }
+
+    /// Ends expired sessions and returns the wills that are due.
+    pub(super) fn sweep(&self, now: Instant) -> Vec<Will> {
+        let mut due = Vec::new();
+        let mut ended = Vec::new();
+        let mut inner = self.lock();
+        if inner.offline == 0 {
+            return due;
+        }
+        inner.slots.retain(|_, slot| {
+            let Slot::Offline { session, expires, will } = slot else { return true };
+            if *expires <= now {
+                ended.push(session.take());
+            }
+            let is_due = will.as_ref().is_some_and(|(at, _)| *at <= now || *expires <= now);
+            if is_due && let Some((_, will)) = will.take() {
+                due.push(will);
+            }
+            *expires > now
+        });
+        inner.offline -= ended.len();
+        drop(inner);
+        due
+    }
+
+    fn detach(&self, id: &Arc<str>, number: u64, parting: Option<Parting>) -> Option<Will> {
+        let mut inner = self.lock();
+        let Some(Slot::Online { lease, heirs, .. }) = inner.slots.get_mut(id) else {
+            return parting.and_then(|p| p.will);
+        };
+        if *lease != number {
+            // Taken over: the newer connection waits for the session.
+            let heir = heirs.iter().position(|(old, _)| *old == number).map(|i| heirs.remove(i).1);
+            drop(inner);
+            let parting = parting?;
+            if let Some(heir) = heir {
+                // An heir that is gone needs nothing.
+                drop(heir.send(parting.session));
+            }
+            return parting.will.filter(|w| w.delay.is_zero() || parting.expiry.is_zero());
+        }
+        inner.slots.remove(id);
+        let parting = parting?;
+        if parting.expiry.is_zero() {
+            return parting.will;
+        }
+        if inner.offline >= self.max_offline {
+            self.metrics.sessions_dropped.fetch_add(1, Relaxed);
+            return parting.will;
+        }
+        parting.session.set_online(false);
+        let now = Instant::now();
+        let (now_will, later) = match parting.will {
+            Some(will) if !will.delay.is_zero() => (None, Some((now + will.delay, will))),
+            other => (other, None),
+        };
+        inner.offline += 1;
+        let slot = Slot::Offline {
+            session: Some(parting.session),
+            expires: now + parting.expiry,
+            will: later,
+        };
+        inner.slots.insert(Arc::clone(id), slot);
+        now_will
+    }
+}
+
+/// What a connection leaves behind.
+pub(super) struct Parting {
+    pub(super) session: Session,
+    /// How long the session is kept; zero: not at all.
+    pub(super) expiry: Duration,
+    /// The will, if the end calls for it.
+    pub(super) will: Option<Will>,
+}
+
+impl Lease {
+    /// Gives the id back. Returns the will if it is to be published now.
+    pub(super) fn detach(mut self, parting: Parting) -> Option<Will> {
+        self.returned = true;
+        self.sessions.detach(&self.client_id, self.number, Some(parting))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.sessions.detach(&self.client_id, self.number, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions(max_offline: usize) -> Arc<Sessions> {
+        Arc::new(Sessions::new(Arc::default(), Arc::default(), max_offline))
+    }
+
+    fn leave(attached: Attached, mut session: Session, id: u16, expiry_s: u64) -> Option<Will> {
+        session.qos2.insert(id);
+        let will = Will { topic: "w".into(), payload: vec![], delay: Duration::from_secs(5) };
+        attached.lease.detach(Parting {
+            session,
+            expiry: Duration::from_secs(expiry_s),
+            will: Some(will),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn session_outlives_its_connection_until_it_expires() {
+        let all = sessions(10);
+        let id: Arc<str> = "d1".into();
+        let kick = CancellationToken::new();
+        let first = all.attach(&id, false, &kick);
+        assert!(first.resumed.is_none());
+        assert!(leave(first, all.fresh(), 7, 10).is_none(), "will waits for its delay");
+        let second = all.attach(&id, false, &kick);
+        let session = second.resumed.as_ref().map(|s| s.qos2.contains(&7));
+        assert_eq!(session, Some(true));
+        assert!(second.due_will.is_none(), "a client that is back takes its will back");
+        leave(second, all.fresh(), 7, 10);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(all.sweep(Instant::now()).len(), 1, "will after its delay");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert!(all.sweep(Instant::now()).is_empty());
+        assert!(all.lock().slots.is_empty());
+        assert!(all.attach(&id, false, &kick).resumed.is_none());
+    }
+
+    #[tokio::test]
+    async fn clean_start_ends_the_old_session_and_its_will_is_due() {
+        let all = sessions(10);
+        let id: Arc<str> = "d1".into();
+        let kick = CancellationToken::new();
+        let first = all.attach(&id, false, &kick);
+        leave(first, all.fresh(), 7, 10);
+        let second = all.attach(&id, true, &kick);
+        assert!(second.resumed.is_none() && second.due_will.is_some());
+    }
+
+    #[tokio::test]
+    async fn takeover_kicks_and_hands_the_session_on_through_a_chain() {
+        let all = sessions(10);
+        let id: Arc<str> = "d1".into();
+        let kicks = [CancellationToken::new(), CancellationToken::new(), CancellationToken::new()];
+        let a = all.attach(&id, false, &kicks[0]);
+        let mut b = all.attach(&id, false, &kicks[1]);
+        let mut c = all.attach(&id, false, &kicks[2]);
+        assert!(kicks[0].is_cancelled() && kicks[1].is_cancelled() && !kicks[2].is_cancelled());
+        leave(a, all.fresh(), 7, 10);
+        let session = b.inherits.take().expect("waits").await.expect("handed on");
+        assert!(session.qos2.contains(&7));
+        leave(b, session, 8, 10);
+        let session = c.inherits.take().expect("waits").await.expect("handed on");
+        assert!(session.qos2.contains(&7) && session.qos2.contains(&8));
+    }
+
+    #[tokio::test]
+    async fn lease_dropped_by_a_panic_frees_the_id() {
+        let all = sessions(10);
+        let id: Arc<str> = "d1".into();
+        let kick = CancellationToken::new();
+        let a = all.attach(&id, false, &kick);
+        let b = all.attach(&id, false, &kick);
+        drop(a);
+        assert!(b.inherits.expect("waits").await.is_err(), "told that nothing comes");
+        drop(b.lease);
+        assert!(all.lock().slots.is_empty());
+    }
+
+    #[tokio::test]
+    async fn too_many_offline_sessions_are_not_kept_and_counted() {
+        let all = sessions(1);
+        let kick = CancellationToken::new();
+        for name in ["a", "b"] {
+            let attached = all.attach(&name.into(), false, &kick);
+            leave(attached, all.fresh(), 1, 10);
+        }
+        assert_eq!(all.lock().offline, 1);
+        assert_eq!(all.metrics.sessions_dropped.load(Relaxed), 1);
+    }
+}

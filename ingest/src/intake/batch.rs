@@ -1,0 +1,185 @@
+//! The synchronous part of a submission: decode, clock, device limit, duplicates.
+
+use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ioc_model::{Entry, QuarantineReason, Record, SourceCounters};
+
+use super::inflight::Wait;
+use super::{Core, Intake, Outcome, SourceHandle};
+use crate::decode::Incoming;
+use crate::quarantine::Refused;
+
+/// Decoded messages of one submission.
+pub(super) struct Batch {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) refused: Vec<Refused>,
+    records: Vec<Record>,
+    /// Records of each decoded message: index of its outcome, range in `records`.
+    spans: Vec<(usize, Range<usize>)>,
+}
+
+impl Batch {
+    pub(super) fn decode(
+        intake: &Intake,
+        source: &SourceHandle,
+        messages: &[Incoming<'_>],
+    ) -> Self {
+        let mut batch = Self {
+            outcomes: Vec::with_capacity(messages.len()),
+            refused: Vec::new(),
+            records: Vec::with_capacity(messages.len()),
+            spans: Vec::with_capacity(messages.len()),
+        };
+        for message in messages {
+            let start = batch.records.len();
+            match intake.decoders.decode_into(message, &mut batch.records) {
+                Ok(()) => {
+                    batch.spans.push((batch.outcomes.len(), start..batch.records.len()));
+                    batch.outcomes.push(Outcome::Accepted);
+                }
+                Err(refusal) => {
+                    let (reason, detail) = (refusal.reason, refusal.detail.clone());
+                    batch.refused.push(Refused::new(&source.name, message, refusal));
+                    batch.outcomes.push(Outcome::Quarantined { reason, detail });
+                }
+            }
+        }
+        for record in &mut batch.records {
+            record.source = source.index;
+            if let Some(limit) = intake.config.clock_limit_ms
+                && record.time.since_ms(record.received) > limit
+            {
+                record.time = record.received;
+                record.clock_clamped = true;
+            }
+        }
+        batch
+    }
+
+    /// Decides for each decoded message whether it is new, and opens the submission.
+    pub(super) fn deduplicate(&mut self, intake: &Intake, source: &SourceHandle) -> Taken {
+        let records = std::mem::take(&mut self.records);
+        let keys: Vec<(u64, u64)> = records
+            .iter()
+            .map(|r| (r.dedup_key(), intake.core.hasher.hash_one(&*r.device)))
+            .collect();
+        let mut fresh = vec![false; records.len()];
+        let mut seen = Vec::new();
+        let mut tally = Tally::default();
+
+        let mut state = intake.core.lock();
+        for (at, span) in &self.spans {
+            let keys = &keys[span.clone()];
+            if !keys.iter().all(|(_, device)| state.admit(*device)) {
+                self.outcomes[*at] = Outcome::Shed;
+                tally.shed += 1;
+                continue;
+            }
+            let mut new = 0;
+            for ((key, _), fresh) in keys.iter().zip(&mut fresh[span.clone()]) {
+                *fresh = state.window.insert(*key);
+                new += u64::from(*fresh);
+                if !*fresh {
+                    seen.push(*key);
+                }
+            }
+            match (new, keys.len()) {
+                (0, 0) => tally.empty += 1,
+                (0, _) => {
+                    self.outcomes[*at] = Outcome::Duplicate;
+                    tally.duplicate += 1;
+                }
+                _ => tally.accepted += 1,
+            }
+            tally.records += new;
+        }
+        let ticket = (tally.records > 0).then(|| {
+            let own = keys.iter().zip(&fresh).filter(|(_, f)| **f).map(|((k, _), _)| *k);
+            state.in_flight.open(own.collect())
+        });
+        let waits = match seen.is_empty() {
+            true => Vec::new(),
+            false => state.in_flight.waits(&seen, ticket),
+        };
+        drop(state);
+
+        source.counters.duplicate.fetch_add(tally.duplicate, Relaxed);
+        source.counters.shed.fetch_add(tally.shed, Relaxed);
+        // Before the sink has them, so that the rules never count more than this.
+        source.counters.records.fetch_add(tally.records, Relaxed);
+        let entries = records
+            .into_iter()
+            .zip(fresh)
+            .filter_map(|(r, fresh)| fresh.then_some(Entry::Record(r)))
+            .collect();
+        Taken {
+            core: Arc::clone(&intake.core),
+            counters: Arc::clone(&source.counters),
+            entries,
+            waits,
+            ticket,
+            accepted: tally.accepted,
+            records: tally.records,
+            empty: tally.empty,
+            refused: self.refused.iter().map(|r| r.reason).collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    accepted: u64,
+    records: u64,
+    empty: u64,
+    duplicate: u64,
+    shed: u64,
+}
+
+/// What a submission still owes the ledger. What is left when it is dropped was given up.
+pub(super) struct Taken {
+    core: Arc<Core>,
+    pub(super) counters: Arc<SourceCounters>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) waits: Vec<Wait>,
+    ticket: Option<u64>,
+    accepted: u64,
+    records: u64,
+    empty: u64,
+    refused: Vec<QuarantineReason>,
+}
+
+impl Taken {
+    /// The sink has the records: ticket, messages and records that now depend on the commit.
+    pub(super) fn pass_appended(&mut self) -> (u64, u64, u64) {
+        let accepted = std::mem::take(&mut self.accepted);
+        let records = std::mem::take(&mut self.records);
+        self.counters.accepted.fetch_add(accepted, Relaxed);
+        (self.ticket.take().unwrap_or(u64::MAX), accepted, records)
+    }
+
+    /// Messages that say nothing for the journal are done.
+    pub(super) fn pass_empty(&mut self) {
+        self.counters.accepted.fetch_add(std::mem::take(&mut self.empty), Relaxed);
+    }
+
+    /// The quarantine has the refusals.
+    pub(super) fn pass_refused(&mut self) {
+        for reason in self.refused.drain(..) {
+            self.counters.quarantine(reason);
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.core.lock().give_up(ticket);
+        }
+        self.counters.records.fetch_sub(self.records, Relaxed);
+        let given_up = self.accepted + self.empty + self.refused.len() as u64;
+        self.counters.shed.fetch_add(given_up, Relaxed);
+    }
+}
