@@ -217,11 +217,12 @@ impl Sessions {
             let heir = heirs.iter().position(|(old, _)| *old == number).map(|i| heirs.remove(i).1);
             drop(inner);
             let parting = parting?;
-            if let Some(heir) = heir {
+            let ends = parting.expiry.is_zero();
+            if let Some(heir) = heir.filter(|_| !ends) {
                 // An heir that is gone needs nothing.
                 drop(heir.send(parting.session));
             }
-            return parting.will.filter(|w| w.delay.is_zero() || parting.expiry.is_zero());
+            return parting.will.filter(|w| w.delay.is_zero() || ends);
         }
         inner.slots.remove(id);
         let parting = parting?;

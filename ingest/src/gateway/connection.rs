@@ -1,0 +1,518 @@
+//! One connection: handshake, the loop of reads, commits and writes, the end.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant, Sleep, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::buffers::Buffers;
+use super::config::GatewayConfig;
+use super::connect::{self, Hello, Refused};
+use super::encode;
+use super::end::{End, code};
+use super::frame::{Frame, next_frame};
+use super::inbound::Spec;
+use super::metrics::{GatewayMetrics, add};
+use super::session::{Parting, Session, Sessions, Will};
+use super::sink::MessageSink;
+use crate::publications::Publications;
+use crate::{Incoming, IngestError};
+
+/// What all connections share.
+pub(super) struct Shared<S: MessageSink> {
+    pub(super) config: GatewayConfig,
+    pub(super) sink: Arc<S>,
+    pub(super) source: S::Source,
+    pub(super) publications: Arc<Publications>,
+    pub(super) metrics: Arc<GatewayMetrics>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) buffers: Arc<Buffers>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Publishes handed to the intake in one go, waiting for their commit.
+pub(super) struct Chunk {
+    pub(super) durable: BoxFuture<'static, Result<(), IngestError>>,
+    /// Bytes of `Connection::acks` that belong to it.
+    pub(super) ack_bytes: usize,
+    pub(super) acks: usize,
+    pub(super) qos1: usize,
+    /// Ids of its QoS 2 publishes.
+    pub(super) qos2: Vec<u16>,
+}
+
+/// Output above which no more is read or taken from the mailbox, bytes.
+const OUT_HIGH: usize = 256 * 1024;
+/// Buffers larger than this are given back when empty, bytes.
+const KEEP: usize = 2 * 1024;
+/// A packet larger than this is collected in the connection's own memory, so that a slow sender
+/// costs no repeated copies, bytes.
+const LARGE: usize = 8 * 1024;
+/// Wait for an old connection of the same client to hand its session over.
+const HAND_OVER: Duration = Duration::from_secs(10);
+
+/// State of one connection after CONNECT.
+pub(super) struct Connection<S: MessageSink> {
+    pub(super) shared: Arc<Shared<S>>,
+    stream: TcpStream,
+    pub(super) v5: bool,
+    pub(super) client_id: Arc<str>,
+    pub(super) session: Session,
+    pub(super) expiry: Duration,
+    /// The client gave an expiry of 0 in CONNECT and may not change it at DISCONNECT.
+    pub(super) expiry_is_zero: bool,
+    pub(super) receive_maximum: usize,
+    pub(super) max_packet: usize,
+    pub(super) problem_info: bool,
+    keep_alive: Duration,
+    last_packet: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// Bytes of packets that are not complete.
+    carry: Vec<u8>,
+    /// Bytes to be written, from `out_at` on. Bounded by `OUT_HIGH` and one chunk's acks.
+    pub(super) out: Vec<u8>,
+    out_at: usize,
+    stalled: Option<Instant>,
+    /// In the order of the publishes. Bounded by `receive_maximum` for QoS 1 and 2; QoS 0 chunks
+    /// are not kept: the sink's own room bounds them.
+    pub(super) chunks: VecDeque<Chunk>,
+    /// Acks of `chunks`, encoded, in order.
+    pub(super) acks: VecDeque<u8>,
+    /// QoS 1 publishes in `chunks`.
+    pub(super) qos1_waiting: usize,
+    /// QoS 1 and 2 publishes in `chunks`: what the receive window of MQTT 3.1.1 counts.
+    pub(super) waiting: usize,
+    pub(super) specs: Vec<Spec>,
+    kicked: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+enum Event {
+    Readable,
+    Writable,
+    Committed(Result<(), IngestError>),
+    Publication,
+    Timer,
+    Kicked,
+}
+
+/// Serves one accepted socket to its end.
+pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: TcpStream) {
+    let limit = Duration::from_millis(shared.config.connect_timeout_ms);
+    let greeted = tokio::select! {
+        // A client that has not said CONNECT must not hold up a stop.
+        () = shared.stop.cancelled() => return,
+        greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
+    };
+    let (hello, carry) = match greeted {
+        Ok(Ok(greeted)) => greeted,
+        Ok(Err(refused)) => return refuse(&shared, stream, refused).await,
+        Err(_) => return refuse(&shared, stream, Refused::silent("no connect in time")).await,
+    };
+    let kick = shared.stop.child_token();
+    let id = Arc::clone(&hello.client_id);
+    let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
+    if let Some(will) = attached.due_will.take() {
+        publish_will(&shared, &will).await;
+    }
+    let mut session = attached.resumed.take();
+    if let (Some(inherits), false) = (attached.inherits.take(), hello.clean) {
+        match timeout(HAND_OVER, inherits).await {
+            Ok(handed) => session = handed.ok(),
+            Err(_) => {
+                let busy = Refused::new(hello.v5, code::BUSY, "old connection does not end");
+                return refuse(&shared, stream, busy).await;
+            }
+        }
+    }
+    let present = session.is_some();
+    let session = session.unwrap_or_else(|| shared.sessions.fresh());
+    let mut out = connect::welcome(&hello, present, &shared.config);
+    add(&shared.metrics.connected, 1);
+    let mut connection = Connection::new(&shared, stream, &hello, session, kick);
+    connection.out.append(&mut out);
+    connection.carry = carry;
+    connection.resend();
+    let end = connection.run().await;
+    shared.metrics.connected.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    connection.count(&end);
+    let parting = connection.close(&end, hello.will).await;
+    if let Some(will) = attached.lease.detach(parting) {
+        publish_will(&shared, &will).await;
+    }
+}
+
+/// Reads the CONNECT; returns it and what came after it.
+async fn handshake(
+    stream: &mut TcpStream,
+    config: &GatewayConfig,
+) -> Result<(Hello, Vec<u8>), Refused> {
+    let mut bytes = Vec::with_capacity(512);
+    loop {
+        match bytes.first() {
+            Some(&first) if first != 0x10 => {
+                return Err(Refused::silent("first packet is not connect"));
+            }
+            _ => {}
+        }
+        match next_frame(&bytes, config.max_connect_bytes) {
+            Err(_) => return Err(Refused::silent("connect size")),
+            Ok(Frame::Whole { first, body, total }) => {
+                let hello = connect::parse(first, body, config)?;
+                return Ok((hello, bytes.split_off(total)));
+            }
+            Ok(Frame::Partial(_)) => {}
+        }
+        bytes.reserve(512);
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return Err(Refused::silent("closed before connect")),
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn refuse<S: MessageSink>(shared: &Shared<S>, mut stream: TcpStream, refused: Refused) {
+    add(&shared.metrics.refused_connect, 1);
+    tracing::debug!(peer = ?stream.peer_addr().ok(), what = refused.what, "connect refused");
+    let answer = refused.connack();
+    if !answer.is_empty() {
+        linger(&mut stream, &answer).await;
+    }
+}
+
+/// Writes the last bytes and waits a moment for the peer's end, so that unread input does not
+/// turn into a reset that destroys them.
+async fn linger(stream: &mut TcpStream, bytes: &[u8]) {
+    let goodbye = async {
+        stream.write_all(bytes).await?;
+        stream.shutdown().await?;
+        let mut waste = [0; 1024];
+        for _ in 0..256 {
+            if stream.read(&mut waste).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    // The peer may be gone; there is nobody left to tell.
+    let _ = timeout(Duration::from_millis(500), goodbye).await;
+}
+
+async fn publish_will<S: MessageSink>(shared: &Shared<S>, will: &Will) {
+    let message = Incoming {
+        topic: &will.topic,
+        payload: &will.payload,
+        retain: false,
+        received: super::inbound::now(),
+    };
+    add(&shared.metrics.wills, 1);
+    if let Err(error) = shared.sink.submit(&shared.source, &[message]).await {
+        add(&shared.metrics.sink_errors, 1);
+        tracing::error!(%error, topic = will.topic, "will lost");
+    }
+}
+
+pub(super) async fn publish_wills<S: MessageSink>(shared: Arc<Shared<S>>, wills: Vec<Will>) {
+    for will in &wills {
+        publish_will(&shared, will).await;
+    }
+}
+
+impl<S: MessageSink> Connection<S> {
+    fn new(
+        shared: &Arc<Shared<S>>,
+        stream: TcpStream,
+        hello: &Hello,
+        session: Session,
+        kick: CancellationToken,
+    ) -> Self {
+        let seconds = connect::keep_alive_s(hello, &shared.config);
+        let keep_alive = Duration::from_millis(u64::from(seconds) * 1500);
+        Self {
+            shared: Arc::clone(shared),
+            stream,
+            v5: hello.v5,
+            client_id: Arc::clone(&hello.client_id),
+            session,
+            expiry: Duration::from_secs(hello.expiry_s.into()),
+            expiry_is_zero: hello.expiry_s == 0,
+            receive_maximum: usize::from(hello.receive_maximum.min(shared.config.max_outgoing)),
+            max_packet: hello.max_packet,
+            problem_info: hello.problem_info,
+            keep_alive,
+            last_packet: Instant::now(),
+            timer: Box::pin(tokio::time::sleep(keep_alive)),
+            carry: Vec::new(),
+            out: Vec::new(),
+            out_at: 0,
+            stalled: None,
+            chunks: VecDeque::new(),
+            acks: VecDeque::new(),
+            qos1_waiting: 0,
+            waiting: 0,
+            specs: Vec::new(),
+            kicked: Box::pin(kick.cancelled_owned()),
+        }
+    }
+
+    async fn run(&mut self) -> End {
+        if let Err(end) = self.take_carry().await {
+            return end;
+        }
+        loop {
+            self.fill();
+            if self.flush().is_err() {
+                return End::Lost;
+            }
+            let result = match self.next_event().await {
+                Event::Readable => self.read().await,
+                Event::Committed(Ok(())) | Event::Publication | Event::Writable => Ok(()),
+                Event::Committed(Err(error)) => {
+                    tracing::error!(%error, client = &*self.client_id, "commit failed");
+                    Err(End::Sink)
+                }
+                Event::Timer => self.check_deadlines(),
+                Event::Kicked if self.shared.stop.is_cancelled() => Err(self.drain().await),
+                Event::Kicked => Err(End::TakenOver),
+            };
+            if let Err(end) = result {
+                return end;
+            }
+        }
+    }
+
+    /// Whether the socket may be read: the window of MQTT 3.1.1 and the output have room.
+    fn may_read(&self) -> bool {
+        let window = usize::from(self.shared.config.receive_maximum.max(1));
+        (self.v5 || self.waiting < window) && self.out.len() - self.out_at < OUT_HIGH
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let may_read = self.may_read();
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(event) = self.poll_commits(cx) {
+                return Poll::Ready(event);
+            }
+            if self.kicked.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Kicked);
+            }
+            if self.out_at < self.out.len() && self.stream.poll_write_ready(cx).is_ready() {
+                return Poll::Ready(Event::Writable);
+            }
+            // Errors show at the read itself.
+            if may_read && self.stream.poll_read_ready(cx).is_ready() {
+                return Poll::Ready(Event::Readable);
+            }
+            if self.wants_publications()
+                && let Some(mailbox) = &self.session.mailbox
+                && mailbox.poll_ready(cx).is_ready()
+            {
+                return Poll::Ready(Event::Publication);
+            }
+            self.timer.as_mut().poll(cx).map(|()| Event::Timer)
+        })
+        .await
+    }
+
+    /// Releases the acks of every chunk at the front whose commit is done: they leave in one
+    /// write.
+    fn poll_commits(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let mut released = false;
+        while let Some(chunk) = self.chunks.front_mut() {
+            match chunk.durable.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Event::Committed(Err(error))),
+                Poll::Pending => break,
+            }
+            let Some(chunk) = self.chunks.pop_front() else { break };
+            self.waiting -= chunk.qos1 + chunk.qos2.len();
+            self.qos1_waiting -= chunk.qos1;
+            add(&self.shared.metrics.acks, chunk.acks as u64);
+            self.out.extend(self.acks.drain(..chunk.ack_bytes));
+            released = true;
+        }
+        if released { Poll::Ready(Event::Committed(Ok(()))) } else { Poll::Pending }
+    }
+
+    /// Reads once into a shared buffer and takes in every whole packet.
+    async fn read(&mut self) -> Result<(), End> {
+        if let Ok(Frame::Partial(Some(total))) = self.carried() && total > LARGE {
+            return self.read_large(total).await;
+        }
+        let Some(mut buffer) = self.shared.buffers.take().await else { return Err(End::Lost) };
+        let have = self.carry.len();
+        buffer.bytes[..have].copy_from_slice(&self.carry);
+        let Some(n) = self.read_now(&mut buffer.bytes[have..]).await? else { return Ok(()) };
+        let (used, end) = self.take_in(&buffer.bytes[..have + n]).await;
+        self.carry.clear();
+        self.carry.extend_from_slice(&buffer.bytes[used..have + n]);
+        self.carry.shrink_to(KEEP);
+        let full = have + n == buffer.bytes.len();
+        drop(buffer);
+        match end {
+            Some(end) => Err(end),
+            None => {
+                if full {
+                    // A flooding client yields to the others.
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn carried(&self) -> Result<Frame<'_>, super::end::Broken> {
+        next_frame(&self.carry, self.shared.config.max_packet_bytes)
+    }
+
+    /// Collects one large packet in the connection's own memory.
+    async fn read_large(&mut self, total: usize) -> Result<(), End> {
+        let have = self.carry.len();
+        let mut carry = std::mem::take(&mut self.carry);
+        carry.resize(total, 0);
+        let got = self.read_now(&mut carry[have..]).await;
+        carry.truncate(have + got.as_ref().map_or(0, |n| n.unwrap_or(0)));
+        self.carry = carry;
+        got?;
+        if self.carry.len() < total { Ok(()) } else { self.take_carry().await }
+    }
+
+    async fn take_carry(&mut self) -> Result<(), End> {
+        if self.carry.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.carry);
+        let (used, end) = self.take_in(&bytes).await;
+        self.carry = bytes;
+        self.carry.drain(..used);
+        self.carry.shrink_to(KEEP);
+        end.map_or(Ok(()), Err)
+    }
+
+    /// One read without waiting; `None`: nothing there after all.
+    async fn read_now(&mut self, to: &mut [u8]) -> Result<Option<usize>, End> {
+        let mut to = ReadBuf::new(to);
+        let stream = &mut self.stream;
+        let read = std::future::poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut to))
+        });
+        match read.await {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Err(_)) => Err(End::Lost),
+            Poll::Ready(Ok(())) if to.filled().is_empty() => Err(End::Lost),
+            Poll::Ready(Ok(())) => {
+                self.last_packet = Instant::now();
+                Ok(Some(to.filled().len()))
+            }
+        }
+    }
+
+    /// Writes what can be written now.
+    fn flush(&mut self) -> io::Result<()> {
+        while self.out_at < self.out.len() {
+            match self.stream.try_write(&self.out[self.out_at..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.out_at += n;
+                    self.stalled = None;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if self.stalled.is_none() {
+                        self.stalled = Some(Instant::now());
+                        self.arm();
+                    }
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        self.out.clear();
+        self.out_at = 0;
+        self.out.shrink_to(KEEP);
+        Ok(())
+    }
+
+    fn write_deadline(&self) -> Option<Instant> {
+        Some(self.stalled? + Duration::from_millis(self.shared.config.write_timeout_ms))
+    }
+
+    /// Sets the timer to the next deadline. Packets do not touch it: it is checked when it fires.
+    fn arm(&mut self) {
+        let alive = self.last_packet + self.keep_alive;
+        let next = self.write_deadline().map_or(alive, |write| write.min(alive));
+        self.timer.as_mut().reset(next);
+    }
+
+    fn check_deadlines(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.write_deadline().is_some_and(|at| at <= now) {
+            return Err(End::NotReading);
+        }
+        if !self.may_read() {
+            // We do not look at what the client sends, so we cannot blame it for silence.
+            self.last_packet = now;
+        }
+        if self.last_packet + self.keep_alive <= now {
+            return Err(End::KeepAlive);
+        }
+        self.arm();
+        Ok(())
+    }
+
+    /// At a stop: nothing more is read; the commits under way are still acknowledged.
+    async fn drain(&mut self) -> End {
+        let grace = Duration::from_millis(self.shared.config.stop_grace_ms / 2);
+        let commits = async {
+            while !self.chunks.is_empty() {
+                let committed = std::future::poll_fn(|cx| self.poll_commits(cx)).await;
+                if matches!(committed, Event::Committed(Err(_))) {
+                    return;
+                }
+            }
+        };
+        if timeout(grace, commits).await.is_err() {
+            tracing::warn!(client = &*self.client_id, "stopped before the last commits");
+        }
+        End::Stopped
+    }
+
+    fn count(&self, end: &End) {
+        let metrics = &self.shared.metrics;
+        match end {
+            End::Broken(broken) => {
+                add(&metrics.protocol_errors, 1);
+                tracing::debug!(client = &*self.client_id, what = broken.what, "protocol error");
+            }
+            End::KeepAlive => add(&metrics.keep_alive_timeouts, 1),
+            End::NotReading => add(&metrics.write_timeouts, 1),
+            End::Sink => add(&metrics.sink_errors, 1),
+            End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
+        }
+    }
+
+    /// Says goodbye where the protocol has a word for it, and leaves the session behind.
+    async fn close(mut self, end: &End, will: Option<Will>) -> Parting {
+        if let (true, Some(reason)) = (self.v5, end.reason()) {
+            self.out.extend_from_slice(&encode::disconnect_v5(reason));
+        }
+        if !matches!(end, End::Lost | End::NotReading) && self.out_at < self.out.len() {
+            let left = self.out.split_off(self.out_at);
+            linger(&mut self.stream, &left).await;
+        }
+        // What was not acknowledged will come again and is then judged again.
+        for id in self.chunks.iter().flat_map(|c| &c.qos2) {
+            self.session.qos2.remove(id);
+        }
+        Parting {
+            session: self.session,
+            expiry: self.expiry,
+            will: will.filter(|_| end.publishes_will()),
+        }
+    }
+}
