@@ -18,8 +18,12 @@ mod aggregate;
 mod config;
 mod embedded;
 mod error;
+mod influx;
 mod tally;
 
 pub use config::{EmbeddedConfig, InfluxConfig};
 pub use embedded::{EmbeddedStats, EmbeddedStore};
 pub use error::Error;
+pub use influx::{
+    DeadLetter, InfluxStats, InfluxStore, LineError, influxql_string, nanos, write_record,
+};

@@ -40,6 +40,23 @@ pub enum IngestError {
     /// A thread could not be started.
     #[error("quarantine writer cannot be started")]
     Thread(#[source] Arc<std::io::Error>),
+    /// The gateway cannot have its port.
+    #[error("gateway cannot listen on {address}")]
+    Listen {
+        /// The address of the configuration.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// A setting of the subscriber cannot be used.
+    #[error("subscriber {name}: {what}")]
+    SubscriberConfig {
+        /// Name of the subscriber.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl IngestError {

@@ -15,13 +15,21 @@
 
 mod decode;
 mod error;
+mod gateway;
 mod intake;
+mod publications;
 mod quarantine;
+mod subscriber;
 
 pub use decode::{
     Decoded, Decoders, DecodersConfig, FiwareConfig, FrigateConfig, Incoming, Mapping,
     MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, TimeFormat,
 };
 pub use error::{IngestError, SinkError};
+pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
+pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, Refused};
+pub use subscriber::{
+    MqttVersion, Subscriber, SubscriberConfig, SubscriberMetrics, SubscriberStats,
+};

@@ -32,6 +32,8 @@ mod shared;
 #[doc(hidden)] pub mod sqlite;
 mod storage;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use codec::Codec;

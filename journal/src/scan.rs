@@ -76,7 +76,7 @@ impl<'a> Scanner<'a> {
             return Ok(Some(Item::Record(header)));
         }
         let size = HEADER + header.payload_len as usize;
-        if !header.fits(&self.bytes(at, size)?[HEADER..]) {
+        if !header.fits(&self.bytes(at, size)?[HEADER..size]) {
             let damaged = Item::Damaged { from: at, to: self.at, header: Some(header) };
             return Ok(Some(damaged));
         }
@@ -104,7 +104,8 @@ impl<'a> Scanner<'a> {
         let min_first = self.min_first;
         match Header::parse(self.bytes(at, HEADER)?) {
             Some(h) if h.first >= min_first && at + h.size() <= self.end => {
-                Ok(h.fits(&self.bytes(at, HEADER + h.payload_len as usize)?[HEADER..]))
+                let size = HEADER + h.payload_len as usize;
+                Ok(h.fits(&self.bytes(at, size)?[HEADER..size]))
             }
             _ => Ok(false),
         }

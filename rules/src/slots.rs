@@ -81,6 +81,15 @@ impl Slots {
         }
     }
 
+    pub(crate) fn head(&self, slot: usize) -> Option<Head> {
+        match self {
+            Self::Threshold(s) => s.get(slot).map(|x| x.head),
+            Self::Window(s) => s.get(slot).map(|x| x.head),
+            Self::Absence(s) => s.get(slot).map(|x| x.head),
+            Self::Detection(s) => s.get(slot).map(|x| x.head),
+        }
+    }
+
     pub(crate) fn head_mut(&mut self, slot: usize) -> Option<&mut Head> {
         match self {
             Self::Threshold(s) => s.get_mut(slot).map(|x| &mut x.head),

@@ -246,28 +246,31 @@ impl<'a, F: Feed> Link<'a, F> {
     async fn connect(&mut self) -> Result<Option<TcpStream>, LinkError> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(50);
+        let stop = self.stop.clone();
         loop {
-            let attempt = tokio::time::timeout(CONNECT_TIMEOUT, self.open());
-            let stopped = self.stop.clone();
-            let source = tokio::select! {
-                result = attempt => match result {
-                    Ok(Ok(stream)) => return Ok(Some(stream)),
-                    Ok(Err(OpenError::Refused(code))) => {
-                        let target = self.options.target.to_string();
-                        return Err(LinkError::Refused { target, code });
-                    }
-                    Ok(Err(OpenError::Io(e))) => e,
-                    Err(_) => ErrorKind::TimedOut.into(),
-                },
-                () = stopped.cancelled(), if self.flights.is_empty() => return Ok(None),
+            if stop.is_cancelled() && self.flights.is_empty() {
+                return Ok(None);
+            }
+            let source = match tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await {
+                Ok(Ok(stream)) => return Ok(Some(stream)),
+                Ok(Err(OpenError::Refused(code))) => {
+                    let target = self.options.target.to_string();
+                    return Err(LinkError::Refused { target, code });
+                }
+                Ok(Err(OpenError::Io(e))) => e,
+                Err(_) => ErrorKind::TimedOut.into(),
             };
-            if let Some(limit) = self.options.give_up
+            let limit = if stop.is_cancelled() { Some(DRAIN) } else { self.options.give_up };
+            if let Some(limit) = limit
                 && start.elapsed() + pause > limit
             {
                 let target = self.options.target.to_string();
                 return Err(LinkError::GaveUp { target, seconds: limit.as_secs(), source });
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled(), if self.flights.is_empty() => {}
+            }
             pause = (pause * 2).min(Duration::from_secs(2));
         }
     }

@@ -20,7 +20,6 @@ use tokio::sync::broadcast;
 
 pub use alerts::AlertCounts;
 use frame::Header;
-pub(crate) use list::DeviceDetail;
 pub use snapshot::RestoreError;
 use state::State;
 

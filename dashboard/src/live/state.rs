@@ -148,8 +148,8 @@ impl Hot {
             self.main = point.value as f32;
             self.quality = point.quality;
         }
-        match self.latest.iter_mut().find(|l| l.property == point.property) {
-            Some(held) if held.time <= point.time => *held = point,
+        match self.latest.iter().position(|l| l.property == point.property) {
+            Some(held) if self.latest[held].time <= point.time => self.latest[held] = point,
             Some(_) => {}
             None if self.latest.len() < MAX_PROPERTIES_PER_DEVICE => self.latest.push(point),
             None => return false,

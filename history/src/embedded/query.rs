@@ -224,7 +224,7 @@ impl Merge {
     }
 
     fn rest(&mut self) -> ControlFlow<()> {
-        while let Some(extra) = self.extra.next() {
+        for extra in self.extra.by_ref() {
             self.out.push(extra)?;
         }
         ControlFlow::Continue(())

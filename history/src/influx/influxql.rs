@@ -1,6 +1,8 @@
 //! InfluxQL text and its answers. No text of a user reaches a query but through [`string`].
 
-use ioc_model::{Aggregate, Name, Point, Quality, RangeQuery, SeriesKey, Timestamp};
+use std::collections::BTreeMap;
+
+use ioc_model::{Aggregate, LastValue, Name, Point, Quality, RangeQuery, SeriesKey, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,7 +100,7 @@ struct StatementResult {
 #[derive(Deserialize)]
 pub(crate) struct Rows {
     #[serde(default)]
-    tags: std::collections::BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     columns: Vec<String>,
     #[serde(default)]
     values: Vec<Vec<Value>>,
@@ -106,20 +108,20 @@ pub(crate) struct Rows {
 
 /// One row: its point, and how many points were made into it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cell {
-    pub(crate) point: Point,
-    pub(crate) n: f64,
+struct Cell {
+    point: Point,
+    n: f64,
 }
 
 impl Rows {
     /// Device and property, when the query grouped by them.
-    pub(crate) fn key(&self) -> Option<SeriesKey> {
+    fn key(&self) -> Option<SeriesKey> {
         let tag = |k: &str| self.tags.get(k).map(|t| Name::from(t.as_str()));
         Some(SeriesKey { device: tag("device")?, property: tag("property")? })
     }
 
     /// Rows that have a time and a value. A row without a number was not written by us.
-    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> {
+    fn cells(&self) -> impl Iterator<Item = Cell> {
         let column = |name: &str| self.columns.iter().position(|c| c == name);
         let (time, value) = (column("time"), column("value"));
         let (quality, n) = (column("quality"), column("n"));
@@ -168,6 +170,19 @@ pub(crate) fn merge(rows: &[Rows], step: Option<(i64, Aggregate)>) -> Vec<Point>
         }
     }
     out.into_iter().map(|c| c.point).collect()
+}
+
+/// The newest point of each series, in the order of series.
+pub(crate) fn newest(rows: &[Rows]) -> Vec<LastValue> {
+    let mut newest: BTreeMap<SeriesKey, Point> = BTreeMap::new();
+    for r in rows {
+        let (Some(key), Some(cell)) = (r.key(), r.cells().next()) else { continue };
+        let point = newest.entry(key).or_insert(cell.point);
+        if point.time < cell.point.time {
+            *point = cell.point;
+        }
+    }
+    newest.into_iter().map(|(series, point)| LastValue { series, point }).collect()
 }
 
 fn combine(a: Cell, b: Cell, how: Aggregate) -> Cell {

@@ -80,6 +80,10 @@ impl Catalogue {
         self.areas.get(name).copied()
     }
 
+    pub(super) fn has_services(&self) -> bool {
+        !self.services.is_empty()
+    }
+
     pub(super) fn service(&self, name: &str) -> Option<Index> {
         self.services.get(name).copied()
     }
@@ -89,31 +93,26 @@ impl Catalogue {
         &self.names[usize::from(index.0)]
     }
 
-    /// Device, area and service of a message whose topic does not say them all: what is given,
-    /// else what the configuration knows of the device, else the place, else the defaults.
-    pub(super) fn resolve(
-        &self,
-        device: Name,
-        place: Option<(f64, f64)>,
-        area: Option<&str>,
-        service: &str,
-    ) -> Result<Origin, Refusal> {
+    /// Device, area and service of a message whose topic does not say them all: what the message
+    /// or the decoder's configuration says, else the place, else what the city's configuration
+    /// knows of the device, else the defaults.
+    pub(super) fn resolve(&self, device: Name, hints: &Hints<'_>) -> Result<Origin, Refusal> {
         let known = self.city.devices.get(&device);
-        let from_place = || place.and_then(|(x, y)| self.area_at(x, y));
-        let area = match area {
-            Some(a) => Some(self.known_area(a)?),
-            None => from_place(),
+        let area = match hints.area {
+            Some(area) => Some(self.known_area(area)?),
+            None => hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)),
         };
         let area = area
             .or_else(|| known.map(|d| Arc::clone(&d.area)))
             .unwrap_or_else(|| Arc::clone(&self.unassigned));
-        let service = known.map_or(service, |d| &*d.service);
-        let service = self.service(service).ok_or_else(|| {
+        let known_service = || known.map(|d| &*d.service);
+        let service =
+            hints.service.or_else(known_service).or(hints.default_service).unwrap_or_default();
+        let index = self.service(service).ok_or_else(|| {
             let detail = format!("service `{}` is not in the catalogue", short(service));
             Refusal::new(QuarantineReason::UnknownService, detail)
         })?;
-        let service = Arc::clone(self.name(service));
-        Ok(Origin { device, area, service })
+        Ok(Origin { device, area, service: Arc::clone(self.name(index)) })
     }
 
     fn known_area(&self, area: &str) -> Result<Name, Refusal> {
@@ -138,6 +137,19 @@ impl Catalogue {
         places.insert(key, area.clone().unwrap_or_else(|| Arc::clone(&self.unassigned)));
         area
     }
+}
+
+/// What is known about a message's origin besides the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hints<'a> {
+    /// Longitude, latitude.
+    pub(super) place: Option<(f64, f64)>,
+    /// Area as the message or the decoder's configuration names it.
+    pub(super) area: Option<&'a str>,
+    /// Service as the message or the decoder's configuration names it.
+    pub(super) service: Option<&'a str>,
+    /// Service of a device that the city's configuration does not know.
+    pub(super) default_service: Option<&'a str>,
 }
 
 /// Who said it.

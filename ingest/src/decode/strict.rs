@@ -158,72 +158,83 @@ impl Visitor<'_> for Time<'_> {
     }
 }
 
-/// A finite number; a text, a truth value or null is a refusal that names the field.
+/// A number, or null for none; a text or a truth value is a refusal that names the field.
+struct OptionalNumber<'a>(Number<'a>);
+
+/// A number; anything else is a refusal that names the field.
 pub(super) struct Number<'a> {
     pub(super) field: &'a str,
     pub(super) slot: &'a Slot,
-}
-
-impl Number<'_> {
-    fn wrong<E: Error>(&self) -> E {
-        let detail = format!("`{}` must be a number", short(self.field));
-        self.slot.refuse(QuarantineReason::BadField, detail)
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Number<'_> {
     type Value = f64;
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<f64, D::Error> {
+        let (field, slot) = (self.field, self.slot);
+        d.deserialize_any(OptionalNumber(self))?.ok_or_else(|| wrong_number(field, slot))
+    }
+}
+
+fn wrong_number<E: Error>(field: &str, slot: &Slot) -> E {
+    let detail = format!("`{}` must be a number", short(field));
+    slot.refuse(QuarantineReason::BadField, detail)
+}
+
+impl<'de> DeserializeSeed<'de> for OptionalNumber<'_> {
+    type Value = Option<f64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
         d.deserialize_any(self)
     }
 }
 
-impl Visitor<'_> for Number<'_> {
-    type Value = f64;
+impl Visitor<'_> for OptionalNumber<'_> {
+    type Value = Option<f64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number")
     }
 
-    fn visit_f64<E: Error>(self, n: f64) -> Result<f64, E> {
-        Ok(n)
+    fn visit_f64<E: Error>(self, n: f64) -> Result<Self::Value, E> {
+        Ok(Some(n))
     }
 
-    fn visit_i64<E: Error>(self, n: i64) -> Result<f64, E> {
-        Ok(n as f64)
+    fn visit_i64<E: Error>(self, n: i64) -> Result<Self::Value, E> {
+        Ok(Some(n as f64))
     }
 
-    fn visit_u64<E: Error>(self, n: u64) -> Result<f64, E> {
-        Ok(n as f64)
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Self::Value, E> {
+        Ok(Some(n as f64))
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<f64, E> {
-        Err(self.wrong())
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<f64, E> {
-        Err(self.wrong())
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(wrong_number(self.0.field, self.0.slot))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<f64, E> {
-        Err(self.wrong())
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Err(wrong_number(self.0.field, self.0.slot))
     }
 }
 
-/// A number within bounds, for fields that are no properties.
+/// A number from 0 to `max`, for fields that are no properties; null is none.
 pub(super) fn bounded<'de, A: MapAccess<'de>>(
     map: &mut A,
     slot: &Slot,
     field: &'static str,
     max: f64,
-) -> Result<f64, A::Error> {
-    let n = map.next_value_seed(Number { field, slot })?;
-    if (0.0..=max).contains(&n) {
-        return Ok(n);
+) -> Result<Option<f64>, A::Error> {
+    match map.next_value_seed(OptionalNumber(Number { field, slot }))? {
+        Some(n) if !(0.0..=max).contains(&n) => {
+            let detail = format!("`{field}` is {n}, possible are 0 to {max}");
+            Err(slot.refuse(QuarantineReason::OutOfRange, detail))
+        }
+        n => Ok(n),
     }
-    let detail = format!("`{field}` is {n}, possible are 0 to {max}");
-    Err(slot.refuse(QuarantineReason::OutOfRange, detail))
 }
 
 /// A text that is an id; null is none.

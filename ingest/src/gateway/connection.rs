@@ -40,9 +40,9 @@ pub(super) struct Shared<S: MessageSink> {
 /// Publishes handed to the intake in one go, waiting for their commit.
 pub(super) struct Chunk {
     pub(super) durable: BoxFuture<'static, Result<(), IngestError>>,
-    /// Bytes of `Connection::acks` that belong to it.
-    pub(super) ack_bytes: usize,
-    pub(super) acks: usize,
+    /// Its PUBACKs and PUBRECs, encoded, in order.
+    pub(super) acks: Vec<u8>,
+    pub(super) ack_count: usize,
     pub(super) qos1: usize,
     /// Ids of its QoS 2 publishes.
     pub(super) qos2: Vec<u16>,
@@ -83,8 +83,6 @@ pub(super) struct Connection<S: MessageSink> {
     /// In the order of the publishes. Bounded by `receive_maximum` for QoS 1 and 2; QoS 0 chunks
     /// are not kept: the sink's own room bounds them.
     pub(super) chunks: VecDeque<Chunk>,
-    /// Acks of `chunks`, encoded, in order.
-    pub(super) acks: VecDeque<u8>,
     /// QoS 1 publishes in `chunks`.
     pub(super) qos1_waiting: usize,
     /// QoS 1 and 2 publishes in `chunks`: what the receive window of MQTT 3.1.1 counts.
@@ -142,9 +140,14 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Tc
     let end = connection.run().await;
     shared.metrics.connected.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     connection.count(&end);
-    let parting = connection.close(&end, hello.will).await;
-    if let Some(will) = attached.lease.detach(parting) {
+    let (parting, stream, goodbye) = connection.part(&end, hello.will);
+    // The session first: the connection that takes over waits for it.
+    let will = attached.lease.detach(parting);
+    if let Some(will) = will {
         publish_will(&shared, &will).await;
+    }
+    if !goodbye.is_empty() {
+        linger(stream, &goodbye).await;
     }
 }
 
@@ -177,18 +180,18 @@ async fn handshake(
     }
 }
 
-async fn refuse<S: MessageSink>(shared: &Shared<S>, mut stream: TcpStream, refused: Refused) {
+async fn refuse<S: MessageSink>(shared: &Shared<S>, stream: TcpStream, refused: Refused) {
     add(&shared.metrics.refused_connect, 1);
     tracing::debug!(peer = ?stream.peer_addr().ok(), what = refused.what, "connect refused");
     let answer = refused.connack();
     if !answer.is_empty() {
-        linger(&mut stream, &answer).await;
+        linger(stream, &answer).await;
     }
 }
 
 /// Writes the last bytes and waits a moment for the peer's end, so that unread input does not
 /// turn into a reset that destroys them.
-async fn linger(stream: &mut TcpStream, bytes: &[u8]) {
+async fn linger(mut stream: TcpStream, bytes: &[u8]) {
     let goodbye = async {
         stream.write_all(bytes).await?;
         stream.shutdown().await?;
@@ -253,7 +256,6 @@ impl<S: MessageSink> Connection<S> {
             out_at: 0,
             stalled: None,
             chunks: VecDeque::new(),
-            acks: VecDeque::new(),
             qos1_waiting: 0,
             waiting: 0,
             specs: Vec::new(),
@@ -333,8 +335,8 @@ impl<S: MessageSink> Connection<S> {
             let Some(chunk) = self.chunks.pop_front() else { break };
             self.waiting -= chunk.qos1 + chunk.qos2.len();
             self.qos1_waiting -= chunk.qos1;
-            add(&self.shared.metrics.acks, chunk.acks as u64);
-            self.out.extend(self.acks.drain(..chunk.ack_bytes));
+            add(&self.shared.metrics.acks, chunk.ack_count as u64);
+            self.out.extend_from_slice(&chunk.acks);
             released = true;
         }
         if released { Poll::Ready(Event::Committed(Ok(()))) } else { Poll::Pending }
@@ -496,23 +498,25 @@ impl<S: MessageSink> Connection<S> {
         }
     }
 
-    /// Says goodbye where the protocol has a word for it, and leaves the session behind.
-    async fn close(mut self, end: &End, will: Option<Will>) -> Parting {
+    /// What stays behind: the session, and the last bytes for the client where the protocol has
+    /// a word for this end.
+    fn part(mut self, end: &End, will: Option<Will>) -> (Parting, TcpStream, Vec<u8>) {
         if let (true, Some(reason)) = (self.v5, end.reason()) {
             self.out.extend_from_slice(&encode::disconnect_v5(reason));
         }
-        if !matches!(end, End::Lost | End::NotReading) && self.out_at < self.out.len() {
-            let left = self.out.split_off(self.out_at);
-            linger(&mut self.stream, &left).await;
-        }
+        let goodbye = match end {
+            End::Lost | End::NotReading => Vec::new(),
+            _ => self.out.split_off(self.out_at),
+        };
         // What was not acknowledged will come again and is then judged again.
         for id in self.chunks.iter().flat_map(|c| &c.qos2) {
             self.session.qos2.remove(id);
         }
-        Parting {
+        let parting = Parting {
             session: self.session,
             expiry: self.expiry,
             will: will.filter(|_| end.publishes_will()),
-        }
+        };
+        (parting, self.stream, goodbye)
     }
 }

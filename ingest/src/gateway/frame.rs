@@ -76,7 +76,6 @@ pub(super) struct Publish<'a> {
     pub(super) qos: u8,
     /// 0 for QoS 0.
     pub(super) packet_id: u16,
-    pub(super) retain: bool,
 }
 
 /// Reads a PUBLISH. Properties are checked and skipped: none of them changes what a device says.
@@ -104,7 +103,7 @@ pub(super) fn parse_publish(first: u8, body: &[u8], v5: bool) -> Result<Publish<
     if topic.bytes().any(|b| b == b'+' || b == b'#' || b == 0) {
         return Err(Broken { code: code::BAD_TOPIC, what: "publish topic with wildcard or NUL" });
     }
-    Ok(Publish { topic, payload: at.0, qos, packet_id, retain: first & 1 != 0 })
+    Ok(Publish { topic, payload: at.0, qos, packet_id })
 }
 
 fn check_publish_properties(bytes: &[u8]) -> Result<(), Broken> {
@@ -223,7 +222,7 @@ mod tests {
         let got = publish(0x32, b"\x00\x03a/b\x00\x07hello", false).expect("valid");
         assert_eq!((got.topic, got.payload, got.packet_id), ("a/b", &b"hello"[..], 7));
         let got = publish(0x3B, b"\x00\x01a\x00\x07\x07\x26\x00\x01k\x00\x01vx", true).expect("valid");
-        assert_eq!((got.topic, got.payload, got.retain), ("a", &b"x"[..], true));
+        assert_eq!((got.topic, got.payload), ("a", &b"x"[..]));
     }
 
     #[test]

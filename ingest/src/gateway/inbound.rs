@@ -142,7 +142,8 @@ impl<S: MessageSink> Connection<S> {
             batch.push(Incoming {
                 topic: publish.topic,
                 payload: publish.payload,
-                retain: publish.retain,
+                // The flag means "an old message" further on, which a device's own never is.
+                retain: false,
                 received,
             });
         }
@@ -182,39 +183,33 @@ impl<S: MessageSink> Connection<S> {
         };
         add(&self.shared.metrics.publishes, batch.len() as u64);
         add(&self.shared.metrics.chunks, 1);
-        let mut chunk = Chunk { durable, ack_bytes: 0, acks: 0, qos1: 0, qos2: Vec::new() };
-        let mut encoded = Vec::with_capacity(self.specs.len() * 4);
+        let specs = std::mem::take(&mut self.specs);
+        let acks = Vec::with_capacity(specs.len() * 4);
+        let mut chunk = Chunk { durable, acks, ack_count: 0, qos1: 0, qos2: Vec::new() };
         let mut outcomes = outcomes.iter();
-        for spec in std::mem::take(&mut self.specs) {
+        for spec in &specs {
             let outcome = match spec.answer {
                 Answer::PubrecAgain => None,
                 _ => outcomes.next(),
             };
-            self.answer(spec, outcome, &mut chunk, &mut encoded);
+            self.answer(*spec, outcome, &mut chunk);
         }
-        if chunk.acks > 0 {
-            chunk.ack_bytes = encoded.len();
-            self.acks.extend(&encoded);
+        self.specs = specs;
+        if chunk.ack_count > 0 {
             self.chunks.push_back(chunk);
         }
         Ok(())
     }
 
-    fn answer(
-        &mut self,
-        spec: Spec,
-        outcome: Option<&Outcome>,
-        chunk: &mut Chunk,
-        out: &mut Vec<u8>,
-    ) {
+    fn answer(&mut self, spec: Spec, outcome: Option<&Outcome>, chunk: &mut Chunk) {
         let id = spec.packet_id;
         let (qos, refusal) = match spec.answer {
             Answer::Nothing => return,
             Answer::Puback => (1, outcome.and_then(reason_of)),
             Answer::Pubrec => (2, outcome.and_then(reason_of)),
             Answer::PubrecAgain => {
-                chunk.acks += 1;
-                return encode::ack(encode::PUBREC, id, out);
+                chunk.ack_count += 1;
+                return encode::ack(encode::PUBREC, id, &mut chunk.acks);
             }
             Answer::NotAuthorised { qos } => {
                 add(&self.shared.metrics.not_authorised, 1);
@@ -232,17 +227,17 @@ impl<S: MessageSink> Connection<S> {
                 encode::PUBREC
             }
         };
-        chunk.acks += 1;
+        chunk.ack_count += 1;
         match refusal {
             Some((reason, why)) if self.v5 => {
                 let why = why.filter(|_| self.problem_info && self.max_packet >= 128);
-                encode::ack_v5(kind, id, reason, why, out);
+                encode::ack_v5(kind, id, reason, why, &mut chunk.acks);
                 if qos == 2 {
                     // No PUBREL follows a PUBREC of refusal.
                     self.session.qos2.remove(&id);
                 }
             }
-            _ => encode::ack(kind, id, out),
+            _ => encode::ack(kind, id, &mut chunk.acks),
         }
     }
 }

@@ -31,8 +31,6 @@ mod metrics;
 mod outbound;
 mod session;
 mod sink;
-#[cfg(test)]
-mod tests;
 
 pub use config::GatewayConfig;
 pub use listener::{Gateway, GatewayStats};

@@ -1,6 +1,5 @@
 //! The synchronous part of a submission: decode, clock, device limit, duplicates.
 
-use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

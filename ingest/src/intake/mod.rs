@@ -8,7 +8,6 @@ mod source;
 mod tests;
 mod window;
 
-use std::hash::BuildHasher;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -25,6 +24,7 @@ use batch::{Batch, Taken};
 pub use config::IntakeConfig;
 use inflight::{Commit, InFlight, Wait};
 pub use source::SourceHandle;
+pub(crate) use window::KeyHasher;
 use window::{KeySet, Window};
 
 /// Where accepted records go: the journal.
@@ -236,9 +236,8 @@ impl Intake {
     fn sweep(&self) {
         loop {
             let oldest = self.core.lock().in_flight.oldest();
-            match oldest {
-                Some(commit) if inflight::has_ended(commit) => {}
-                _ => return,
+            if !oldest.is_some_and(inflight::has_ended) {
+                return;
             }
         }
     }

@@ -64,7 +64,7 @@ impl Store {
         self.0.query_row(
             "SELECT count(*), coalesce(sum(length(payload)), 0) FROM refused",
             [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((number(row, 0)?, number(row, 1)?)),
         )
     }
 
@@ -168,12 +168,12 @@ impl Changes<'_> {
             "SELECT id FROM refused WHERE device IS ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
         )?;
         let last: Option<i64> =
-            last.query_row(params![device, keep], |row| row.get(0)).optional()?;
+            last.query_row(params![device, keep as i64], |row| row.get(0)).optional()?;
         let Some(last) = last else { return Ok((0, 0)) };
         let mut delete = self.0.prepare_cached(
             "DELETE FROM refused WHERE device IS ?1 AND id <= ?2 RETURNING length(payload)",
         )?;
-        sum(delete.query_map(params![device, last], |row| row.get(0))?)
+        sum(delete.query_map(params![device, last], |row| number(row, 0))?)
     }
 
     /// Drops the `n` oldest rows; rows and bytes that went.
@@ -182,12 +182,17 @@ impl Changes<'_> {
             "DELETE FROM refused WHERE id IN (SELECT id FROM refused ORDER BY id LIMIT ?1) \
              RETURNING length(payload)",
         )?;
-        sum(delete.query_map([n], |row| row.get(0))?)
+        sum(delete.query_map([n as i64], |row| number(row, 0))?)
     }
 
     pub(super) fn commit(self) -> Result<(), rusqlite::Error> {
         self.0.commit()
     }
+}
+
+/// A count or length, which SQLite keeps as a signed number.
+fn number(row: &rusqlite::Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+    row.get::<_, i64>(column).map(i64::unsigned_abs)
 }
 
 fn sum(

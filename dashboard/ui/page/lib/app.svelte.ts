@@ -53,6 +53,9 @@ class App {
   sayPolite = $state('');
   sayUrgent = $state('');
 
+  /** What the map was asked to show; a new object each time. */
+  wish = $state.raw<{ device: string; area: string } | null>(null);
+
   private connection: Link | null = null;
   private build = '';
   /** server clock − client clock. */
@@ -104,6 +107,21 @@ class App {
   };
   severityName = (l: number): string =>
     this.t((['sev_none', 'sev_info', 'sev_minor', 'sev_major', 'sev_critical', 'sev_emergency'] as const)[l] ?? 'sev_none');
+
+  /** Brings a device, else an area, into sight on the map. */
+  show = (device: string, area: string): void => {
+    this.wish = { device, area };
+  };
+
+  openDevice = (id: string): void => {
+    const i = this.devices.indexOf(id);
+    this.route.set({ device: id, alert: '', prop: '', q: '' }, true);
+    this.show(id, i === undefined ? '' : (this.devices.list[i]?.area ?? ''));
+  };
+
+  clearFilters = (): void => {
+    this.route.set({ sev: 1, service: '', area: '', unacked: false, q: '' });
+  };
 
   async start(): Promise<void> {
     this.route.start();

@@ -1,6 +1,5 @@
 //! Payloads of the native format, read straight into records without a tree between.
 
-use std::cell::RefCell;
 use std::fmt;
 
 use ioc_model::{Body, Detection, Quality, QuarantineReason, Status, Timestamp, Values};
@@ -28,17 +27,63 @@ impl Said {
 /// `{"time", "seq"?, "values": {property: number}, "quality"?}`.
 pub(super) fn observation(catalogue: &Catalogue, payload: &[u8]) -> Result<Said, Refusal> {
     let slot = Slot::default();
-    object(payload, &slot, |map| {
-        let names = &["time", "values", "seq", "quality"];
+    read(payload, &slot, Object(Observation { catalogue, slot: &slot }))
+}
+
+/// `{"time", "type", "id"?, "object"?, "confidence"?, "count"?, "zone"?, "seq"?, "plate"?,
+/// "snapshot"?}`; plate and snapshot are read over and not kept.
+pub(super) fn event(payload: &[u8]) -> Result<Said, Refusal> {
+    let slot = Slot::default();
+    read(payload, &slot, Object(Event { slot: &slot }))
+}
+
+/// `{"time"?, "online", "battery"?, "seq"?}`; only `online: false` may lack the time, as in a will.
+pub(super) fn status(payload: &[u8]) -> Result<Said, Refusal> {
+    let slot = Slot::default();
+    read(payload, &slot, Object(DeviceStatus { slot: &slot }))
+}
+
+/// One of the three payloads, as the fields of a JSON object.
+trait Payload: Sized {
+    fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error>;
+}
+
+struct Object<P>(P);
+
+impl<'de, P: Payload> DeserializeSeed<'de> for Object<P> {
+    type Value = Said;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Said, D::Error> {
+        d.deserialize_map(self)
+    }
+}
+
+impl<'de, P: Payload> Visitor<'de> for Object<P> {
+    type Value = Said;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
+        self.0.fields(map)
+    }
+}
+
+struct Observation<'a> {
+    catalogue: &'a Catalogue,
+    slot: &'a Slot,
+}
+
+impl Payload for Observation<'_> {
+    fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
+        let Self { catalogue, slot } = self;
         let (mut time, mut seq, mut quality) = (None, None, Quality::Good);
         let mut values = Values::new();
-        walk(map, names, &slot, |field, map| {
+        walk(map, &["time", "values", "seq", "quality"], slot, |field, map| {
             match field {
-                0 => time = Some(map.next_value_seed(Time(&slot))?),
-                1 => {
-                    let seed = ValuesSeed { catalogue, slot: &slot, values: &mut values };
-                    map.next_value_seed(seed)?;
-                }
+                0 => time = Some(map.next_value_seed(Time(slot))?),
+                1 => map.next_value_seed(ValuesSeed { catalogue, slot, values: &mut values })?,
                 2 => seq = map.next_value::<Option<u64>>()?,
                 _ => quality = map.next_value::<QualityWord>()?.into(),
             }
@@ -49,30 +94,32 @@ pub(super) fn observation(catalogue: &Catalogue, payload: &[u8]) -> Result<Said,
             return Err(slot.refuse(QuarantineReason::BadField, detail));
         }
         Ok(Said { time, seq, body: Body::Observation { quality, values } })
-    })
+    }
 }
 
-/// `{"time", "type", "id"?, "object"?, "confidence"?, "count"?, "zone"?, "plate"?, "snapshot"?}`;
-/// plate and snapshot are read over and not kept.
-pub(super) fn event(payload: &[u8]) -> Result<Said, Refusal> {
-    let slot = Slot::default();
-    object(payload, &slot, |map| {
-        let names = &[
-            "time", "type", "id", "object", "confidence", "count", "zone", "seq", "plate",
-            "snapshot",
-        ];
+struct Event<'a> {
+    slot: &'a Slot,
+}
+
+const EVENT: &[&str] = &[
+    "time", "type", "id", "object", "confidence", "count", "zone", "seq", "plate", "snapshot",
+];
+
+impl Payload for Event<'_> {
+    fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
+        let slot = self.slot;
         let (mut time, mut kind, mut seq) = (None, None, None);
         let (mut id, mut object, mut zone) = (None, None, None);
         let (mut confidence, mut count) = (None, None);
-        walk(map, names, &slot, |field, map| {
-            let name = |field| Id { field, slot: &slot };
+        walk(map, EVENT, slot, |field, map| {
+            let name = |field| Id { field, slot };
             match field {
-                0 => time = Some(map.next_value_seed(Time(&slot))?),
+                0 => time = Some(map.next_value_seed(Time(slot))?),
                 1 => kind = map.next_value_seed(name("type"))?,
                 2 => id = map.next_value_seed(name("id"))?,
                 3 => object = map.next_value_seed(name("object"))?,
-                4 => confidence = Some(bounded(map, &slot, "confidence", 1.0)?),
-                5 => count = Some(bounded(map, &slot, "count", 1e6)?),
+                4 => confidence = bounded(map, slot, "confidence", 1.0)?,
+                5 => count = bounded(map, slot, "count", 1e6)?,
                 6 => zone = map.next_value_seed(name("zone"))?,
                 7 => seq = map.next_value::<Option<u64>>()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -85,19 +132,22 @@ pub(super) fn event(payload: &[u8]) -> Result<Said, Refusal> {
         })?;
         let detection = Detection { kind, id, object, confidence, count, zone };
         Ok(Said { time, seq, body: Body::Detection(Box::new(detection)) })
-    })
+    }
 }
 
-/// `{"time"?, "online", "battery"?, "seq"?}`; only `online: false` may lack the time, as in a will.
-pub(super) fn status(payload: &[u8]) -> Result<Said, Refusal> {
-    let slot = Slot::default();
-    object(payload, &slot, |map| {
+struct DeviceStatus<'a> {
+    slot: &'a Slot,
+}
+
+impl Payload for DeviceStatus<'_> {
+    fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
+        let slot = self.slot;
         let (mut time, mut online, mut battery, mut seq) = (None, None, None, None);
-        walk(map, &["time", "online", "battery", "seq"], &slot, |field, map| {
+        walk(map, &["time", "online", "battery", "seq"], slot, |field, map| {
             match field {
-                0 => time = Some(map.next_value_seed(Time(&slot))?),
+                0 => time = Some(map.next_value_seed(Time(slot))?),
                 1 => online = Some(map.next_value::<bool>()?),
-                2 => battery = Some(bounded(map, &slot, "battery", 100.0)?),
+                2 => battery = bounded(map, slot, "battery", 100.0)?,
                 _ => seq = map.next_value::<Option<u64>>()?,
             }
             Ok(())
@@ -106,7 +156,7 @@ pub(super) fn status(payload: &[u8]) -> Result<Said, Refusal> {
             slot.refuse(QuarantineReason::BadField, "`online` is missing".to_owned())
         })?;
         Ok(Said { time, seq, body: Body::Status(Status { online, battery }) })
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -124,5 +174,71 @@ impl From<QualityWord> for Quality {
             QualityWord::Uncertain => Self::Uncertain,
             QualityWord::Bad => Self::Bad,
         }
+    }
+}
+
+/// `{"pm25": 35.1, …}` with names of the catalogue.
+struct ValuesSeed<'a> {
+    catalogue: &'a Catalogue,
+    slot: &'a Slot,
+    values: &'a mut Values,
+}
+
+impl<'de> DeserializeSeed<'de> for ValuesSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValuesSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of property and number")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { catalogue, slot, values } = self;
+        while let Some(property) = map.next_key_seed(PropertySeed { catalogue, slot })? {
+            let name = &property.name;
+            if values.iter().any(|(n, _)| std::sync::Arc::ptr_eq(n, name)) {
+                let detail = format!("property `{name}` comes twice");
+                return Err(slot.refuse(QuarantineReason::BadField, detail));
+            }
+            let value = map.next_value_seed(Number { field: name, slot })?;
+            let value = property.check(value).map_err(|(r, detail)| slot.refuse(r, detail))?;
+            values.push((name.clone(), value));
+        }
+        Ok(())
+    }
+}
+
+struct PropertySeed<'a> {
+    catalogue: &'a Catalogue,
+    slot: &'a Slot,
+}
+
+impl<'de, 'a> DeserializeSeed<'de> for PropertySeed<'a> {
+    type Value = &'a PropertyInfo;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
+        d.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for PropertySeed<'a> {
+    type Value = &'a PropertyInfo;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a property name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        self.catalogue.property(name).ok_or_else(|| {
+            let detail = format!("property `{}` is not in the catalogue", short(name));
+            self.slot.refuse(QuarantineReason::UnknownProperty, detail)
+        })
     }
 }

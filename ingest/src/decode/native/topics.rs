@@ -1,7 +1,7 @@
 //! Parsed native topics, remembered so that a message of a known device allocates no names.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault};
+use std::hash::BuildHasherDefault;
 use std::sync::Mutex;
 
 use ahash::RandomState;

@@ -1,0 +1,145 @@
+//! What every request and every socket can reach.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ioc_model::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::origin::Origins;
+use crate::reply::{ApiError, Document};
+use crate::{DashboardConfig, Parts};
+
+/// What the dashboard counts of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    pub requests: AtomicU64,
+    pub refused_origin: AtomicU64,
+    pub connections_open: AtomicU64,
+    pub sockets_open: AtomicU64,
+    pub sockets_opened: AtomicU64,
+    pub sockets_refused: AtomicU64,
+    pub sockets_closed_slow: AtomicU64,
+    pub frames_sent: AtomicU64,
+    pub frame_bytes_sent: AtomicU64,
+    pub alert_gaps: AtomicU64,
+    pub sign_ins_refused: AtomicU64,
+}
+
+impl Stats {
+    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 11] {
+        [
+            ("requests_total", "counter", &self.requests),
+            ("refused_origin_total", "counter", &self.refused_origin),
+            ("connections", "gauge", &self.connections_open),
+            ("sockets", "gauge", &self.sockets_open),
+            ("sockets_total", "counter", &self.sockets_opened),
+            ("sockets_refused_total", "counter", &self.sockets_refused),
+            ("sockets_closed_slow_total", "counter", &self.sockets_closed_slow),
+            ("frames_sent_total", "counter", &self.frames_sent),
+            ("frame_bytes_sent_total", "counter", &self.frame_bytes_sent),
+            ("alert_gaps_total", "counter", &self.alert_gaps),
+            ("sign_ins_refused_total", "counter", &self.sign_ins_refused),
+        ]
+    }
+}
+
+/// Shared by all requests and sockets of one server.
+pub(crate) struct Context {
+    pub config: DashboardConfig,
+    pub parts: Parts,
+    pub origins: Origins,
+    pub stats: Stats,
+    pub sockets: Arc<Semaphore>,
+    pub tracker: TaskTracker,
+    pub stop: CancellationToken,
+    pub city: Arc<Document>,
+    pub map: Arc<Document>,
+    pub rules: Arc<Document>,
+    pub openapi: Arc<Document>,
+    devices: Mutex<Option<(u32, Arc<Document>)>>,
+}
+
+impl Context {
+    pub fn new(
+        config: DashboardConfig,
+        parts: Parts,
+        origins: Origins,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            city: crate::api::city_document(&parts.city),
+            map: crate::api::map_document(&parts.city),
+            rules: Document::json(&serde_json::json!({ "rules": parts.rules })),
+            openapi: Document::json(&crate::openapi::document()),
+            sockets: Arc::new(Semaphore::new(config.max_sockets)),
+            stats: Stats::default(),
+            devices: Mutex::default(),
+            config,
+            parts,
+            origins,
+            tracker,
+            stop,
+        }
+    }
+
+    /// The wall clock.
+    pub fn wall(&self) -> Timestamp {
+        (self.parts.clock)()
+    }
+
+    /// The device list, made again when it has changed. Blocks when it has.
+    pub fn device_document(&self) -> Arc<Document> {
+        let rev = self.parts.live.rev();
+        let mut held = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, document)) = held.as_ref().filter(|(made_of, _)| *made_of >= rev) {
+            return Arc::clone(document);
+        }
+        let (rev, list) = self.parts.live.device_list();
+        let document = Document::new(crate::reply::JSON, list);
+        *held = Some((rev, Arc::clone(&document)));
+        document
+    }
+
+    /// The dashboard's own figures for the status page.
+    pub fn figures(&self) -> serde_json::Value {
+        let tally = self.parts.live.tally();
+        let mut figures: serde_json::Map<_, _> = self
+            .stats
+            .rows()
+            .into_iter()
+            .map(|(name, _, value)| (name.trim_end_matches("_total").into(), value.load(Relaxed).into()))
+            .collect();
+        figures.insert("live_records".into(), tally.records.into());
+        figures.insert("live_hidden_records".into(), tally.hidden_records.into());
+        figures.insert("live_hidden_values".into(), tally.hidden_values.into());
+        figures.into()
+    }
+
+    /// The same as Prometheus text.
+    pub fn metrics(&self) -> String {
+        let tally = self.parts.live.tally();
+        let mut text = String::new();
+        let mut line = |name: &str, kind: &str, value: u64| {
+            text.push_str(&format!("# TYPE ioc_dashboard_{name} {kind}\nioc_dashboard_{name} {value}\n"));
+        };
+        for (name, kind, value) in self.stats.rows() {
+            line(name, kind, value.load(Relaxed));
+        }
+        line("live_records_total", "counter", tally.records);
+        line("live_hidden_records_total", "counter", tally.hidden_records);
+        line("live_hidden_values_total", "counter", tally.hidden_values);
+        text
+    }
+}
+
+/// Runs a call that blocks on the disk, off the sockets' threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    act: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(act, &error))
+}

@@ -1,0 +1,362 @@
+//! One task per WebSocket. It remembers only the number of the last change it sent and asks the
+//! live state what changed since, so a slow client gets fewer, fuller frames and holds nothing
+//! up. Alerts do not wait for a tick. One frame is in flight; one that takes longer than
+//! `send_timeout_s` ends the socket.
+
+mod message;
+mod pace;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+use ioc_model::{AlertFilter, AlertRow};
+use serde_json::json;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use warp::Reply;
+use warp::http::StatusCode;
+use warp::reply::Response;
+use warp::ws::{Message, WebSocket, Ws};
+
+use crate::Identity;
+use crate::config::MAX_BODY_BYTES;
+use crate::context::{Context, blocking};
+use crate::live::{AlertBatch, alerts_text};
+use crate::reply::ApiError;
+use crate::router::Admitted;
+use message::{Inbound, Resume, Sub};
+use pace::{InboundRate, Pace};
+
+const PROTO: u32 = 1;
+/// The pace that a client gets which does not ask.
+const DEFAULT_HZ: f64 = 5.0;
+const HEARTBEAT: Duration = Duration::from_secs(1);
+const SESSION_CHECK: Duration = Duration::from_secs(30);
+/// What a close frame may take on a socket that may be stuck.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A longer gap is not sent: the page fetches the open alerts.
+const MAX_ALERT_GAP: usize = 5_000;
+/// Alerts per message at subscribe.
+const ALERTS_PER_MESSAGE: usize = 500;
+
+const GOING_AWAY: u16 = 1001;
+const BAD_DATA: u16 = 1007;
+const POLICY: u16 = 1008;
+const TRY_LATER: u16 = 1013;
+
+/// Upgrades a request that has passed all checks.
+pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
+    let Admitted { context, session, .. } = call;
+    let (who, token) = session.ok_or_else(ApiError::unauthorized)?;
+    let permit = Arc::clone(&context.sockets).try_acquire_owned().map_err(|_| {
+        context.stats.sockets_refused.fetch_add(1, Relaxed);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let error = ApiError::new(status, "too_many_sockets", "too many screens are open");
+        ApiError { retry_after_s: Some(15), ..error }
+    })?;
+    let answer = socket
+        .max_message_size(MAX_BODY_BYTES)
+        .max_frame_size(MAX_BODY_BYTES)
+        .on_upgrade(move |socket| {
+            // warp spawns the task; the tracker still has to know of it.
+            let tracker = context.tracker.clone();
+            tracker.track_future(async move {
+                context.stats.sockets_opened.fetch_add(1, Relaxed);
+                context.stats.sockets_open.fetch_add(1, Relaxed);
+                Client::new(Arc::clone(&context), socket, who, token).serve().await;
+                context.stats.sockets_open.fetch_sub(1, Relaxed);
+                drop(permit);
+            })
+        });
+    Ok(answer.into_response())
+}
+
+/// Why a socket ends.
+#[derive(Debug)]
+enum End {
+    /// The client went.
+    Gone,
+    /// We end it, with this code and reason.
+    Close(u16, &'static str),
+}
+
+struct Client {
+    context: Arc<Context>,
+    out: SplitSink<WebSocket, Message>,
+    input: SplitStream<WebSocket>,
+    who: Identity,
+    token: String,
+    wants_state: bool,
+    wants_tiles: bool,
+    /// Number of the last change sent; `None`: send everything.
+    sent: Option<u32>,
+    /// Alert changes up to here have been sent.
+    change: u64,
+    alerts: Option<broadcast::Receiver<Arc<AlertBatch>>>,
+    tiles: u64,
+    rev: u32,
+    ticks: Interval,
+    pace: Pace,
+    inbound: InboundRate,
+}
+
+impl Client {
+    fn new(context: Arc<Context>, socket: WebSocket, who: Identity, token: String) -> Self {
+        let (out, input) = socket.split();
+        let now = Instant::now();
+        Self {
+            rev: context.parts.live.rev(),
+            context,
+            out,
+            input,
+            who,
+            token,
+            wants_state: false,
+            wants_tiles: false,
+            sent: None,
+            change: 0,
+            alerts: None,
+            tiles: 0,
+            ticks: ticks(DEFAULT_HZ),
+            pace: Pace::new(DEFAULT_HZ, now),
+            inbound: InboundRate::new(now),
+        }
+    }
+
+    async fn serve(mut self) {
+        let end = match self.run().await {
+            Ok(never) => never,
+            Err(end) => end,
+        };
+        tracing::debug!(user = self.who.user, ?end, "socket ended");
+        if let End::Close(code, reason) = end {
+            if code == TRY_LATER {
+                self.context.stats.sockets_closed_slow.fetch_add(1, Relaxed);
+            }
+            let close = self.out.send(Message::close_with(code, reason));
+            // A peer that is gone or stuck is no news here.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
+        }
+    }
+
+    async fn run(&mut self) -> Result<End, End> {
+        let stop = self.context.stop.clone();
+        let mut hearts = every(HEARTBEAT);
+        let mut checks = every(SESSION_CHECK);
+        self.hello().await?;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(End::Close(GOING_AWAY, "server stops")),
+                batch = next_batch(&mut self.alerts) => self.alerts_came(batch).await?,
+                message = self.input.next() => self.message_came(message).await?,
+                _ = self.ticks.tick() => self.tick().await?,
+                _ = hearts.tick() => {
+                    let heartbeat = self.context.parts.live.heartbeat(self.context.wall());
+                    self.send(Message::binary(heartbeat)).await?;
+                }
+                _ = checks.tick() => self.check_session().await?,
+            }
+        }
+    }
+
+    /// One frame in flight, with a limit on its time.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        let bytes = message.as_bytes().len() as u64;
+        let limit = Duration::from_secs(self.context.config.send_timeout_s);
+        match tokio::time::timeout(limit, self.out.send(message)).await {
+            Ok(Ok(())) => {
+                self.context.stats.frames_sent.fetch_add(1, Relaxed);
+                self.context.stats.frame_bytes_sent.fetch_add(bytes, Relaxed);
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Close(TRY_LATER, "too slow")),
+        }
+    }
+
+    async fn hello(&mut self) -> Result<(), End> {
+        let live = &self.context.parts.live;
+        let hello = json!({
+            "t": "hello", "proto": PROTO, "epoch": live.epoch(), "seq": live.seq(),
+            "rev": self.rev, "server_ms": self.context.wall(), "tick_ms": 200,
+            "user": self.who.user, "role": self.who.role, "build": crate::assets::build(),
+        });
+        self.send(Message::text(hello.to_string())).await
+    }
+
+    async fn message_came(&mut self, message: Option<Result<Message, warp::Error>>) -> Result<(), End> {
+        let Some(Ok(message)) = message else { return Err(End::Gone) };
+        if message.is_close() {
+            return Err(End::Gone);
+        }
+        if !self.inbound.take(Instant::now()) {
+            return Err(End::Close(POLICY, "too many messages"));
+        }
+        // Pings are answered below us; binary messages are not part of the protocol.
+        let Ok(text) = message.to_str() else { return Ok(()) };
+        match message::parse(text) {
+            Ok(Inbound::Sub(sub)) => self.subscribe(sub).await,
+            Ok(Inbound::Ping(id)) => {
+                let pong = json!({ "t": "pong", "id": id, "server_ms": self.context.wall() });
+                self.send(Message::text(pong.to_string())).await
+            }
+            Ok(Inbound::Unknown) => Ok(()),
+            Err(error) => {
+                tracing::debug!(%error, "socket message is not understood");
+                Err(End::Close(BAD_DATA, "message is not understood"))
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, sub: Sub) -> Result<(), End> {
+        let hz = sub.hz.unwrap_or(DEFAULT_HZ).clamp(message::MIN_HZ, message::MAX_HZ);
+        if hz != self.pace.asked() {
+            self.ticks = ticks(hz);
+            self.pace = Pace::new(hz, Instant::now());
+        }
+        let live = Arc::clone(&self.context.parts.live);
+        let wants = |topic: &str| sub.topics.iter().any(|t| t == topic);
+        if let Some(Resume { epoch, seq, .. }) = &sub.resume {
+            let held = *epoch == live.epoch() && *seq <= live.seq();
+            self.sent = held.then_some(*seq);
+        }
+        if wants("alerts") && self.alerts.is_none() {
+            // First listen, then read: what changes in between comes twice, not never.
+            self.alerts = Some(live.subscribe_alerts());
+            let resume = sub.resume.as_ref().map(|r| r.change).filter(|c| *c > 0);
+            self.catch_up(resume).await?;
+        } else if !wants("alerts") {
+            self.alerts = None;
+        }
+        (self.wants_state, self.wants_tiles) = (wants("state"), wants("tiles"));
+        self.pace.counts(self.wants_state, Instant::now());
+        self.tick().await
+    }
+
+    /// What changed since the last tick; nothing is sent when nothing did.
+    async fn tick(&mut self) -> Result<(), End> {
+        let live = Arc::clone(&self.context.parts.live);
+        let rev = live.rev();
+        if rev != self.rev && (self.wants_state || self.wants_tiles) {
+            self.rev = rev;
+            self.send(Message::text(json!({ "t": "rev", "rev": rev }).to_string())).await?;
+        }
+        if self.wants_state {
+            let (frame, seq) = live.frame(self.sent, self.context.wall());
+            if let Some(frame) = frame {
+                self.send(Message::binary(frame)).await?;
+            }
+            self.sent = Some(seq);
+        }
+        if self.wants_tiles {
+            let (number, tiles) = live.tiles();
+            if number != self.tiles {
+                self.tiles = number;
+                self.send(Message::text(format!(r#"{{"t":"tiles","tiles":{tiles}}}"#))).await?;
+            }
+        }
+        if let Some(hz) = self.pace.tick(Instant::now()) {
+            self.send(Message::text(json!({ "t": "slow", "hz": hz }).to_string())).await?;
+        }
+        Ok(())
+    }
+
+    async fn alerts_came(&mut self, batch: Result<Arc<AlertBatch>, RecvError>) -> Result<(), End> {
+        match batch {
+            Ok(batch) => {
+                self.change = self.change.max(batch.change);
+                self.send(Message::text(batch.text.clone())).await
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, user = self.who.user, "socket is behind, reads the register");
+                self.context.stats.alert_gaps.fetch_add(1, Relaxed);
+                self.catch_up(Some(self.change)).await
+            }
+            Err(RecvError::Closed) => {
+                self.alerts = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// All open alerts, or every change after a number.
+    async fn catch_up(&mut self, after: Option<u64>) -> Result<(), End> {
+        let store = Arc::clone(&self.context.parts.alerts);
+        let filter = AlertFilter {
+            open_only: after.is_none(),
+            after_change: after,
+            limit: MAX_ALERT_GAP + 1,
+            ..AlertFilter::default()
+        };
+        let listed = blocking("list alerts", move || store.list(&filter)).await;
+        let (rows, newest) = match listed {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "alerts cannot be read for a socket");
+                return Err(End::Close(TRY_LATER, "alerts cannot be read"));
+            }
+            Err(_) => return Err(End::Close(TRY_LATER, "alerts cannot be read")),
+        };
+        // A number from the future: the register is not the one the client knows.
+        if rows.len() > MAX_ALERT_GAP || after.is_some_and(|a| a > newest) {
+            self.change = newest;
+            return self.send(Message::text(json!({ "t": "alerts_reset" }).to_string())).await;
+        }
+        self.send_rows(&rows, after.unwrap_or(0), newest).await?;
+        self.change = newest;
+        Ok(())
+    }
+
+    /// Only the last message carries the new number: a client that loses the connection half way
+    /// asks for all of it again.
+    async fn send_rows(&mut self, rows: &[AlertRow], before: u64, newest: u64) -> Result<(), End> {
+        if rows.is_empty() {
+            return self.send(Message::text(alerts_text(newest, &[]))).await;
+        }
+        let last = rows.len().div_ceil(ALERTS_PER_MESSAGE) - 1;
+        for (i, part) in rows.chunks(ALERTS_PER_MESSAGE).enumerate() {
+            let change = if i == last { newest } else { before };
+            self.send(Message::text(alerts_text(change, part))).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_session(&mut self) -> Result<(), End> {
+        let (auth, token) = (Arc::clone(&self.context.parts.auth), self.token.clone());
+        match blocking("check the session", move || auth.who(&token)).await {
+            Ok(Ok(Some(who))) => {
+                self.who = who;
+                Ok(())
+            }
+            Ok(Ok(None)) => Err(End::Close(POLICY, "session ended")),
+            // The database is busy or broken; who was let in stays in until it says otherwise.
+            Ok(Err(error)) => {
+                tracing::error!(%error, "session of a socket cannot be checked");
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn next_batch(
+    alerts: &mut Option<broadcast::Receiver<Arc<AlertBatch>>>,
+) -> Result<Arc<AlertBatch>, RecvError> {
+    match alerts {
+        Some(alerts) => alerts.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ticks(hz: f64) -> Interval {
+    every(Duration::from_secs_f64(1.0 / hz))
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

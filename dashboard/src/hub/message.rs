@@ -1,0 +1,82 @@
+//! What the page may say.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The slowest pace, for a page in the background.
+pub(crate) const MIN_HZ: f64 = 0.2;
+pub(crate) const MAX_HZ: f64 = 10.0;
+const MAX_TOPICS: usize = 16;
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Inbound {
+    Sub(Sub),
+    Ping(u64),
+    /// A kind of a later version.
+    Unknown,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+pub(crate) struct Sub {
+    pub topics: Vec<String>,
+    #[serde(default)]
+    pub hz: Option<f64>,
+    #[serde(default)]
+    pub resume: Option<Resume>,
+}
+
+/// Where the client was when it lost the connection.
+#[derive(Debug, Deserialize, PartialEq)]
+pub(crate) struct Resume {
+    pub epoch: u32,
+    pub seq: u32,
+    /// 0: none yet.
+    #[serde(default)]
+    pub change: u64,
+}
+
+#[derive(Deserialize)]
+struct Ping {
+    id: u64,
+}
+
+pub(crate) fn parse(text: &str) -> Result<Inbound, serde_json::Error> {
+    let value: Value = serde_json::from_str(text)?;
+    Ok(match value["t"].as_str() {
+        Some("sub") => {
+            let mut sub: Sub = serde_json::from_value(value)?;
+            sub.topics.truncate(MAX_TOPICS);
+            sub.hz = sub.hz.filter(|hz| hz.is_finite());
+            Inbound::Sub(sub)
+        }
+        Some("ping") => Inbound::Ping(serde_json::from_value::<Ping>(value)?.id),
+        _ => Inbound::Unknown,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_messages_of_the_protocol() {
+        let sub = parse(
+            r#"{"t":"sub","topics":["state"],"hz":10,"resume":{"epoch":4,"seq":5,"change":6}}"#,
+        );
+        let resume = Some(Resume { epoch: 4, seq: 5, change: 6 });
+        let expected = Sub { topics: vec!["state".into()], hz: Some(10.0), resume };
+        assert_eq!(sub.expect("a sub"), Inbound::Sub(expected));
+        let plain = parse(r#"{"t":"sub","topics":[],"resume":null}"#).expect("a sub");
+        assert_eq!(plain, Inbound::Sub(Sub { topics: vec![], hz: None, resume: None }));
+        assert_eq!(parse(r#"{"t":"ping","id":7}"#).expect("a ping"), Inbound::Ping(7));
+        assert_eq!(parse(r#"{"t":"later"}"#).expect("unknown"), Inbound::Unknown);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_read() {
+        let deep = "[".repeat(10_000);
+        for bad in ["", "{", r#"{"t":"sub"}"#, r#"{"t":"ping","id":"x"}"#, deep.as_str()] {
+            assert!(parse(bad).is_err(), "{}", &bad[..bad.len().min(30)]);
+        }
+    }
+}

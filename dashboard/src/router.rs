@@ -1,0 +1,250 @@
+//! From a request to its handler: one warp filter takes the request apart, one function checks
+//! Host, Origin, session and role by the table of routes, then calls the handler.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::{Buf, Bytes};
+use futures::{Stream, StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
+use warp::http::header::{CONTENT_TYPE, COOKIE};
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+use warp::ws::Ws;
+use warp::Filter;
+
+use crate::config::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use crate::context::{Context, blocking};
+use crate::query::Query;
+use crate::reply::{ApiError, recover};
+use crate::routes::{Endpoint, Found, Policy, Route, find};
+use crate::{Identity, api, assets, hub};
+
+/// The name of the session cookie.
+pub(crate) const COOKIE_NAME: &str = "ioc_session";
+
+/// Both ends of the connection, put into each request by the accept loop (warp sees no socket).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+}
+
+type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>;
+
+/// One request, taken apart.
+pub(crate) struct Incoming {
+    pub method: Method,
+    pub path: String,
+    pub query: Query,
+    pub headers: HeaderMap,
+    pub peer: Peer,
+    socket: Option<Ws>,
+    body: Body,
+}
+
+/// A request that has passed the checks.
+pub(crate) struct Admitted {
+    pub context: Arc<Context>,
+    pub request: Incoming,
+    /// Present on every route that needs a session.
+    pub session: Option<(Identity, String)>,
+    /// The decoded `{id}` of the path.
+    pub id: String,
+}
+
+/// Everything the server serves.
+pub(crate) fn filter(
+    context: Arc<Context>,
+) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + Send + Sync + 'static
+{
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let socket = warp::ws().map(Some).or(warp::any().map(|| None)).unify();
+    let body = warp::body::stream().map(boxed);
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Peer>())
+        .and(socket)
+        .and(body)
+        .and_then(move |method, path: warp::path::FullPath, query: String, headers, peer, socket, body| {
+            let context = Arc::clone(&context);
+            async move {
+                let query = Query::parse(&query).map_err(warp::reject::custom)?;
+                let path = path.as_str().to_owned();
+                let request = Incoming { method, path, query, headers, peer, socket, body };
+                serve(context, request).await.map_err(warp::reject::custom::<ApiError>)
+            }
+        })
+        .recover(recover)
+        .unify()
+}
+
+fn boxed<S, B>(body: S) -> Body
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+    B: Buf,
+{
+    Box::pin(body.map_ok(|mut part| part.copy_to_bytes(part.remaining())))
+}
+
+async fn serve(context: Arc<Context>, request: Incoming) -> Result<Response, ApiError> {
+    context.stats.requests.fetch_add(1, Relaxed);
+    let host = context.origins.host(&request.headers, request.peer.local.ip());
+    let host = host.inspect_err(|_| count_refused(&context))?;
+    let (route, id) = match find(&request.method, &request.path) {
+        Found::Route(route, id) => (route, id.unwrap_or("")),
+        Found::WrongMethod(allow) => return Err(wrong_method(allow)),
+        Found::Nothing => return assets::answer(&request),
+    };
+    check_origin(&context, route, &request, &host)?;
+    let id = crate::query::decode(id, false)
+        .filter(|id| id.is_empty() || crate::query::is_id(id))
+        .ok_or_else(|| ApiError::not_found("no such id"))?;
+    let session = check_policy(&context, route, &request).await?;
+    dispatch(route.endpoint, Admitted { context, request, session, id }).await
+}
+
+fn wrong_method(allow: Vec<&'static str>) -> ApiError {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let error = ApiError::new(status, "method_not_allowed", "not with this method");
+    ApiError { allow, ..error }
+}
+
+fn count_refused(context: &Context) {
+    context.stats.refused_origin.fetch_add(1, Relaxed);
+}
+
+/// Requests that change state, and sockets, must come from our own page.
+fn check_origin(
+    context: &Context,
+    route: &Route,
+    request: &Incoming,
+    host: &str,
+) -> Result<(), ApiError> {
+    let socket = route.endpoint == Endpoint::Socket;
+    if !route.changes_state() && !socket {
+        return Ok(());
+    }
+    context.origins.origin(&request.headers, host).inspect_err(|_| count_refused(context))?;
+    if socket {
+        return Ok(());
+    }
+    // A page elsewhere cannot send this header without asking first, and is refused then.
+    if request.headers.get("x-ioc-request").is_none_or(|v| v != "1") {
+        return Err(ApiError::forbidden("header_missing", "the header X-IOC-Request: 1 is missing"));
+    }
+    let kind = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let json = kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json");
+    if route.method == "POST" && !json {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(ApiError::new(status, "not_json", "Content-Type must be application/json"));
+    }
+    Ok(())
+}
+
+async fn check_policy(
+    context: &Arc<Context>,
+    route: &Route,
+    request: &Incoming,
+) -> Result<Option<(Identity, String)>, ApiError> {
+    let role = match route.policy {
+        Policy::Open => return Ok(None),
+        Policy::Local => {
+            let here = request.peer.remote.ip().to_canonical().is_loopback();
+            return if here || context.config.metrics_for_all {
+                Ok(None)
+            } else {
+                Err(ApiError::forbidden("not_local", "only from this machine"))
+            };
+        }
+        Policy::AtLeast(role) => role,
+    };
+    let token = session_cookie(&request.headers).ok_or_else(ApiError::unauthorized)?;
+    let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
+    let who = blocking("check the session", move || auth.who(&held)).await?;
+    let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
+    let who = who.ok_or_else(ApiError::unauthorized)?;
+    if who.role < role {
+        let need = format!("this needs the role {}", role.as_str());
+        return Err(ApiError::forbidden("role_too_low", need));
+    }
+    Ok(Some((who, token)))
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut pairs = lines.flat_map(|l| l.split(';')).filter_map(|p| p.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value.to_owned())
+}
+
+async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<Response, ApiError> {
+    match endpoint {
+        Endpoint::SignIn => api::sign_in(call).await,
+        Endpoint::SignInLink => api::sign_in_by_link(call).await,
+        Endpoint::WhoAmI => api::who_am_i(&call),
+        Endpoint::SignOut => api::sign_out(call).await,
+        Endpoint::City => Ok(call.document(&call.context.city)),
+        Endpoint::Map => Ok(call.document(&call.context.map)),
+        Endpoint::Rules => Ok(call.document(&call.context.rules)),
+        Endpoint::OpenApi => Ok(call.document(&call.context.openapi)),
+        Endpoint::Devices => api::devices(call).await,
+        Endpoint::Device => api::device(call).await,
+        Endpoint::Alerts => api::alerts(call).await,
+        Endpoint::Alert => api::alert(call).await,
+        Endpoint::Acknowledge => api::acknowledge(call).await,
+        Endpoint::Services => Ok(api::services(&call)),
+        Endpoint::History => api::history(call).await,
+        Endpoint::HistorySeries => api::history_series(call).await,
+        Endpoint::Ledger => api::ledger(&call),
+        Endpoint::Quarantine => api::quarantine(call).await,
+        Endpoint::Status => api::status(call).await,
+        Endpoint::Health => Ok(api::text(StatusCode::OK, "ok\n")),
+        Endpoint::Ready => Ok(api::ready(&call)),
+        Endpoint::Metrics => api::metrics(call).await,
+        Endpoint::Socket => {
+            let socket = call.request.socket.take();
+            let upgrade = || {
+                let status = StatusCode::UPGRADE_REQUIRED;
+                ApiError::new(status, "not_a_websocket", "this is a WebSocket")
+            };
+            hub::accept(socket.ok_or_else(upgrade)?, call)
+        }
+    }
+}
+
+impl Admitted {
+    /// Who asks; on routes without a session, nobody.
+    pub fn who(&self) -> Result<&Identity, ApiError> {
+        self.session.as_ref().map(|(who, _)| who).ok_or_else(ApiError::unauthorized)
+    }
+
+    fn document(&self, document: &crate::reply::Document) -> Response {
+        document.answer(&self.request.headers, api::REVALIDATE)
+    }
+
+    /// Reads the JSON body, at most 64 KiB in at most 10 s; unknown fields are refused by `T`.
+    pub async fn body<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let read = async {
+            let mut body = Vec::new();
+            while let Some(part) = self.request.body.next().await {
+                let broken = |_| ApiError::bad_request("bad_body", "the body broke off");
+                let part = part.map_err(broken)?;
+                if body.len() + part.len() > MAX_BODY_BYTES {
+                    let status = StatusCode::PAYLOAD_TOO_LARGE;
+                    return Err(ApiError::new(status, "too_large", "at most 64 KiB"));
+                }
+                body.extend_from_slice(&part);
+            }
+            Ok(body)
+        };
+        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
+        let body = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
+        serde_json::from_slice(&body)
+            .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
+    }
+}
+

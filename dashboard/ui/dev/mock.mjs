@@ -1,0 +1,175 @@
+// A small server that speaks docs/protocol.md, for developing the page without the rest of ioc:
+//   npm run build && npm run mock [-- --port 8080 --scene busy|calm --dist dist]
+// The city is real (boundaries and names), its readings are synthetic. It is no part of the product.
+// It serves the built page with the content security policy that the page needs. Sign in with
+// operator / operator or viewer / viewer.
+import { createServer } from 'node:http';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WebSocketServer } from 'ws';
+import { makeCity } from './city.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const CSP =
+  "default-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; " +
+  "base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html default";
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png' };
+const USERS = { operator: 'operator', viewer: 'viewer' };
+
+export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false } = {}) {
+  const city = makeCity(scene);
+  const sessions = new Map();
+  const epoch = (Date.now() / 1000) >>> 0;
+  const clients = new Set();
+  let muted = false;
+
+  const sessionOf = (req) => sessions.get(/ioc_session=([0-9a-f]+)/.exec(req.headers.cookie ?? '')?.[1] ?? '');
+  const error = (code, message, more = {}) => ({ code, message, request_id: randomBytes(4).toString('hex'), ...more });
+
+  async function body(req) {
+    const parts = [];
+    for await (const part of req) parts.push(part);
+    return JSON.parse(Buffer.concat(parts).toString() || '{}');
+  }
+
+  async function api(req, url) {
+    const path = url.pathname.slice('/api/v1/'.length);
+    const me = sessionOf(req);
+    if (path === 'session' && req.method === 'POST') {
+      const { user, password } = await body(req);
+      if (USERS[user] !== password) return [401, error('unauthorized', 'wrong user or password')];
+      const id = randomBytes(16).toString('hex');
+      sessions.set(id, { user, role: user });
+      return [200, { user, role: user }, { 'set-cookie': `ioc_session=${id}; HttpOnly; SameSite=Strict; Path=/` }];
+    }
+    if (!me) return [401, error('unauthorized', 'sign in first')];
+    if (path === 'session') return req.method === 'DELETE' ? [204, null] : [200, me];
+    if (path === 'city') return [200, city.city()];
+    if (path === 'map') return [200, city.map()];
+    if (path === 'devices') return [200, { rev: 1, devices: city.devices.map((d) => d.meta) }];
+    if (path === 'services') return [200, { services: city.tiles() }];
+    if (path === 'rules') return [200, { rules: city.rules }];
+    if (path === 'status') return [200, { version: 'mock', clock: 'wall' }];
+    if (path === 'alerts') return [200, { alerts: city.open(), change: city.change, next: null, counts: {} }];
+    if (path === 'history') {
+      const q = url.searchParams;
+      return [200, city.history(q.get('device'), q.get('property'), Number(q.get('from')), Number(q.get('to')), Number(q.get('step')) || null)];
+    }
+    let m = /^devices\/([^/]+)$/.exec(path);
+    if (m) {
+      const d = city.detail(decodeURIComponent(m[1]));
+      return d ? [200, d] : [404, error('not_found', 'no such device')];
+    }
+    m = /^alerts\/([^/]+)(\/acknowledge)?$/.exec(path);
+    if (m) {
+      const a = city.alerts.get(m[1]);
+      if (!a) return [404, error('not_found', 'no such alert')];
+      if (!m[2]) return [200, { alert: a.row, audit: a.audit }];
+      if (me.role === 'viewer') return [403, error('forbidden', 'viewers do not acknowledge')];
+      if (a.row.acknowledged) return [409, error('already_acknowledged', 'acknowledged before', { by: a.row.acknowledged_by, at: a.row.acknowledged_at })];
+      const { note } = await body(req);
+      city.acknowledge(a, me.user, note ?? null);
+      broadcast({ t: 'alerts', change: city.change, rows: [a.row] });
+      return [200, { alert: a.row }];
+    }
+    return [404, error('not_found', 'no such route')];
+  }
+
+  function file(res, path) {
+    const name = normalize(path === '/' || !extname(path) ? '/index.html' : path);
+    const full = join(dist, name);
+    if (!existsSync(full)) {
+      res.writeHead(404).end('not found');
+      return;
+    }
+    const data = readFileSync(full);
+    res.writeHead(200, { 'content-type': TYPES[extname(full)] ?? 'application/octet-stream', 'content-security-policy': CSP, etag: `"${createHash('sha256').update(data).digest('hex').slice(0, 16)}"` });
+    res.end(data);
+  }
+
+  const server = createServer(async (req, res) => {
+    const url = new URL(req.url, 'http://mock');
+    if (!url.pathname.startsWith('/api/')) return file(res, url.pathname);
+    try {
+      const [status, json, headers = {}] = await api(req, url);
+      res.writeHead(status, { 'content-type': 'application/json', ...headers });
+      res.end(json === null ? '' : JSON.stringify(json));
+    } catch (e) {
+      res.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify(error('internal', String(e))));
+    }
+  });
+
+  const wss = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (req, socket, head) => {
+    const me = sessionOf(req);
+    if (!me || req.url !== '/ws') return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+    wss.handleUpgrade(req, socket, head, (ws) => live(ws, me));
+  });
+
+  function live(ws, me) {
+    const client = { ws, sent: 0, on: false };
+    clients.add(client);
+    ws.on('close', () => clients.delete(client));
+    ws.send(JSON.stringify({ t: 'hello', proto: 1, epoch, seq: city.seq, rev: 1, server_ms: Date.now(), tick_ms: 200, user: me.user, role: me.role, build: 'mock' }));
+    ws.on('message', (data) => {
+      const m = JSON.parse(String(data));
+      if (m.t !== 'sub') return;
+      const resume = m.resume;
+      client.on = true;
+      client.sent = resume?.epoch === epoch ? resume.seq : -1;
+      ws.send(JSON.stringify({ t: 'tiles', tiles: city.tiles() }));
+      const rows = resume ? [...city.alerts.values()].map((a) => a.row).filter((r) => r.change > resume.change) : city.open();
+      ws.send(JSON.stringify({ t: 'alerts', change: city.change, rows }));
+      push(client);
+    });
+  }
+
+  const broadcast = (message) => {
+    if (muted) return;
+    for (const c of clients) if (c.on) c.ws.send(JSON.stringify(message));
+  };
+
+  function push(client) {
+    const snapshot = client.sent < 0;
+    const rows = city.devices.filter((d) => snapshot || d.seq > client.sent);
+    client.sent = city.seq;
+    if (rows.length > 0 || snapshot) client.ws.send(city.frame(snapshot ? 0 : 1, epoch, rows));
+  }
+
+  const timers = [
+    setInterval(() => {
+      city.step(Date.now());
+      if (!muted) for (const c of clients) if (c.on) push(c);
+    }, 200),
+    setInterval(() => {
+      if (muted) return;
+      for (const c of clients) c.ws.send(city.heartbeat(epoch));
+      broadcast({ t: 'tiles', tiles: city.tiles() });
+    }, 1000),
+  ];
+  city.onAlert = (row) => broadcast({ t: 'alerts', change: city.change, rows: [row] });
+
+  return new Promise((resolve) => {
+    server.listen(port, '127.0.0.1', () => {
+      const url = `http://127.0.0.1:${server.address().port}`;
+      if (!quiet) console.log(`mock ${url} (operator / operator)`);
+      resolve({
+        url, city,
+        /** Keeps the sockets but sends nothing more, as a dead network does. */
+        mute(on) { muted = on; },
+        drop() { for (const c of clients) c.ws.terminate(); },
+        close() { timers.forEach(clearInterval); for (const c of clients) c.ws.terminate(); server.closeAllConnections(); return new Promise((done) => server.close(done)); },
+      });
+    });
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const arg = (name, otherwise) => {
+    const i = process.argv.indexOf(`--${name}`);
+    return i < 0 ? otherwise : process.argv[i + 1];
+  };
+  await startMock({ port: Number(arg('port', '8080')), scene: arg('scene', 'busy'), dist: arg('dist', join(here, '../dist')) });
+}

@@ -1,0 +1,69 @@
+// Screenshots of the built page against the mock: npm run build && npm run shots [-- --out DIR --only name]
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { startMock } from './mock.mjs';
+
+const arg = (name, otherwise) => {
+  const i = process.argv.indexOf(`--${name}`);
+  return i < 0 ? otherwise : process.argv[i + 1];
+};
+const out = arg('out', '/tmp/ioc-shots');
+const only = arg('only', '');
+const dist = arg('dist', undefined);
+mkdirSync(out, { recursive: true });
+
+const SIZES = { desktop: { width: 1600, height: 900 }, laptop: { width: 1366, height: 768 }, wall: { width: 3840, height: 2160 }, phone: { width: 390, height: 844 } };
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+const busy = await startMock({ scene: 'busy', quiet: true, dist });
+const calm = await startMock({ scene: 'calm', quiet: true, dist });
+const flood = busy.city.open().find((r) => r.severity === 'emergency');
+let problems = 0;
+
+async function shot(name, { size = 'desktop', mock = busy, query = '?lang=vi', login = true, full = false, act = null }) {
+  if (only && !name.includes(only)) return;
+  const page = await browser.newPage({ viewport: SIZES[size], isMobile: size === 'phone', hasTouch: size === 'phone' });
+  page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') { problems += 1; console.log(`${name}: ${m.type()}: ${m.text()}`); } });
+  page.on('pageerror', (e) => { problems += 1; console.log(`${name}: page error: ${e}`); });
+  await page.goto(`${mock.url}/${query}`);
+  if (login) {
+    await page.getByTestId('login-user').fill('operator');
+    await page.getByTestId('login-password').fill('operator');
+    await page.getByTestId('login-submit').click();
+    await page.getByTestId('map').waitFor();
+    await page.getByTestId('link-state').and(page.locator('[data-state=live]')).waitFor();
+    await page.waitForTimeout(1800);
+    // Not over the list, so that it is not held.
+    if (size !== 'phone') await page.mouse.move(SIZES[size].width * 0.45, 20);
+  } else await page.waitForTimeout(600);
+  if (act) await act(page);
+  await page.screenshot({ path: join(out, `${name}.png`), fullPage: full });
+  console.log(`${name}.png`);
+  await page.close();
+}
+
+await shot('login-vi', { login: false });
+await shot('desktop-vi', {});
+await shot('desktop-en', { query: '?lang=en' });
+await shot('desktop-calm-vi', { mock: calm });
+await shot('desktop-near-vi', { query: '?lang=vi&map=16.0600,108.2150,13.75', act: async (p) => { await p.mouse.move(760, 480); await p.waitForTimeout(200); } });
+await shot('desktop-city-vi', { act: async (p) => { await p.getByRole('button', { name: 'Toàn thành phố' }).click(); await p.waitForTimeout(400); } });
+await shot('desktop-alert-vi', { query: `?lang=vi&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });
+await shot('desktop-device-en', { query: `?lang=en&device=${flood.device}`, act: (p) => p.waitForTimeout(1500) });
+await shot('desktop-ack-vi', { act: async (p) => { await p.getByTestId('ack-button').first().click(); await p.getByTestId('ack-note').fill('Đã báo đội ứng cứu phường'); } });
+await shot('laptop-vi', { size: 'laptop' });
+await shot('wall-vi', { size: 'wall' });
+await shot('phone-vi', { size: 'phone' });
+await shot('phone-full-en', { size: 'phone', query: '?lang=en', full: true });
+await shot('phone-device-vi', { size: 'phone', query: `?lang=vi&device=${flood.device}`, act: (p) => p.waitForTimeout(1500) });
+await shot('old-data-vi', { act: async (p) => { busy.mute(true); await p.waitForTimeout(11_500); busy.mute(false); } });
+await browser.close();
+await busy.close();
+await calm.close();
+if (problems > 0) {
+  console.log(`${problems} console problems`);
+  process.exitCode = 1;
+}

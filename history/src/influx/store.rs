@@ -1,0 +1,283 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ioc_model::{
+    Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, RangeQuery, SeriesKey,
+    SeriesPoints, Timestamp,
+};
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::batch::Finished;
+use super::influxql;
+use super::queue::Queue;
+use super::sender;
+use super::state::{DeadLetter, State};
+use super::wire::Wire;
+use crate::{Error, InfluxConfig};
+
+/// Longest wait of a query for points that were appended and not yet answered.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Measurements in an InfluxDB 2. Cheap to clone.
+///
+/// Position and dead letters lie in `influx.db` in the data folder.
+#[derive(Clone)]
+pub struct InfluxStore(pub(super) Arc<Shared>);
+
+/// What only the InfluxDB store can say of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InfluxStats {
+    /// Points rendered and not yet answered.
+    pub queued_points: u64,
+    /// Points that the server says it stored, since the start of the process.
+    pub stored_points: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+    /// Dead letters that made room for newer ones.
+    pub dead_letters_dropped: u64,
+    /// Answers 400, each a mistake of ours; the target is 0.
+    pub malformed: u64,
+    /// Journal position below which all is stored or a dead letter.
+    pub cursor: u64,
+}
+
+pub(super) struct Shared {
+    pub(super) config: InfluxConfig,
+    pub(super) wire: Wire,
+    pub(super) ledger: Arc<Ledger>,
+    /// Positions below were counted in the ledger by an earlier process.
+    pub(super) count_from: u64,
+    pub(super) queue: Mutex<Queue>,
+    /// There is something to send.
+    pub(super) work: Notify,
+    /// The cursor, and why nothing is being stored now.
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) state: Mutex<State>,
+    pub(super) stored_points: AtomicU64,
+    pub(super) malformed: AtomicU64,
+    /// The sender has ended.
+    pub(super) stopped: CancellationToken,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    pub(super) cursor: u64,
+    pub(super) trouble: Option<String>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl InfluxStore {
+    /// Opens `influx.db` in `folder` and spawns the sender on `tracker`; it ends when `stop` is
+    /// cancelled. Records at positions below `count_from` were counted in the ledger by an
+    /// earlier process. The server need not be there yet. Blocks shortly on the disk; needs a
+    /// runtime.
+    ///
+    /// # Errors
+    /// A setting that cannot be used, no readable token file, or trouble with the folder.
+    pub fn start(
+        config: InfluxConfig,
+        folder: &Path,
+        (ledger, count_from): (Arc<Ledger>, u64),
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let token = token(&config)?;
+        check(&config)?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Folder { path: folder.into(), source })?;
+        let state = State::open(&folder.join("influx.db"), config.dead_letters_max)?;
+        let cursor = state.cursor()?;
+        let shared = Arc::new(Shared {
+            wire: Wire::new(&config, &token)?,
+            queue: Mutex::new(Queue::new(cursor, &config)),
+            config,
+            ledger,
+            count_from,
+            work: Notify::new(),
+            progress: watch::Sender::new(Progress { cursor, trouble: None }),
+            state: Mutex::new(state),
+            stored_points: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
+            stopped: CancellationToken::new(),
+        });
+        tracker.spawn(sender::run(Arc::clone(&shared), stop));
+        Ok(Self(shared))
+    }
+
+    /// What only this store can say of itself.
+    ///
+    /// # Errors
+    /// Trouble with `influx.db`.
+    pub async fn influx_stats(&self) -> Result<InfluxStats, Error> {
+        let shared = Arc::clone(&self.0);
+        let counts = tokio::task::spawn_blocking(move || lock(&shared.state).counts()).await;
+        let (dead_letters, dead_letters_dropped) = counts??;
+        Ok(InfluxStats {
+            queued_points: lock(&self.0.queue).points() as u64,
+            stored_points: self.0.stored_points.load(Relaxed),
+            dead_letters,
+            dead_letters_dropped,
+            malformed: self.0.malformed.load(Relaxed),
+            cursor: self.0.progress.borrow().cursor,
+        })
+    }
+
+    /// Points that are not stored and will not be sent again, with the wall time, newest first.
+    ///
+    /// # Errors
+    /// Trouble with `influx.db`.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<(Timestamp, DeadLetter)>, Error> {
+        let shared = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || lock(&shared.state).letters(limit)).await?
+    }
+
+    /// Waits until all that was appended has an answer, the server is in trouble, or `most` is
+    /// over; returns the cursor.
+    async fn settle(&self, most: Duration) -> u64 {
+        let mut progress = self.0.progress.subscribe();
+        let target = {
+            let mut queue = lock(&self.0.queue);
+            queue.seal();
+            queue.next()
+        };
+        self.0.work.notify_one();
+        let there = progress.wait_for(|p| p.cursor >= target || p.trouble.is_some());
+        tokio::select! {
+            _ = tokio::time::timeout(most, there) => {}
+            () = self.0.stopped.cancelled() => {}
+        }
+        self.0.progress.borrow().cursor
+    }
+}
+
+/// The token from the file, else from the environment; empty if there is none.
+fn token(config: &InfluxConfig) -> Result<String, Error> {
+    let text = match &config.token_file {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| Error::TokenFile { path: path.clone(), source })?,
+        None => std::env::var("IOC_INFLUX_TOKEN").unwrap_or_default(),
+    };
+    Ok(text.trim().to_owned())
+}
+
+fn check(config: &InfluxConfig) -> Result<(), Error> {
+    for (setting, value) in [
+        ("batch_points", config.batch_points as u64),
+        ("queue_points", config.queue_points as u64),
+        ("timeout_ms", config.timeout_ms),
+        ("backoff_max_ms", config.backoff_max_ms),
+        ("probe_interval_ms", config.probe_interval_ms),
+        ("org", config.org.len() as u64),
+        ("bucket", config.bucket.len() as u64),
+    ] {
+        if value == 0 {
+            return Err(Error::Setting { setting, why: "must not be empty or 0".into() });
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl HistoryStore for InfluxStore {
+    async fn cursor(&self) -> Result<u64, HistoryError> {
+        Ok(self.0.progress.borrow().cursor)
+    }
+
+    /// Waits while `queue_points` are not yet answered. Cancel safe: what was taken before is
+    /// ignored when the batch is given again.
+    async fn append(&self, first: u64, entries: &[Entry]) -> Result<(), HistoryError> {
+        loop {
+            let mut progress = self.0.progress.subscribe();
+            let (all, sealed) = lock(&self.0.queue).take(first, entries);
+            if sealed || !all {
+                self.0.work.notify_one();
+            }
+            if all {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = self.0.stopped.cancelled() => {
+                    return Err(HistoryError::Unavailable("the sender has stopped".into()));
+                }
+            }
+        }
+    }
+
+    /// Sends what was appended and waits for the answers, but not for a server in trouble.
+    async fn flush(&self) -> Result<u64, HistoryError> {
+        let config = &self.0.config;
+        Ok(self.settle(Duration::from_millis(config.timeout_ms.saturating_mul(2))).await)
+    }
+
+    async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
+        self.settle(SETTLE).await;
+        let rows = self.0.wire.query(&influxql::range(query)).await?;
+        let mut points = influxql::merge(&rows, query.step);
+        let truncated = points.len() > query.limit;
+        points.truncate(query.limit);
+        Ok(SeriesPoints { points, truncated })
+    }
+
+    async fn series(&self, device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
+        let newest = self.newest(device, None).await?;
+        Ok(newest.into_iter().map(|l| l.series).collect())
+    }
+
+    async fn last(
+        &self,
+        device: Option<&str>,
+        at: Timestamp,
+    ) -> Result<Vec<LastValue>, HistoryError> {
+        self.newest(device, Some(at)).await
+    }
+
+    async fn stats(&self) -> HistoryStats {
+        let trouble = self.0.progress.borrow().trouble.clone();
+        let stopped = self.0.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
+        let trouble = trouble.or(stopped);
+        HistoryStats {
+            backend: "influxdb",
+            points: self.0.stored_points.load(Relaxed),
+            series: 0,
+            bytes: 0,
+            healthy: trouble.is_none(),
+            trouble,
+        }
+    }
+}
+
+impl InfluxStore {
+    async fn newest(
+        &self,
+        device: Option<&str>,
+        at: Option<Timestamp>,
+    ) -> Result<Vec<LastValue>, HistoryError> {
+        self.settle(SETTLE).await;
+        let rows = self.0.wire.query(&influxql::last(device, at)).await?;
+        Ok(influxql::newest(&rows))
+    }
+}
+
+impl Shared {
+    /// A batch has its answers, and that is on disk.
+    pub(super) fn count(&self, done: &Finished) {
+        done.stored.apply(&self.ledger, |c| &c.stored);
+        done.dead.apply(&self.ledger, |c| &c.dead_lettered);
+        self.stored_points.fetch_add(done.points as u64, Relaxed);
+        lock(&self.queue).answered(done.lines);
+        self.progress.send_modify(|p| {
+            p.cursor = done.end;
+            p.trouble = None;
+        });
+    }
+}

@@ -1,0 +1,24 @@
+//! Simulated devices: a city, recorded feeds, load.
+//!
+//! What it does: makes messages ([`city`], [`replay`], [`load`]), each behind the trait
+//! [`link::Feed`], and publishes them with one hand-written MQTT client ([`link`], [`wire`]).
+//! What it does not do: subscribe, speak TLS, or hold anything that the centre itself needs.
+//!
+//! ```text
+//! city │ recording │ schedule ─▶ Feed ─▶ Link (window, batches, reconnect) ─▶ MQTT
+//!                                 ▲────── acknowledged, latency ◀──┘
+//! ```
+//!
+//! How it fails: a broken connection is opened again and what was not acknowledged is sent once
+//! more; a server that stays away ends replay and load with an error, the city waits.
+
+pub mod args;
+pub mod city;
+pub mod latency;
+pub mod link;
+pub mod load;
+pub mod pacer;
+pub mod replay;
+pub mod shipped;
+pub mod target;
+pub mod wire;
