@@ -1,6 +1,6 @@
 //! `ioc check`.
 
-use ioc_model::{City, ConfigError, ConfigFiles};
+use ioc_model::{City, ConfigFiles};
 use ioc_rules::RuleSet;
 
 use crate::cli::ConfigArgs;
@@ -18,12 +18,10 @@ pub(crate) struct Checked {
 pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<()> {
     let files = config::read(args)?;
     let checked = load(&files)?;
-    let tests = checked.rules.run_tests(&checked.city);
-    let (failed, passed): (Vec<_>, Vec<_>) = tests.into_iter().partition(Result::is_err);
-    let mistakes: Vec<ConfigError> = failed.into_iter().filter_map(Result::err).collect();
-    if !mistakes.is_empty() {
-        return Err(BadConfig(mistakes).into());
+    for note in checked.rules.notes() {
+        println!("note: {note}");
     }
+    let tests = checked.rules.run_tests().map_err(BadConfig)?;
     println!(
         "ok: {} areas, {} services, {} properties, {} thresholds, {} devices, {} rules, {} rule tests passed",
         checked.city.areas.len(),
@@ -31,8 +29,8 @@ pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<()> {
         checked.city.properties.len(),
         checked.city.thresholds.len(),
         checked.city.devices.len(),
-        checked.rules.infos().len(),
-        passed.len(),
+        checked.rules.len(),
+        tests,
     );
     Ok(())
 }

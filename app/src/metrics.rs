@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
 use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::run::Watch;
@@ -136,7 +137,7 @@ fn doors(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
         "Connections of the MQTT gateway and what became of them.",
         &["event"],
     )?;
-    for (event, n) in watch.gateway.counts() {
+    for (event, n) in gateway_events(&watch.gateway) {
         gateway.with_label_values(&[event]).inc_by(n);
     }
     let subscriber = counter(
@@ -146,9 +147,49 @@ fn doors(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
         &["subscriber", "event"],
     )?;
     for (name, metrics) in &watch.subscribers {
-        for (event, n) in metrics.counts() {
+        for (event, n) in subscriber_events(metrics) {
             subscriber.with_label_values(&[name.as_str(), event]).inc_by(n);
         }
     }
     Ok(())
+}
+
+fn gateway_events(m: &GatewayMetrics) -> Vec<(&'static str, u64)> {
+    let counts = [
+        ("accepted", &m.accepted),
+        ("refused_full", &m.refused_full),
+        ("refused_connect", &m.refused_connect),
+        ("accept_errors", &m.accept_errors),
+        ("protocol_errors", &m.protocol_errors),
+        ("takeovers", &m.takeovers),
+        ("keep_alive_timeouts", &m.keep_alive_timeouts),
+        ("write_timeouts", &m.write_timeouts),
+        ("sink_errors", &m.sink_errors),
+        ("publishes", &m.publishes),
+        ("qos2_repeats", &m.qos2_repeats),
+        ("not_authorised", &m.not_authorised),
+        ("chunks", &m.chunks),
+        ("acks", &m.acks),
+        ("wills", &m.wills),
+        ("publications_sent", &m.publications_sent),
+        ("publications_too_large", &m.publications_too_large),
+        ("subscriptions_refused", &m.subscriptions_refused),
+        ("sessions_dropped", &m.sessions_dropped),
+    ];
+    counts.iter().map(|(event, n)| (*event, n.load(Relaxed))).collect()
+}
+
+fn subscriber_events(m: &SubscriberMetrics) -> Vec<(&'static str, u64)> {
+    let counts = [
+        ("connections", &m.connections),
+        ("connection_errors", &m.connection_errors),
+        ("subscriptions_refused", &m.subscriptions_refused),
+        ("subscriptions_lowered", &m.subscriptions_lowered),
+        ("publishes", &m.publishes),
+        ("chunks", &m.chunks),
+        ("acks", &m.acks),
+        ("stale_acks", &m.stale_acks),
+        ("sink_errors", &m.sink_errors),
+    ];
+    counts.iter().map(|(event, n)| (*event, n.load(Relaxed))).collect()
 }

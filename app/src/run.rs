@@ -1,7 +1,6 @@
 //! `ioc run`: the composition, from top to bottom.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -23,9 +22,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::check::{self, Checked};
 use crate::cli::RunArgs;
-use crate::settings::{Clock, HistoryBackend, Settings};
+use crate::exit::BadConfig;
+use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, RulesStage, tick,
+    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, RulesLinks, RulesStage, tick,
     wall,
 };
 use crate::{config, metrics, status};
@@ -85,11 +85,14 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
     let rules = RulesStage::open(
         checked.rules,
         settings.engine(),
-        settings.file("rules.checkpoint"),
-        Arc::clone(&register),
-        journal.clone(),
-        Arc::clone(&ledger),
-        Arc::clone(&progress),
+        RulesLinks {
+            checkpoint: settings.file("rules.checkpoint"),
+            register: Arc::clone(&register),
+            journal: journal.clone(),
+            ledger: Arc::clone(&ledger),
+            live: Arc::clone(&live),
+            progress: Arc::clone(&progress),
+        },
     )?;
     let history = open_history(&settings, &ledger, opened.next).await?;
     core.spawn(rules.run());
@@ -122,7 +125,7 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
         settings.ingest.intake.clone(),
         Arc::clone(&city),
         Arc::clone(&ledger),
-        Decoders::new(&settings.ingest.decoders, Arc::clone(&city))?,
+        Decoders::new(FILE, &settings.ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?,
         Arc::new(JournalSink(journal.clone())),
         Arc::clone(&quarantine),
     ));
@@ -131,14 +134,14 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
         settings.ingest.gateway.clone(),
         Arc::clone(&intake),
         Arc::clone(&publications),
-    )?;
+    )
+    .await?;
     let gateway_metrics = gateway.metrics();
-    let subscribers: Vec<_> = settings
-        .ingest
-        .subscribers
+    let brokers = &settings.ingest.subscribers;
+    let subscribers = brokers
         .iter()
-        .map(|c| Subscriber::new(c.clone(), Arc::clone(&intake)))
-        .collect::<Result<_, _>>()?;
+        .map(|c| Ok((c.name.clone(), Subscriber::new(c.clone(), Arc::clone(&intake))?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
 
     // Screens.
     let auth = Arc::new(Auth::open(&settings.file("users.sqlite"))?);
@@ -148,7 +151,7 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
         ledger: Arc::clone(&ledger),
         progress: Arc::clone(&progress),
         gateway: gateway_metrics,
-        subscribers: subscribers.iter().map(|s| (s.name().to_owned(), s.metrics())).collect(),
+        subscribers: subscribers.iter().map(|(name, s)| (name.clone(), s.metrics())).collect(),
         live: Arc::clone(&live),
         clock: settings.clock,
         started: wall(),
@@ -164,14 +167,24 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
     }
     let mut doors = JoinSet::new();
     let (tracker, token) = (sockets.clone(), stop.doors.clone());
-    doors.spawn(async move { gateway.run(tracker, token).await.map(drop).context("gateway") });
-    for subscriber in subscribers {
+    doors.spawn(async move {
+        gateway.run(tracker.clone(), token).await.context("gateway")?;
+        tracker.close();
+        tracker.wait().await;
+        Ok(())
+    });
+    for (_, subscriber) in subscribers {
         let token = stop.doors.clone();
         doors.spawn(async move { subscriber.run(token).await.map(drop).context("subscriber") });
     }
     let (tracker, token) = (TaskTracker::new(), stop.screens.clone());
     let mut screens = JoinSet::new();
-    screens.spawn(async move { dashboard.run(tracker, token).await.context("dashboard") });
+    screens.spawn(async move {
+        dashboard.run(tracker.clone(), token).await.context("dashboard")?;
+        tracker.close();
+        tracker.wait().await;
+        Ok(())
+    });
 
     if let Some(first) = first {
         println!("first start: user {} with password {}", first.user, first.password);
@@ -305,7 +318,7 @@ fn announce_active(
 ) -> anyhow::Result<()> {
     let filter = AlertFilter { open_only: true, limit: 10_000, ..AlertFilter::default() };
     let (rows, _) = register.list(&filter)?;
-    live.alerts_changed(&rows);
+    live.set_open_alerts(&rows);
     for row in rows.iter().filter(|r| r.condition == Condition::Active) {
         publish_alert(publications, row);
     }

@@ -135,7 +135,7 @@ impl Settings {
     }
 }
 
-const FILE: &str = "ioc.yaml";
+pub(crate) const FILE: &str = "ioc.yaml";
 
 /// Reads `ioc.yaml`; without it all defaults hold.
 pub(crate) fn load(files: &ConfigFiles) -> Result<Settings, Vec<ConfigError>> {

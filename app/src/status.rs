@@ -33,7 +33,12 @@ pub(crate) fn status(watch: &Watch) -> Value {
         },
         "watermark": progress.watermark.load(Relaxed),
         "subscribers": watch.subscribers.iter().map(|(name, m)| {
-            json!({ "name": name, "subscribed": m.is_subscribed() })
+            json!({
+                "name": name,
+                "connected": m.connected.load(Relaxed),
+                "subscribed": m.subscribed.load(Relaxed),
+                "error": m.last_error(),
+            })
         }).collect::<Vec<_>>(),
     })
 }
@@ -55,7 +60,7 @@ pub(crate) fn ready(watch: &Watch) -> Result<(), String> {
 pub(crate) fn rule_info(rule: ioc_rules::RuleInfo) -> RuleInfo {
     RuleInfo {
         id: rule.id.to_string(),
-        kind: rule.kind.to_string(),
+        kind: rule.kind.to_owned(),
         service: rule.service.to_string(),
         name: rule.name,
         file: rule.file,

@@ -33,9 +33,11 @@ pub(crate) fn answer(request: &Incoming) -> Result<Response, ApiError> {
         return Ok(file.answer(&request.headers, cache));
     }
     // The page has paths of its own; a script or an API call that is not there gets a 404.
-    let reads_html = request.headers.get_all(ACCEPT).iter().any(|accept| {
-        accept.to_str().is_ok_and(|a| a.contains("text/html"))
-    });
+    let reads_html = request
+        .headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|a| a.contains("text/html")));
     let page = reads_html && !path.starts_with("api/") && !path.starts_with(HASHED_FOLDER);
     let index = page.then(|| file(INDEX)).flatten().ok_or_else(missing)?;
     Ok(index.answer(&request.headers, ALWAYS_ASK))

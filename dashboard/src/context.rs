@@ -111,7 +111,9 @@ impl Context {
             .stats
             .rows()
             .into_iter()
-            .map(|(name, _, value)| (name.trim_end_matches("_total").into(), value.load(Relaxed).into()))
+            .map(|(name, _, value)| {
+                (name.trim_end_matches("_total").into(), value.load(Relaxed).into())
+            })
             .collect();
         figures.insert("live_records".into(), tally.records.into());
         figures.insert("live_hidden_records".into(), tally.hidden_records.into());
@@ -124,7 +126,9 @@ impl Context {
         let tally = self.parts.live.tally();
         let mut text = String::new();
         let mut line = |name: &str, kind: &str, value: u64| {
-            text.push_str(&format!("# TYPE ioc_dashboard_{name} {kind}\nioc_dashboard_{name} {value}\n"));
+            text.push_str(&format!(
+                "# TYPE ioc_dashboard_{name} {kind}\nioc_dashboard_{name} {value}\n"
+            ));
         };
         for (name, kind, value) in self.stats.rows() {
             line(name, kind, value.load(Relaxed));

@@ -57,10 +57,8 @@ pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
         let error = ApiError::new(status, "too_many_sockets", "too many screens are open");
         ApiError { retry_after_s: Some(15), ..error }
     })?;
-    let answer = socket
-        .max_message_size(MAX_BODY_BYTES)
-        .max_frame_size(MAX_BODY_BYTES)
-        .on_upgrade(move |socket| {
+    let answer = socket.max_message_size(MAX_BODY_BYTES).max_frame_size(MAX_BODY_BYTES).on_upgrade(
+        move |socket| {
             // warp spawns the task; the tracker still has to know of it.
             let tracker = context.tracker.clone();
             tracker.track_future(async move {
@@ -70,7 +68,8 @@ pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
                 context.stats.sockets_open.fetch_sub(1, Relaxed);
                 drop(permit);
             })
-        });
+        },
+    );
     Ok(answer.into_response())
 }
 
@@ -187,7 +186,10 @@ impl Client {
         self.send(Message::text(hello.to_string())).await
     }
 
-    async fn message_came(&mut self, message: Option<Result<Message, warp::Error>>) -> Result<(), End> {
+    async fn message_came(
+        &mut self,
+        message: Option<Result<Message, warp::Error>>,
+    ) -> Result<(), End> {
         let Some(Ok(message)) = message else { return Err(End::Gone) };
         if message.is_close() {
             return Err(End::Gone);
@@ -223,21 +225,30 @@ impl Client {
             let held = *epoch == live.epoch() && *seq <= live.seq();
             self.sent = held.then_some(*seq);
         }
-        if wants("alerts") && self.alerts.is_none() {
+        if wants("alerts") {
             // First listen, then read: what changes in between comes twice, not never.
-            self.alerts = Some(live.subscribe_alerts());
+            self.alerts.get_or_insert_with(|| live.subscribe_alerts());
             let resume = sub.resume.as_ref().map(|r| r.change).filter(|c| *c > 0);
             self.catch_up(resume).await?;
-        } else if !wants("alerts") {
+        } else {
             self.alerts = None;
         }
         (self.wants_state, self.wants_tiles) = (wants("state"), wants("tiles"));
         self.pace.counts(self.wants_state, Instant::now());
-        self.tick().await
+        self.changes(true).await
     }
 
-    /// What changed since the last tick; nothing is sent when nothing did.
     async fn tick(&mut self) -> Result<(), End> {
+        self.changes(false).await?;
+        if let Some(hz) = self.pace.tick(Instant::now()) {
+            self.send(Message::text(json!({ "t": "slow", "hz": hz }).to_string())).await?;
+        }
+        Ok(())
+    }
+
+    /// What changed since the last tick. Nothing is sent when nothing did, but the answer to a
+    /// subscription is always a frame, so that the page knows that it is up to date.
+    async fn changes(&mut self, answer: bool) -> Result<(), End> {
         let live = Arc::clone(&self.context.parts.live);
         let rev = live.rev();
         if rev != self.rev && (self.wants_state || self.wants_tiles) {
@@ -246,6 +257,8 @@ impl Client {
         }
         if self.wants_state {
             let (frame, seq) = live.frame(self.sent, self.context.wall());
+            let frame =
+                frame.or_else(|| answer.then(|| live.empty_frame(seq, self.context.wall())));
             if let Some(frame) = frame {
                 self.send(Message::binary(frame)).await?;
             }
@@ -258,9 +271,6 @@ impl Client {
                 self.send(Message::text(format!(r#"{{"t":"tiles","tiles":{tiles}}}"#))).await?;
             }
         }
-        if let Some(hz) = self.pace.tick(Instant::now()) {
-            self.send(Message::text(json!({ "t": "slow", "hz": hz }).to_string())).await?;
-        }
         Ok(())
     }
 
@@ -271,7 +281,11 @@ impl Client {
                 self.send(Message::text(batch.text.clone())).await
             }
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, user = self.who.user, "socket is behind, reads the register");
+                tracing::warn!(
+                    missed,
+                    user = self.who.user,
+                    "socket is behind, reads the register"
+                );
                 self.context.stats.alert_gaps.fetch_add(1, Relaxed);
                 self.catch_up(Some(self.change)).await
             }

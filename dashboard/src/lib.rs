@@ -32,6 +32,8 @@ mod routes;
 mod server;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use auth::{Auth, AuthError, FirstAdmin, Identity, Role, SignInError, UserRow};
 pub use config::{ConfigMistake, DashboardConfig};

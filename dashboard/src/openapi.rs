@@ -80,14 +80,20 @@ fn responses(route: &Route) -> Value {
         (Endpoint::Socket, _) => ("101", json!({ "description": "switching protocols" })),
         (Endpoint::SignInLink, _) => ("303", json!({ "description": "to the page" })),
         (_, "") => ("204", json!({ "description": "done" })),
-        (_, "text") => ("200", json!({
-            "description": "text",
-            "content": { "text/plain": { "schema": { "type": "string" } } },
-        })),
-        (_, name) => ("200", json!({
-            "description": "the answer",
-            "content": { "application/json": { "schema": reference(name) } },
-        })),
+        (_, "text") => (
+            "200",
+            json!({
+                "description": "text",
+                "content": { "text/plain": { "schema": { "type": "string" } } },
+            }),
+        ),
+        (_, name) => (
+            "200",
+            json!({
+                "description": "the answer",
+                "content": { "application/json": { "schema": reference(name) } },
+            }),
+        ),
     };
     all.insert(status.into(), answer);
     if route.policy != Policy::Open {
@@ -119,9 +125,12 @@ fn responses(route: &Route) -> Value {
 fn request_schema(endpoint: Endpoint) -> Option<Value> {
     let text = json!({ "type": "string" });
     match endpoint {
-        Endpoint::SignIn => Some(object(&["user", "password"], json!({
-            "user": text, "password": text,
-        }))),
+        Endpoint::SignIn => Some(object(
+            &["user", "password"],
+            json!({
+                "user": text, "password": text,
+            }),
+        )),
         Endpoint::Acknowledge => Some(object(&[], json!({ "note": text }))),
         _ => None,
     }
@@ -154,10 +163,13 @@ fn schemas() -> Value {
         "area": text(), "lat": maybe_number(), "lon": maybe_number(),
         "properties": array(text()), "cadence_s": int(), "configured": flag(),
     });
-    let value = object(&["property", "time", "received", "value", "quality"], json!({
-        "property": text(), "time": int(), "received": int(), "value": number(),
-        "quality": { "enum": ["good", "uncertain", "bad"] },
-    }));
+    let value = object(
+        &["property", "time", "received", "value", "quality"],
+        json!({
+            "property": text(), "time": int(), "received": int(), "value": number(),
+            "quality": { "enum": ["good", "uncertain", "bad"] },
+        }),
+    );
     let mut detail = device.clone();
     detail["latest"] = array(value);
     detail["last_message"] = maybe_int();

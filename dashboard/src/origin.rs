@@ -23,7 +23,9 @@ impl Origins {
         let normal = allowed.iter().map(|text| {
             let lower = text.trim_end_matches('/').to_ascii_lowercase();
             let host = host_of(&lower).filter(|h| is_authority(h));
-            host.is_some().then_some(lower.clone()).ok_or_else(|| ConfigMistake::Origin(text.clone()))
+            host.is_some()
+                .then_some(lower.clone())
+                .ok_or_else(|| ConfigMistake::Origin(text.clone()))
         });
         Ok(Self { allowed: normal.collect::<Result<_, _>>()? })
     }
@@ -32,7 +34,8 @@ impl Origins {
     /// the hosts of allowed origins.
     pub fn host(&self, headers: &HeaderMap, local: IpAddr) -> Result<String, ApiError> {
         let host = single(headers, HOST).filter(|h| is_authority(h));
-        let host = host.ok_or_else(|| ApiError::bad_request("bad_host", "one Host header is needed"))?;
+        let host =
+            host.ok_or_else(|| ApiError::bad_request("bad_host", "one Host header is needed"))?;
         let known = !local.to_canonical().is_loopback()
             || is_loopback_name(name_of(&host))
             || self.allowed.iter().any(|o| host_of(o) == Some(&host));
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn accepts_its_own_page_under_every_loopback_name() {
-        for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080", "127.9.9.9"] {
+        for host in
+            ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080", "127.9.9.9"]
+        {
             let origin = format!("http://{}", host.to_lowercase());
             assert_eq!(check("127.0.0.1", host, Some(&origin)), Ok(()), "{host}");
         }
@@ -116,10 +121,16 @@ mod tests {
 
     #[test]
     fn refuses_rebound_names_on_loopback() {
-        for host in ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0"] {
+        for host in
+            ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0"]
+        {
             let origin = format!("http://{host}");
             assert_eq!(check("127.0.0.1", host, Some(&origin)), Err("host_refused"), "{host}");
-            assert_eq!(check("::ffff:127.0.0.1", host, Some(&origin)), Err("host_refused"), "{host}");
+            assert_eq!(
+                check("::ffff:127.0.0.1", host, Some(&origin)),
+                Err("host_refused"),
+                "{host}"
+            );
         }
         assert_eq!(check("10.0.0.5", "ioc.lan:8080", Some("http://ioc.lan:8080")), Ok(()));
     }

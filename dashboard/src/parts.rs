@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ioc_model::{AlertStore, City, HistoryStore, Ledger, Name, QuarantineStore, Text, Timestamp};
+use ioc_model::{AlertStore, City, HistoryStore, Ledger, QuarantineStore, Text, Timestamp};
 use serde::Serialize;
 
 use crate::{Auth, Live};
@@ -15,11 +15,11 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleInfo {
     /// Rule id.
-    pub id: Name,
+    pub id: String,
     /// Kind: `threshold`, `window`, `absence`, `detections`, …
     pub kind: String,
-    /// Service its alerts belong to; `None` when it follows the device.
-    pub service: Option<Name>,
+    /// Service its alerts belong to.
+    pub service: String,
     /// Name for people.
     pub name: Text,
     /// Path inside the configuration folder.

@@ -76,7 +76,11 @@ impl ApiError {
     }
 
     /// A part behind us does not answer.
-    pub fn unavailable(code: &'static str, act: &'static str, cause: &(dyn std::error::Error + 'static)) -> Self {
+    pub fn unavailable(
+        code: &'static str,
+        act: &'static str,
+        cause: &(dyn std::error::Error + 'static),
+    ) -> Self {
         tracing::warn!(act, cause = %chain(cause), request_id = request_id(), "part unavailable");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("cannot {act} now"))
     }
@@ -164,7 +168,8 @@ pub(crate) struct Document {
 impl Document {
     pub fn new(kind: &'static str, plain: impl Into<Bytes>) -> Arc<Self> {
         let plain = plain.into();
-        let digest: String = Sha256::digest(&plain)[..12].iter().map(|b| format!("{b:02x}")).collect();
+        let digest: String =
+            Sha256::digest(&plain)[..12].iter().map(|b| format!("{b:02x}")).collect();
         // Weak, because the compressed and the plain form share it.
         let etag = HeaderValue::from_str(&format!("W/\"{digest}\""))
             .unwrap_or(HeaderValue::from_static("W/\"0\""));
@@ -204,9 +209,10 @@ impl Document {
     fn is_named_in(&self, held: &HeaderValue) -> bool {
         let own = self.etag.as_bytes();
         let bare = own.strip_prefix(b"W/").unwrap_or(own);
-        held.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii).any(|tag| {
-            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == bare
-        })
+        held.as_bytes()
+            .split(|b| *b == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == bare)
     }
 }
 

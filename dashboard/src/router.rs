@@ -9,11 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use warp::Filter;
 use warp::http::header::{CONTENT_TYPE, COOKIE};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
-use warp::Filter;
 
 use crate::config::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::context::{Context, blocking};
@@ -70,15 +70,23 @@ pub(crate) fn filter(
         .and(warp::ext::get::<Peer>())
         .and(socket)
         .and(body)
-        .and_then(move |method, path: warp::path::FullPath, query: String, headers, peer, socket, body| {
-            let context = Arc::clone(&context);
-            async move {
-                let query = Query::parse(&query).map_err(warp::reject::custom)?;
-                let path = path.as_str().to_owned();
-                let request = Incoming { method, path, query, headers, peer, socket, body };
-                serve(context, request).await.map_err(warp::reject::custom::<ApiError>)
-            }
-        })
+        .and_then(
+            move |method,
+                  path: warp::path::FullPath,
+                  query: String,
+                  headers,
+                  peer,
+                  socket,
+                  body| {
+                let context = Arc::clone(&context);
+                async move {
+                    let query = Query::parse(&query).map_err(warp::reject::custom)?;
+                    let path = path.as_str().to_owned();
+                    let request = Incoming { method, path, query, headers, peer, socket, body };
+                    serve(context, request).await.map_err(warp::reject::custom::<ApiError>)
+                }
+            },
+        )
         .recover(recover)
         .unify()
 }
@@ -135,7 +143,10 @@ fn check_origin(
     }
     // A page elsewhere cannot send this header without asking first, and is refused then.
     if request.headers.get("x-ioc-request").is_none_or(|v| v != "1") {
-        return Err(ApiError::forbidden("header_missing", "the header X-IOC-Request: 1 is missing"));
+        return Err(ApiError::forbidden(
+            "header_missing",
+            "the header X-IOC-Request: 1 is missing",
+        ));
     }
     let kind = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let json = kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json");
@@ -241,10 +252,10 @@ impl Admitted {
             }
             Ok(body)
         };
-        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
+        let late =
+            |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
         let body = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
         serde_json::from_slice(&body)
             .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
     }
 }
-

@@ -254,7 +254,8 @@ mod tests {
         let ack = endpoint(Method::POST, "/api/v1/alerts/ab%3A1/acknowledge");
         assert_eq!(ack, Some((Endpoint::Acknowledge, Some("ab%3A1".into()))));
         assert_eq!(endpoint(Method::HEAD, "/healthz"), Some((Endpoint::Health, None)));
-        for path in ["/api/v1/alerts/", "/api/v1/alerts//acknowledge", "/api/v1/alerts/a/b", "/api"] {
+        for path in ["/api/v1/alerts/", "/api/v1/alerts//acknowledge", "/api/v1/alerts/a/b", "/api"]
+        {
             assert_eq!(endpoint(Method::GET, path), None, "{path}");
         }
         let found = find(&Method::PUT, "/api/v1/session");

@@ -66,8 +66,8 @@ impl Dashboard {
     }
 
     /// Serves until `stop`; then takes no more connections, asks the open ones to end (sockets
-    /// are closed with code 1001) and returns. Connections and sockets run on `tracker`: the
-    /// caller closes it and waits.
+    /// are closed with code 1001), waits for them at most 10 s, and returns. Connections and
+    /// sockets are tasks of `tracker`.
     ///
     /// # Errors
     /// None at present; a failed accept is logged and tried again.
@@ -77,9 +77,11 @@ impl Dashboard {
         stop: CancellationToken,
     ) -> Result<(), DashboardError> {
         let Self { listener, config, origins, parts } = self;
-        let (tasks, stopping) = (tracker.clone(), stop.clone());
+        // What runs for this server alone, so that its end can be waited for.
+        let own = TaskTracker::new();
+        let (tasks, stopping) = (own.clone(), stop.clone());
         let context = Arc::new(Context::new(config, parts, origins, tasks, stopping));
-        tracker.spawn(keep_time(Arc::clone(&context)));
+        tracker.spawn(own.track_future(keep_time(Arc::clone(&context))));
         let service = TowerToHyperService::new(warp::service(filter(Arc::clone(&context))));
         let limit = Arc::new(Semaphore::new(context.config.max_connections));
         let ids = Arc::new(RequestIds::default());
@@ -89,17 +91,18 @@ impl Dashboard {
                 accepted = accept(&listener, &limit) => accepted,
             };
             let Some((permit, stream, peer)) = accepted else { continue };
-            let connection = Connection {
-                stream,
-                peer,
-                ids: Arc::clone(&ids),
-                context: Arc::clone(&context),
-            };
+            let connection =
+                Connection { stream, peer, ids: Arc::clone(&ids), context: Arc::clone(&context) };
             let service = service.clone();
-            tracker.spawn(async move {
+            tracker.spawn(own.track_future(async move {
                 connection.serve(service).await;
                 drop(permit);
-            });
+            }));
+        }
+        drop(listener);
+        own.close();
+        if tokio::time::timeout(GRACE, own.wait()).await.is_err() {
+            tracing::warn!(open = own.len(), "connections did not end in time");
         }
         Ok(())
     }

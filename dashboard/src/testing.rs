@@ -1,1 +1,585 @@
-//! stub
+//! A server on a free port with small fakes behind it, and clients for it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{SinkExt, StreamExt};
+use ioc_model::{
+    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Area, AreaKind, AuditRow, Body, City,
+    Condition, DeviceSpec, Entity, Entry, HistoryError, HistoryStats, HistoryStore, LastValue,
+    Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore, RangeQuery,
+    Record, RegisterError, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
+    Timestamp,
+};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role, RuleInfo};
+
+/// 2025-10-28T01:00:00.123+07:00.
+pub(crate) const NOON: i64 = 1_761_588_000_123;
+/// Longest wait for something that must come.
+pub(crate) const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const PASSWORD: &str = "một mật khẩu dài";
+
+fn text(t: &str) -> Text {
+    Text { vi: format!("{t} (vi)"), en: t.into() }
+}
+
+/// Two areas, two services (one without devices), `n` air stations `air-000…`.
+pub(crate) fn city(n: usize) -> City {
+    let area = |id: &str| Area {
+        id: id.into(),
+        code: "1".into(),
+        name: text(id),
+        kind: AreaKind::Ward,
+        lat: 16.0,
+        lon: 108.2,
+        area_km2: 1.0,
+        rings: Vec::new(),
+    };
+    let service = |id: &str, order, indicators: &[&str]| Service {
+        id: id.into(),
+        order,
+        group: ServiceGroup::Additional,
+        name: text(id),
+        indicators: indicators.iter().map(|i| (*i).into()).collect(),
+    };
+    let property = |id: &str, unit: &str| Property {
+        id: id.into(),
+        name: text(id),
+        unit: unit.into(),
+        min: -1e9,
+        max: 1e9,
+        digits: 1,
+        normal: None,
+    };
+    let device = |i: usize| DeviceSpec {
+        id: format!("air-{i:03}").into(),
+        name: text("station"),
+        kind: "air_station".into(),
+        service: "air".into(),
+        area: "hai_chau".into(),
+        lat: 16.06,
+        lon: 108.22,
+        properties: vec!["pm25".into(), "no2".into()],
+        cadence_s: 60,
+    };
+    City {
+        name: text("Đà Nẵng"),
+        time_zone: "Asia/Ho_Chi_Minh".into(),
+        view: (108.2, 16.06, 11.0),
+        areas: ["hai_chau", "son_tra"].map(|a| (a.into(), area(a))).into(),
+        boundaries: r#"{"type":"FeatureCollection","features":[
+            {"type":"Feature","properties":{"id":"hai_chau"},
+             "geometry":{"type":"Polygon","coordinates":[[[108.1,16.0],[108.3,16.0],[108.2,16.2],[108.1,16.0]]]}},
+            {"type":"Feature","properties":{"id":"elsewhere"},"geometry":null}]}"#
+            .into(),
+        services: [("air", service("air", 2, &["pm25"])), ("fire", service("fire", 1, &[]))]
+            .map(|(id, s)| (id.into(), s))
+            .into(),
+        properties: [("pm25", property("pm25", "µg/m³")), ("no2", property("no2", "µg/m³"))]
+            .map(|(id, p)| (id.into(), p))
+            .into(),
+        thresholds: Default::default(),
+        devices: (0..n).map(device).map(|d| (d.id.clone(), d)).collect(),
+    }
+}
+
+/// A reading that arrives 100 ms after it was taken.
+pub(crate) fn reading(device: &str, at: i64, values: &[(&str, f64)]) -> Entry {
+    let values = values.iter().map(|(p, v)| ((*p).into(), *v)).collect();
+    record(device, at, Body::Observation { quality: Quality::Good, values })
+}
+
+pub(crate) fn record(device: &str, at: i64, body: Body) -> Entry {
+    Entry::Record(Record {
+        device: device.into(),
+        area: "hai_chau".into(),
+        service: "air".into(),
+        source: 0,
+        time: Timestamp(at),
+        received: Timestamp(at + 100),
+        seq: None,
+        clock_clamped: false,
+        body,
+    })
+}
+
+/// An active, unacknowledged alert of a device.
+pub(crate) fn alert(n: u64, device: &str, severity: Severity) -> AlertRow {
+    AlertRow {
+        id: AlertId(format!("{n:032x}")),
+        ver: 1,
+        change: n,
+        rule: "pm25_high".into(),
+        entity: Entity::Device(device.into()),
+        device: Some(device.into()),
+        area: "hai_chau".into(),
+        service: "air".into(),
+        severity,
+        severity_max: severity,
+        condition: Condition::Active,
+        acknowledged: false,
+        raised_at: Timestamp(NOON + n as i64),
+        changed_at: Timestamp(NOON + n as i64),
+        cleared_at: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        note: None,
+        value: Some(80.0),
+        limit: Some(50.0),
+        unit: "µg/m³".into(),
+        name: text("PM2.5"),
+        message: text("high <script>alert(1)</script>"),
+    }
+}
+
+/// The register in memory.
+#[derive(Default)]
+pub(crate) struct FakeAlerts {
+    rows: Mutex<Vec<AlertRow>>,
+    keys: Mutex<HashMap<String, AlertRow>>,
+}
+
+impl FakeAlerts {
+    pub fn put(&self, row: AlertRow) {
+        let mut rows = self.rows.lock().expect("no panic");
+        rows.retain(|r| r.id != row.id);
+        rows.push(row);
+    }
+
+    fn newest(rows: &[AlertRow]) -> u64 {
+        rows.iter().map(|r| r.change).max().unwrap_or(0)
+    }
+}
+
+impl AlertStore for FakeAlerts {
+    fn list(&self, filter: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
+        let rows = self.rows.lock().expect("no panic");
+        let fits = |r: &&AlertRow| {
+            let open = r.condition == Condition::Active || !r.acknowledged;
+            (open || !filter.open_only)
+                && filter.service.as_deref().is_none_or(|s| s == &*r.service)
+                && filter.min_severity.is_none_or(|s| r.severity >= s)
+                && filter.after_change.is_none_or(|c| r.change > c)
+                && filter.before.as_ref().is_none_or(|(at, _)| r.raised_at < *at)
+        };
+        let mut found: Vec<_> = rows.iter().filter(fits).cloned().collect();
+        if filter.after_change.is_some() {
+            found.sort_by_key(|r| r.change);
+        } else {
+            found.sort_by_key(|r| std::cmp::Reverse(r.raised_at));
+        }
+        found.truncate(filter.limit);
+        Ok((found, Self::newest(&rows)))
+    }
+
+    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
+        let rows = self.rows.lock().expect("no panic");
+        let found = rows.iter().find(|r| r.id == *id).cloned();
+        found.ok_or_else(|| RegisterError::NotFound(id.clone()))
+    }
+
+    fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
+        let row = self.get(id)?;
+        Ok(vec![AuditRow {
+            seq: 1,
+            alert: id.clone(),
+            action: "raise".into(),
+            actor: format!("rule:{}", row.rule),
+            at: row.raised_at,
+            severity: row.severity,
+            value: row.value,
+            note: None,
+        }])
+    }
+
+    fn acknowledge(&self, request: &Acknowledge) -> Result<AlertRow, RegisterError> {
+        let mut keys = self.keys.lock().expect("no panic");
+        let held = request.idempotency_key.as_ref().and_then(|k| keys.get(k));
+        if let Some(row) = held {
+            return Ok(row.clone());
+        }
+        let mut rows = self.rows.lock().expect("no panic");
+        let newest = Self::newest(&rows);
+        let found = rows.iter_mut().find(|r| r.id == request.alert);
+        let row = found.ok_or_else(|| RegisterError::NotFound(request.alert.clone()))?;
+        if let Some(by) = &row.acknowledged_by {
+            return Err(RegisterError::AlreadyAcknowledged {
+                id: row.id.clone(),
+                by: by.clone(),
+                at: row.acknowledged_at.unwrap_or_default(),
+            });
+        }
+        row.ver += 1;
+        row.change = newest + 1;
+        row.acknowledged = true;
+        row.acknowledged_by = Some(request.user.clone());
+        row.acknowledged_at = Some(request.at);
+        row.note.clone_from(&request.note);
+        let row = row.clone();
+        keys.extend(request.idempotency_key.clone().map(|k| (k, row.clone())));
+        Ok(row)
+    }
+}
+
+/// One series of `pm25` of `air-000`: a point per minute.
+struct FakeHistory;
+
+#[async_trait]
+impl HistoryStore for FakeHistory {
+    async fn cursor(&self) -> Result<u64, HistoryError> {
+        Ok(0)
+    }
+
+    async fn append(&self, _first: u64, _entries: &[Entry]) -> Result<(), HistoryError> {
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<u64, HistoryError> {
+        Ok(0)
+    }
+
+    async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
+        if &*query.series.device == "down" {
+            return Err(HistoryError::Unavailable("connection refused to 10.9.8.7".into()));
+        }
+        let at = |i: i64| query.from.plus_ms(i * 60_000);
+        let points = (0..3).map(|i| Point {
+            time: at(i),
+            value: i as f64,
+            quality: Quality::from_u8(i as u8),
+        });
+        Ok(SeriesPoints { points: points.collect(), truncated: query.limit < 3 })
+    }
+
+    async fn series(&self, _device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
+        Ok(vec![SeriesKey { device: "air-000".into(), property: "pm25".into() }])
+    }
+
+    async fn last(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<LastValue>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn stats(&self) -> HistoryStats {
+        HistoryStats { backend: "embedded", points: 3, healthy: true, ..HistoryStats::default() }
+    }
+}
+
+struct FakeQuarantine;
+
+impl QuarantineStore for FakeQuarantine {
+    fn newest(
+        &self,
+        device: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>> {
+        let row = QuarantineRow {
+            at: Timestamp(NOON),
+            source: "gateway".into(),
+            topic: "ioc/v1/x".into(),
+            device: device.map(String::from),
+            reason: QuarantineReason::Malformed,
+            detail: "not JSON".into(),
+            payload: "<img src=x onerror=alert(1)>".into(),
+        };
+        Ok(vec![row; limit.min(2)])
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub address: SocketAddr,
+    pub live: Arc<Live>,
+    pub auth: Arc<Auth>,
+    pub alerts: Arc<FakeAlerts>,
+    pub clock: Arc<AtomicI64>,
+    parts: Parts,
+    stop: CancellationToken,
+    run: tokio::task::JoinHandle<Result<(), crate::DashboardError>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(1, |_| {}).await
+    }
+
+    pub async fn with(devices: usize, change: impl FnOnce(&mut DashboardConfig)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let city = Arc::new(city(devices));
+        let live = Arc::new(Live::new(&city, Vec::new()));
+        let clock = Arc::new(AtomicI64::new(NOON));
+        let now = Arc::clone(&clock);
+        let time: crate::Clock = Arc::new(move || Timestamp(now.load(Relaxed)));
+        let users = folder.path().join("users.sqlite");
+        let auth = Arc::new(Auth::open_with_clock(&users, Arc::clone(&time)).expect("opens"));
+        let alerts = Arc::new(FakeAlerts::default());
+        let mut config = DashboardConfig::default();
+        config.listen.set_port(0);
+        change(&mut config);
+        let parts = Parts {
+            city,
+            ledger: Arc::new(Ledger::default()),
+            alerts: Arc::clone(&alerts) as Arc<dyn AlertStore>,
+            history: Arc::new(FakeHistory),
+            quarantine: Arc::new(FakeQuarantine),
+            rules: vec![rule()],
+            status: Arc::new(|| serde_json::json!({ "version": "0" })),
+            metrics: Arc::new(|| "ioc_up 1".into()),
+            ready: Arc::new(|| Err("journal is full".into())),
+            live: Arc::clone(&live),
+            auth: Arc::clone(&auth),
+            clock: time,
+        };
+        let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");
+        let stop = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let run = tracker.spawn(dashboard.run(tracker.clone(), stop.clone()));
+        Self { address, live, auth, alerts, clock, parts, stop, run, _folder: folder }
+    }
+
+    pub fn parts(&self) -> Parts {
+        self.parts.clone()
+    }
+
+    /// A session of a new user with this role, as the value of the cookie.
+    pub async fn session(&self, role: Role) -> String {
+        let auth = Arc::clone(&self.auth);
+        let work = move || {
+            if !auth.list().expect("lists").iter().any(|u| u.name == role.as_str()) {
+                auth.add_user(role.as_str(), PASSWORD, role).expect("adds");
+            }
+            let link = auth.signin_link(role.as_str()).expect("a link");
+            let from = "127.0.0.1".parse().expect("an address");
+            auth.sign_in_by_link(&link, from).expect("signs in").token.text()
+        };
+        tokio::task::spawn_blocking(work).await.expect("no panic")
+    }
+
+    /// A client with a session.
+    pub async fn client(&self, role: Role) -> Client {
+        Client { session: Some(self.session(role).await), ..self.stranger() }
+    }
+
+    /// A client without a session.
+    pub fn stranger(&self) -> Client {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Client { http: http.build().expect("builds"), address: self.address, session: None }
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops and waits for the end.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(WAIT, self.run).await.expect("ends in time");
+        ended.expect("no panic").expect("no error");
+    }
+
+    pub async fn socket(&self, session: &str) -> Socket {
+        let origin = self.origin();
+        self.try_socket(Some(session), Some(&origin)).await.expect("upgrades")
+    }
+
+    /// Tries to open a socket; the status when it is refused.
+    pub async fn try_socket(
+        &self,
+        session: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<Socket, u16> {
+        let request = self.upgrade(session, origin);
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => Ok(Socket(socket)),
+            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => unreachable!("no answer: {error}"),
+        }
+    }
+
+    pub fn upgrade(
+        &self,
+        session: Option<&str>,
+        origin: Option<&str>,
+    ) -> tungstenite::handshake::client::Request {
+        let mut request =
+            format!("ws://{}/ws", self.address).into_client_request().expect("a request");
+        let headers = request.headers_mut();
+        if let Some(session) = session {
+            let cookie = format!("other=1; ioc_session={session}");
+            headers.insert("cookie", cookie.parse().expect("a header"));
+        }
+        if let Some(origin) = origin {
+            headers.insert("origin", origin.parse().expect("a header"));
+        }
+        request
+    }
+}
+
+fn rule() -> RuleInfo {
+    RuleInfo {
+        id: "pm25_high".into(),
+        kind: "threshold".into(),
+        service: "air".into(),
+        name: text("PM2.5"),
+        file: "rules/air.yaml".into(),
+        line: 3,
+        source: "id: pm25_high".into(),
+    }
+}
+
+/// An HTTP client that sends what the page sends.
+pub(crate) struct Client {
+    pub http: reqwest::Client,
+    pub address: SocketAddr,
+    pub session: Option<String>,
+}
+
+impl Client {
+    /// A bare request with the session cookie.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().expect("a method");
+        let request = self.http.request(method, format!("http://{}{path}", self.address));
+        match &self.session {
+            Some(session) => request.header("cookie", format!("ioc_session={session}")),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.request("GET", path)).await
+    }
+
+    /// A state-changing request as the page sends it.
+    pub fn change(&self, method: &str, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        self.request(method, path)
+            .header("origin", format!("http://{}", self.address))
+            .header("x-ioc-request", "1")
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.change("POST", path, body)).await
+    }
+}
+
+/// Status and JSON body (null when there is none).
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.expect("a body");
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// What came over a socket.
+#[derive(Debug)]
+pub(crate) enum Got {
+    Json(Value),
+    Frame(Frame),
+    Closed(u16),
+}
+
+/// A decoded binary frame.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub kind: u8,
+    pub epoch: u32,
+    pub seq: u32,
+    pub base_ms: u64,
+    /// idx, value, dt10ms, status, quality.
+    pub rows: Vec<(u32, f32, u16, u8, u8)>,
+    pub tail: Vec<u8>,
+}
+
+impl Frame {
+    pub fn decode(bytes: &[u8]) -> Self {
+        let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let u32_at = |at: usize| u32::from(u16_at(at)) | (u32::from(u16_at(at + 2)) << 16);
+        let u64_at = |at: usize| u64::from(u32_at(at)) | (u64::from(u32_at(at + 4)) << 32);
+        assert_eq!(bytes[0], 1, "version");
+        let (kind, n) = (bytes[1], u32_at(4) as usize);
+        let mut rows = Vec::new();
+        if kind < 2 {
+            let (values, ages) = (24 + 4 * n, 24 + 8 * n);
+            let states = ages + (2 * n).next_multiple_of(4);
+            let qualities = states + n.next_multiple_of(4);
+            assert_eq!(bytes.len(), qualities + n.next_multiple_of(4), "length");
+            for i in 0..n {
+                let value = f32::from_bits(u32_at(values + 4 * i));
+                let (state, quality) = (bytes[states + i], bytes[qualities + i]);
+                rows.push((u32_at(24 + 4 * i), value, u16_at(ages + 2 * i), state, quality));
+            }
+        }
+        let tail = bytes[24..].to_vec();
+        Self { kind, epoch: u32_at(8), seq: u32_at(12), base_ms: u64_at(16), rows, tail }
+    }
+}
+
+/// A WebSocket client.
+pub(crate) struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub async fn say(&mut self, message: &Value) {
+        self.0.send(Message::text(message.to_string())).await.expect("sends");
+    }
+
+    pub async fn next(&mut self) -> Got {
+        loop {
+            let got = tokio::time::timeout(WAIT, self.0.next()).await.expect("something comes");
+            match got {
+                Some(Ok(Message::Text(text))) => {
+                    return Got::Json(serde_json::from_str(&text).expect("JSON"));
+                }
+                Some(Ok(Message::Binary(bytes))) => return Got::Frame(Frame::decode(&bytes)),
+                Some(Ok(Message::Close(frame))) => {
+                    return Got::Closed(frame.map_or(0, |f| f.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Got::Closed(0),
+            }
+        }
+    }
+
+    /// The next message with this `t`; others are passed over.
+    pub async fn json(&mut self, t: &str) -> Value {
+        loop {
+            match self.next().await {
+                Got::Json(value) if value["t"] == t => return value,
+                Got::Closed(code) => unreachable!("closed with {code} while waiting for {t}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next frame of this kind; others are passed over.
+    pub async fn frame(&mut self, kind: u8) -> Frame {
+        loop {
+            match self.next().await {
+                Got::Frame(frame) if frame.kind == kind => return frame,
+                Got::Closed(code) => unreachable!("closed with {code} while waiting for a frame"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The code the server closes with.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            if let Got::Closed(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+}

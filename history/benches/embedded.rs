@@ -42,7 +42,7 @@ fn append(c: &mut Criterion) {
     let rt = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
     let folder = tempfile::tempdir().expect("folder");
     let config = EmbeddedConfig { head_max_points: usize::MAX, ..EmbeddedConfig::default() };
-    let store = EmbeddedStore::open(folder.path(), config, Arc::new(Ledger::default()), 0)
+    let store = EmbeddedStore::open(&folder.path().join("history.db"), config, Arc::new(Ledger::default()), 0)
         .expect("opens");
     let batches: Vec<Vec<Entry>> = (0..20).map(batch).collect();
     let mut group = c.benchmark_group("embedded");
@@ -76,7 +76,7 @@ fn flush(c: &mut Criterion) {
     group.bench_function("flush of 2,000 series with 50 points each", |b| {
         let folder = tempfile::tempdir().expect("folder");
         let ledger = Arc::new(Ledger::default());
-        let store = EmbeddedStore::open(folder.path(), EmbeddedConfig::default(), ledger, 0)
+        let store = EmbeddedStore::open(&folder.path().join("history.db"), EmbeddedConfig::default(), ledger, 0)
             .expect("opens");
         let mut step = 0i64;
         b.iter_custom(|n| {

@@ -65,7 +65,7 @@ pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let slack = (name.chars().count() / 3).clamp(1, 3);
+    let slack = ((name.chars().count() + 1) / 3).clamp(1, 3);
     candidates
         .map(|c| (edit_distance(name, c), c))
         .filter(|&(d, _)| d <= slack)

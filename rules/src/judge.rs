@@ -126,7 +126,7 @@ impl Engine {
                 if r.per == crate::rule::Per::Device {
                     run_window(r, *shape, limits, s, at.t.saturating_sub(fixed), &mut changes);
                 }
-                if !s.window.add(*shape, at.t, value) {
+                if !s.window.add(*shape, at.t, r.aggregate.summand(value)) {
                     self.missed_windows += 1;
                 }
                 if let Some(deadline) = window_deadline(r, *shape, s) {
@@ -339,8 +339,9 @@ fn run_window(
     changes: &mut Changes,
 ) {
     while s.window.next_end(shape).is_some_and(|end| end <= until) {
-        let (end, held) = s.window.close_next(shape);
+        let (end, held, filled) = s.window.close_next(shape);
         if held.count >= rule.min_count
+            && filled >= rule.min_filled
             && let Some(value) = held.value(rule.aggregate)
         {
             let seen = (end, value, true);

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_comparison() {
-        for text in ["", "5", "== 5", ">= ", "> 0,5", "> a / 2", "> NaN", ">= a + b"] {
+        for text in ["", "5", "== 5", ">= ", "> 0,5", "> a / 2", ">= a + b"] {
             assert!(parse_comparison(text).is_err(), "{text}");
         }
     }

@@ -218,6 +218,11 @@ impl Engine {
             }
         }
         self.complete_slot(rule, slot);
+        if let (Kind::Threshold(r), Slots::Threshold(slots)) =
+            (&self.set.rules[rule as usize].kind, &mut self.runs[rule as usize].slots)
+        {
+            slots[slot as usize].and_bits = r.first_bits();
+        }
         if let Slots::Absence(slots) = &mut self.runs[rule as usize].slots {
             let s = &mut slots[slot as usize];
             s.waiting_since = self.now;

@@ -128,6 +128,16 @@ pub(crate) struct AndCondition {
     pub(crate) property: Name,
     pub(crate) op: Op,
     pub(crate) limit: Limit,
+    /// Whether it holds while the device has not yet told the property.
+    pub(crate) or_unknown: bool,
+}
+
+impl ThresholdRule {
+    /// The bits of further conditions of a device that has said nothing.
+    pub(crate) fn first_bits(&self) -> u8 {
+        let bit = |(i, c): (usize, &AndCondition)| u8::from(c.or_unknown) << i;
+        self.and.iter().enumerate().map(bit).sum()
+    }
 }
 
 /// Levels in order of severity, and how long a value must stay.
@@ -168,6 +178,8 @@ pub(crate) struct WindowRule {
     pub(crate) size_ms: i64,
     pub(crate) slide_ms: i64,
     pub(crate) min_count: u64,
+    /// So many slides of the window must hold readings.
+    pub(crate) min_filled: usize,
     pub(crate) grace_ms: i64,
     pub(crate) ladder: Ladder,
 }
@@ -177,8 +189,18 @@ pub(crate) enum Aggregate {
     Count,
     Sum,
     Mean,
+    /// Mean of levels in dB: of the energies, as LAeq is defined.
+    MeanLevel,
     Min,
     Max,
+}
+
+impl Aggregate {
+    /// What is summed up of a reading.
+    #[inline]
+    pub(crate) fn summand(self, value: f64) -> f64 {
+        if self == Self::MeanLevel { 10f64.powf(value / 10.0) } else { value }
+    }
 }
 
 /// A device that says nothing.

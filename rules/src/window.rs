@@ -49,6 +49,7 @@ impl Pane {
             Aggregate::Sum => Some(self.sum),
             _ if self.count == 0 => None,
             Aggregate::Mean => Some(self.sum / self.count as f64),
+            Aggregate::MeanLevel => Some(10.0 * (self.sum / self.count as f64).log10()),
             Aggregate::Min => Some(self.min),
             Aggregate::Max => Some(self.max),
         }
@@ -120,8 +121,8 @@ impl Window {
         (!self.is_idle()).then(|| shape.end(self.next))
     }
 
-    /// Closes the next pane: the end of the window and what it held.
-    pub(crate) fn close_next(&mut self, shape: Shape) -> (i64, Pane) {
+    /// Closes the next pane: the end of the window, what it held, how many panes held anything.
+    pub(crate) fn close_next(&mut self, shape: Shape) -> (i64, Pane, usize) {
         let pane = self.next;
         let closing = match self.open.first() {
             Some((p, acc)) if *p == pane => {
@@ -131,15 +132,15 @@ impl Window {
             }
             _ => None,
         };
-        let held = if shape.panes == 1 {
-            closing.unwrap_or(Pane::EMPTY)
+        let (held, panes) = if shape.panes == 1 {
+            (closing.unwrap_or(Pane::EMPTY), usize::from(closing.is_some()))
         } else {
             let closed = self.closed.get_or_insert_with(Box::default);
             if let Some(acc) = closing {
                 closed.push(pane, acc);
             }
             closed.evict(pane - shape.panes);
-            closed.combined()
+            (closed.combined(), closed.front.len() + closed.back.len())
         };
         self.filled = held.count > 0;
         self.next = match self.open.first() {
@@ -147,7 +148,7 @@ impl Window {
             Some((p, _)) if !self.filled => *p,
             _ => pane + 1,
         };
-        (shape.end(pane), held)
+        (shape.end(pane), held, panes)
     }
 }
 
@@ -203,21 +204,23 @@ mod tests {
     use super::*;
 
     /// Every window of the readings, computed anew: ends with what they held.
-    fn naive(readings: &[(i64, f64)], shape: Shape) -> Vec<(i64, Pane)> {
+    fn naive(readings: &[(i64, f64)], shape: Shape) -> Vec<(i64, Pane, usize)> {
         let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return vec![] };
         let mut out = Vec::new();
         for pane in shape.pane(first.0)..=shape.pane(last.0) + shape.panes {
             let mut acc = Pane::EMPTY;
+            let mut filled = std::collections::BTreeSet::new();
             for (t, v) in readings {
                 if (pane - shape.panes + 1..=pane).contains(&shape.pane(*t)) {
                     acc.add(*v);
+                    filled.insert(shape.pane(*t));
                 }
             }
-            out.push((shape.end(pane), acc));
+            out.push((shape.end(pane), acc, filled.len()));
         }
         // Of a run of empty windows only the first is told.
         let mut before = true;
-        out.retain(|(_, acc)| std::mem::replace(&mut before, acc.count > 0) || acc.count > 0);
+        out.retain(|(_, acc, _)| std::mem::replace(&mut before, acc.count > 0) || acc.count > 0);
         out
     }
 

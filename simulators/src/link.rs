@@ -292,7 +292,9 @@ impl<'a, F: Feed> Link<'a, F> {
         );
         while !hello.is_empty() {
             stream.writable().await?;
-            try_io(stream.try_write(&hello))?.map(|n| hello.advance(n));
+            if let Some(n) = try_io(stream.try_write(&hello))? {
+                hello.advance(n);
+            }
         }
         self.input.clear();
         loop {
@@ -544,3 +546,6 @@ async fn due(timer: Option<&mut (Instant, tokio::sync::oneshot::Receiver<()>)>) 
         let _ = woken.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ pub(crate) async fn tick(journal: EntryJournal, stop: CancellationToken) -> anyh
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            appended = journal.append(vec![Entry::Tick(wall())]) => { appended?; }
+            appended = journal.append(vec![Entry::Tick(wall())]) => drop(appended?),
         }
     }
 }

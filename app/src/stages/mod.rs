@@ -8,7 +8,7 @@ mod rules;
 pub(crate) use clock::{tick, wall};
 pub(crate) use history::HistoryStage;
 pub(crate) use live::LiveStage;
-pub(crate) use rules::RulesStage;
+pub(crate) use rules::{RulesLinks, RulesStage};
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;

@@ -5,26 +5,34 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ioc_alerts::Register;
+use ioc_dashboard::Live;
 use ioc_journal::Batch;
 use ioc_model::{Entry, Ledger, Transition};
-use ioc_rules::{Engine, EngineConfig, Judged, RuleSet};
+use ioc_rules::{ClockMode, Engine, EngineConfig, Judged, RuleSet};
 
 use super::{EntryJournal, Progress, blocking, write_atomically};
 
 /// Time between two checkpoints; a restart judges again at most what came in between.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
+/// What the rules stage works with.
+pub(crate) struct RulesLinks {
+    pub checkpoint: PathBuf,
+    pub register: Arc<Register>,
+    pub journal: EntryJournal,
+    pub ledger: Arc<Ledger>,
+    pub live: Arc<Live>,
+    pub progress: Arc<Progress>,
+}
+
 /// Judges the journal and hands what changes to the alert register.
 pub(crate) struct RulesStage {
     engine: Engine,
     next: u64,
-    checkpoint: PathBuf,
-    register: Arc<Register>,
-    journal: EntryJournal,
-    ledger: Arc<Ledger>,
+    event_clock: bool,
     /// Records below this position were counted by an earlier process.
     count_from: u64,
-    progress: Arc<Progress>,
+    links: RulesLinks,
 }
 
 impl RulesStage {
@@ -33,21 +41,18 @@ impl RulesStage {
     pub(crate) fn open(
         rules: RuleSet,
         config: EngineConfig,
-        checkpoint: PathBuf,
-        register: Arc<Register>,
-        journal: EntryJournal,
-        ledger: Arc<Ledger>,
-        progress: Arc<Progress>,
+        links: RulesLinks,
     ) -> anyhow::Result<Self> {
-        let stats = journal.stats();
-        let saved = match std::fs::read(&checkpoint) {
+        let event_clock = config.clock == ClockMode::Event;
+        let stats = links.journal.stats();
+        let saved = match std::fs::read(&links.checkpoint) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(e).context("cannot read the rule checkpoint"),
         };
         let mut orphaned = Vec::new();
-        let (engine, next) = match saved.map(|b| Engine::restore(rules.clone(), config.clone(), &b))
-        {
+        let restored = saved.map(|b| Engine::restore(rules.clone(), config.clone(), &b));
+        let (engine, next) = match restored {
             Some(Ok(restored)) if restored.next_position <= stats.next => {
                 orphaned = restored.orphaned;
                 (restored.engine, restored.next_position)
@@ -62,19 +67,18 @@ impl RulesStage {
             }
             None => (Engine::new(rules, config), stats.first),
         };
-        register.journal_ends_at(stats.next)?;
+        links.register.journal_ends_at(stats.next)?;
         if !orphaned.is_empty() {
             tracing::info!(alerts = orphaned.len(), "alerts of changed or removed rules returned");
-            let cursor = register.cursor()?;
-            orphaned.iter_mut().for_each(|t| t.position = cursor);
-            register.apply(cursor, &orphaned)?;
+            let cursor = links.register.cursor()?;
+            orphaned.iter_mut().for_each(|t: &mut Transition| t.position = cursor);
+            links.register.apply(cursor, &orphaned)?;
         }
-        let count_from = stats.next;
-        Ok(Self { engine, next, checkpoint, register, journal, ledger, count_from, progress })
+        Ok(Self { engine, next, event_clock, count_from: stats.next, links })
     }
 
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        let mut reader = self.journal.reader("rules", self.next);
+        let mut reader = self.links.journal.reader("rules", self.next);
         let mut saved = Instant::now();
         while let Some(batch) = reader.next().await? {
             self.judge(&batch).await?;
@@ -95,33 +99,39 @@ impl RulesStage {
             }
             let judged = self.engine.step(position, entry, &mut transitions);
             if let (Entry::Record(r), true) = (entry, position >= self.count_from) {
-                tally.count(&self.ledger, r.source, judged);
+                tally.count(&self.links.ledger, r.source, judged);
             }
         }
-        tally.flush(&self.ledger);
+        tally.flush(&self.links.ledger);
         self.next = self.next.max(batch.first + batch.entries.len() as u64);
         if !transitions.is_empty() {
             self.apply(transitions).await?;
         }
-        self.progress.rules.store(self.next, Relaxed);
-        self.progress.watermark.store(self.engine.now().0, Relaxed);
+        self.links.progress.rules.store(self.next, Relaxed);
+        if let Some(now) = self.engine.now() {
+            self.links.progress.watermark.store(now.0, Relaxed);
+            self.links.live.set_watermark(now);
+            if self.event_clock {
+                self.links.live.set_now(now);
+            }
+        }
         Ok(())
     }
 
     async fn apply(&self, transitions: Vec<Transition>) -> anyhow::Result<()> {
-        let (register, next) = (Arc::clone(&self.register), self.next);
+        let (register, next) = (Arc::clone(&self.links.register), self.next);
         blocking(move || Ok(register.apply(next, &transitions)?)).await?;
         Ok(())
     }
 
     async fn save(&mut self) -> anyhow::Result<()> {
         let bytes = self.engine.checkpoint(self.next);
-        let path = self.checkpoint.clone();
+        let path = self.links.checkpoint.clone();
         blocking(move || {
             write_atomically(&path, &bytes).context("cannot write the rule checkpoint")
         })
         .await?;
-        self.journal.set_cursor("rules", self.next);
+        self.links.journal.set_cursor("rules", self.next);
         Ok(())
     }
 }

@@ -30,8 +30,7 @@ pub(crate) async fn history(call: Admitted) -> Result<Response, ApiError> {
     };
     let answer = call.context.parts.history.range(&range).await.map_err(refused)?;
     let unit = call.context.parts.city.properties.get(property).map(|p| p.unit.clone());
-    let points: Vec<_> =
-        answer.points.iter().map(|p| (p.time, p.value, p.quality as u8)).collect();
+    let points: Vec<_> = answer.points.iter().map(|p| (p.time, p.value, p.quality as u8)).collect();
     let body = json!({
         "device": device, "property": property, "unit": unit.unwrap_or_default(),
         "step": step.map(|s| s.0), "agg": step.map(|s| s.1),

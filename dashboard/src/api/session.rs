@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Deserialize;
-use warp::http::header::{HeaderValue, LOCATION, SET_COOKIE};
 use warp::http::StatusCode;
+use warp::http::header::{HeaderValue, LOCATION, SET_COOKIE};
 use warp::reply::Response;
 
 use crate::auth::Session;

@@ -63,10 +63,21 @@ impl Role {
             Self::Administrator => "administrator",
         }
     }
+}
 
-    /// The role of a word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Viewer, Self::Operator, Self::Administrator].into_iter().find(|r| r.as_str() == word)
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = AuthError;
+
+    fn from_str(word: &str) -> Result<Self, AuthError> {
+        let all = [Self::Viewer, Self::Operator, Self::Administrator];
+        let unknown = || AuthError::BadRole(word.chars().take(64).collect());
+        all.into_iter().find(|r| r.as_str() == word).ok_or_else(unknown)
     }
 }
 
@@ -83,7 +94,7 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserRow {
     /// Name.
-    pub user: String,
+    pub name: String,
     /// Role.
     pub role: Role,
     /// May not sign in.
@@ -129,6 +140,9 @@ pub enum AuthError {
     /// Not `[A-Za-z0-9_.:-]{1,64}`.
     #[error("`{0}` is no user name: 1 to 64 of A-Z a-z 0-9 _ . : -")]
     BadName(String),
+    /// Not one of the three.
+    #[error("`{0}` is no role: viewer, operator or administrator")]
+    BadRole(String),
     /// Too short, too long, or the name itself.
     #[error("a password has at least 8 characters, at most 256 bytes, and is not the user's name")]
     WeakPassword,
@@ -211,6 +225,11 @@ impl Auth {
             waiting: AtomicUsize::new(0),
             clock,
         })
+    }
+
+    /// 100 random bits that can be typed, for users whom the command line adds.
+    pub fn random_password() -> String {
+        token::random_password()
     }
 
     /// Makes `admin` with a random password and a one-time link when there is no user at all.
@@ -347,7 +366,11 @@ impl Auth {
     }
 
     /// Uses up a one-time link and begins a session.
-    pub(crate) fn sign_in_by_link(&self, token: &str, from: IpAddr) -> Result<Session, SignInError> {
+    pub(crate) fn sign_in_by_link(
+        &self,
+        token: &str,
+        from: IpAddr,
+    ) -> Result<Session, SignInError> {
         let from = limit::network_of(from);
         let now = self.now();
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).address.take(from, now)?;

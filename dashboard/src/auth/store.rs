@@ -76,7 +76,7 @@ impl Store {
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], |r| {
             Ok(UserRow {
-                user: r.get(0)?,
+                name: r.get(0)?,
                 role: role_of(r, 1)?,
                 disabled: r.get(2)?,
                 created: Timestamp(r.get(3)?),
@@ -188,7 +188,8 @@ impl Store {
             .optional()?;
         let Some((who, seen)) = found else { return Ok(None) };
         if now.0 - seen >= SEEN_STEP_MS {
-            self.db.execute("UPDATE sessions SET seen = ?2 WHERE hash = ?1", params![hash, now.0])?;
+            self.db
+                .execute("UPDATE sessions SET seen = ?2 WHERE hash = ?1", params![hash, now.0])?;
         }
         Ok(Some(who))
     }
@@ -213,7 +214,12 @@ impl Store {
     }
 
     /// Deletes what has ended.
-    pub fn purge(&self, idle: Timestamp, oldest: Timestamp, now: Timestamp) -> Result<(), AuthError> {
+    pub fn purge(
+        &self,
+        idle: Timestamp,
+        oldest: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
         let sql = "DELETE FROM sessions WHERE seen <= ?1 OR began <= ?2";
         self.db.execute(sql, params![idle.0, oldest.0])?;
         self.db.execute("DELETE FROM links WHERE expires <= ?1", [now.0])?;
@@ -251,8 +257,7 @@ fn identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<Identity> {
 
 fn role_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {
     let word: String = row.get(column)?;
-    Role::parse(&word).ok_or_else(|| {
-        let problem = format!("unknown role `{word}`").into();
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, problem)
+    word.parse().map_err(|e: AuthError| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
     })
 }

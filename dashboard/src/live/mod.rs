@@ -303,6 +303,13 @@ impl Live {
         (bytes, seq)
     }
 
+    /// A delta that says that nothing changed.
+    pub(crate) fn empty_frame(&self, seq: u32, wall: Timestamp) -> Bytes {
+        let base_ms = self.now(wall).0;
+        let header = Header { kind: frame::DELTA, epoch: self.epoch, seq, base_ms };
+        frame::encode(header, &[]).into()
+    }
+
     pub(crate) fn heartbeat(&self, wall: Timestamp) -> Vec<u8> {
         let header = Header {
             kind: frame::HEARTBEAT,

@@ -112,6 +112,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     const client = { ws, sent: 0, on: false };
     clients.add(client);
     ws.on('close', () => clients.delete(client));
+    if (muted) return;
     ws.send(JSON.stringify({ t: 'hello', proto: 1, epoch, seq: city.seq, rev: 1, server_ms: Date.now(), tick_ms: 200, user: me.user, role: me.role, build: 'mock' }));
     ws.on('message', (data) => {
       const m = JSON.parse(String(data));

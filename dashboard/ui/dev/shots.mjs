@@ -52,6 +52,7 @@ await shot('desktop-calm-vi', { mock: calm });
 await shot('desktop-near-vi', { query: '?lang=vi&map=16.0600,108.2150,13.75', act: async (p) => { await p.mouse.move(760, 480); await p.waitForTimeout(200); } });
 await shot('desktop-city-vi', { act: async (p) => { await p.getByRole('button', { name: 'Toàn thành phố' }).click(); await p.waitForTimeout(400); } });
 await shot('desktop-alert-vi', { query: `?lang=vi&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });
+await shot('desktop-alert-near-en', { query: `?lang=en&map=16.0660,108.2000,13.5&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });
 await shot('desktop-device-en', { query: `?lang=en&device=${flood.device}`, act: (p) => p.waitForTimeout(1500) });
 await shot('desktop-ack-vi', { act: async (p) => { await p.getByTestId('ack-button').first().click(); await p.getByTestId('ack-note').fill('Đã báo đội ứng cứu phường'); } });
 await shot('laptop-vi', { size: 'laptop' });

@@ -16,7 +16,7 @@ use crate::{EmbeddedConfig, Error};
 /// Readers kept open for the next query; further ones are closed after use.
 const IDLE_READERS: usize = 4;
 
-/// Measurements in one SQLite file, `history.db` in the data folder. Cheap to clone.
+/// Measurements in one SQLite file. Cheap to clone.
 #[derive(Clone)]
 pub struct EmbeddedStore(Arc<Inner>);
 
@@ -64,16 +64,17 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl EmbeddedStore {
-    /// Opens `history.db` in `folder`, making both if they are missing. Records at positions
-    /// below `count_from` were counted in the ledger by an earlier process. Blocks on the disk.
+    /// Opens the file at `path`, making it and its folder if they are missing. Records at
+    /// positions below `count_from` were counted in the ledger by an earlier process. Blocks on
+    /// the disk.
     ///
-    /// A file that is no database any more is moved aside (`history.db.damaged-1`), reported in
+    /// A file that is no database any more is moved aside (`<path>.damaged-1`), reported in
     /// [`HistoryStore::stats`], and a new one begun: the journal is then read from its start.
     ///
     /// # Errors
     /// [`Error`] when the folder or file cannot be used.
     pub fn open(
-        folder: &Path,
+        path: &Path,
         config: EmbeddedConfig,
         ledger: Arc<Ledger>,
         count_from: u64,
@@ -84,9 +85,11 @@ impl EmbeddedStore {
                 why: "must be at least 1".into(),
             });
         }
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Folder { path: folder.into(), source })?;
-        let path = folder.join("history.db");
+        let path = path.to_owned();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| Error::Folder { path: folder.into(), source })?;
+        }
         let mut set_aside = None;
         let (conn, heads, points) = match load(&path, &config, count_from) {
             Err(e) if database::is_damaged(&e) => {

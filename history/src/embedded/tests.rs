@@ -43,7 +43,7 @@ fn open_with(
     ledger: &Arc<Ledger>,
     count_from: u64,
 ) -> EmbeddedStore {
-    EmbeddedStore::open(folder, config, Arc::clone(ledger), count_from).expect("store opens")
+    EmbeddedStore::open(&folder.join("history.db"), config, Arc::clone(ledger), count_from).expect("store opens")
 }
 
 fn query(device: &str, from: i64, to: i64, step: Option<(i64, Aggregate)>) -> RangeQuery {

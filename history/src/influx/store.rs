@@ -26,9 +26,25 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// Measurements in an InfluxDB 2. Cheap to clone.
 ///
-/// Position and dead letters lie in `influx.db` in the data folder.
+/// Position and dead letters lie in `influx.db` in its folder. The task that sends belongs to the
+/// store: it ends with the last clone, or by [`InfluxStore::close`].
 #[derive(Clone)]
-pub struct InfluxStore(pub(super) Arc<Shared>);
+pub struct InfluxStore {
+    shared: Arc<Shared>,
+    sender: Arc<SenderTask>,
+}
+
+/// Ends the sender when dropped.
+struct SenderTask {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Drop for SenderTask {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
 
 /// What only the InfluxDB store can say of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -76,41 +92,39 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl InfluxStore {
-    /// Opens `influx.db` in `folder` and spawns the sender on `tracker`; it ends when `stop` is
-    /// cancelled. Records at positions below `count_from` were counted in the ledger by an
-    /// earlier process. The server need not be there yet. Blocks shortly on the disk; needs a
-    /// runtime.
+    /// Opens `influx.db` in `folder` (made if missing) and starts the sender. Records at
+    /// positions below `count_from` were counted in the ledger by an earlier process. The server
+    /// need not be there yet.
     ///
     /// # Errors
     /// A setting that cannot be used, no readable token file, or trouble with the folder.
-    pub fn start(
-        config: InfluxConfig,
+    pub async fn open(
         folder: &Path,
-        (ledger, count_from): (Arc<Ledger>, u64),
-        tracker: &TaskTracker,
-        stop: CancellationToken,
+        config: InfluxConfig,
+        ledger: Arc<Ledger>,
+        count_from: u64,
     ) -> Result<Self, Error> {
-        let token = token(&config)?;
         check(&config)?;
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Folder { path: folder.into(), source })?;
-        let state = State::open(&folder.join("influx.db"), config.dead_letters_max)?;
-        let cursor = state.cursor()?;
-        let shared = Arc::new(Shared {
-            wire: Wire::new(&config, &token)?,
-            queue: Mutex::new(Queue::new(cursor, &config)),
-            config,
-            ledger,
-            count_from,
-            work: Notify::new(),
-            progress: watch::Sender::new(Progress { cursor, trouble: None }),
-            state: Mutex::new(state),
-            stored_points: AtomicU64::new(0),
-            malformed: AtomicU64::new(0),
-            stopped: CancellationToken::new(),
+        let folder = folder.to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            let token = token(&config)?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|source| Error::Folder { path: folder.clone(), source })?;
+            let state = State::open(&folder.join("influx.db"), config.dead_letters_max)?;
+            Shared::new(config, &token, state, ledger, count_from)
         });
-        tracker.spawn(sender::run(Arc::clone(&shared), stop));
-        Ok(Self(shared))
+        let shared = Arc::new(opened.await??);
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        tracker.spawn(sender::run(Arc::clone(&shared), stop.clone()));
+        tracker.close();
+        Ok(Self { shared, sender: Arc::new(SenderTask { stop, tracker }) })
+    }
+
+    /// Ends the sender and waits for its end; what has no answer yet stays in the journal. To
+    /// lose no time at the next start, flush before.
+    pub async fn close(&self) {
+        self.sender.stop.cancel();
+        self.sender.tracker.wait().await;
     }
 
     /// What only this store can say of itself.
@@ -118,16 +132,16 @@ impl InfluxStore {
     /// # Errors
     /// Trouble with `influx.db`.
     pub async fn influx_stats(&self) -> Result<InfluxStats, Error> {
-        let shared = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.shared);
         let counts = tokio::task::spawn_blocking(move || lock(&shared.state).counts()).await;
         let (dead_letters, dead_letters_dropped) = counts??;
         Ok(InfluxStats {
-            queued_points: lock(&self.0.queue).points() as u64,
-            stored_points: self.0.stored_points.load(Relaxed),
+            queued_points: lock(&self.shared.queue).points() as u64,
+            stored_points: self.shared.stored_points.load(Relaxed),
             dead_letters,
             dead_letters_dropped,
-            malformed: self.0.malformed.load(Relaxed),
-            cursor: self.0.progress.borrow().cursor,
+            malformed: self.shared.malformed.load(Relaxed),
+            cursor: self.shared.progress.borrow().cursor,
         })
     }
 
@@ -136,26 +150,26 @@ impl InfluxStore {
     /// # Errors
     /// Trouble with `influx.db`.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<(Timestamp, DeadLetter)>, Error> {
-        let shared = Arc::clone(&self.0);
+        let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || lock(&shared.state).letters(limit)).await?
     }
 
     /// Waits until all that was appended has an answer, the server is in trouble, or `most` is
     /// over; returns the cursor.
     async fn settle(&self, most: Duration) -> u64 {
-        let mut progress = self.0.progress.subscribe();
+        let mut progress = self.shared.progress.subscribe();
         let target = {
-            let mut queue = lock(&self.0.queue);
+            let mut queue = lock(&self.shared.queue);
             queue.seal();
             queue.next()
         };
-        self.0.work.notify_one();
+        self.shared.work.notify_one();
         let there = progress.wait_for(|p| p.cursor >= target || p.trouble.is_some());
         tokio::select! {
             _ = tokio::time::timeout(most, there) => {}
-            () = self.0.stopped.cancelled() => {}
+            () = self.shared.stopped.cancelled() => {}
         }
-        self.0.progress.borrow().cursor
+        self.shared.progress.borrow().cursor
     }
 }
 
@@ -189,24 +203,24 @@ fn check(config: &InfluxConfig) -> Result<(), Error> {
 #[async_trait]
 impl HistoryStore for InfluxStore {
     async fn cursor(&self) -> Result<u64, HistoryError> {
-        Ok(self.0.progress.borrow().cursor)
+        Ok(self.shared.progress.borrow().cursor)
     }
 
     /// Waits while `queue_points` are not yet answered. Cancel safe: what was taken before is
     /// ignored when the batch is given again.
     async fn append(&self, first: u64, entries: &[Entry]) -> Result<(), HistoryError> {
         loop {
-            let mut progress = self.0.progress.subscribe();
-            let (all, sealed) = lock(&self.0.queue).take(first, entries);
+            let mut progress = self.shared.progress.subscribe();
+            let (all, sealed) = lock(&self.shared.queue).take(first, entries);
             if sealed || !all {
-                self.0.work.notify_one();
+                self.shared.work.notify_one();
             }
             if all {
                 return Ok(());
             }
             tokio::select! {
                 _ = progress.changed() => {}
-                () = self.0.stopped.cancelled() => {
+                () = self.shared.stopped.cancelled() => {
                     return Err(HistoryError::Unavailable("the sender has stopped".into()));
                 }
             }
@@ -215,13 +229,13 @@ impl HistoryStore for InfluxStore {
 
     /// Sends what was appended and waits for the answers, but not for a server in trouble.
     async fn flush(&self) -> Result<u64, HistoryError> {
-        let config = &self.0.config;
+        let config = &self.shared.config;
         Ok(self.settle(Duration::from_millis(config.timeout_ms.saturating_mul(2))).await)
     }
 
     async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
         self.settle(SETTLE).await;
-        let rows = self.0.wire.query(&influxql::range(query)).await?;
+        let rows = self.shared.wire.query(&influxql::range(query)).await?;
         let mut points = influxql::merge(&rows, query.step);
         let truncated = points.len() > query.limit;
         points.truncate(query.limit);
@@ -242,12 +256,12 @@ impl HistoryStore for InfluxStore {
     }
 
     async fn stats(&self) -> HistoryStats {
-        let trouble = self.0.progress.borrow().trouble.clone();
-        let stopped = self.0.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
+        let trouble = self.shared.progress.borrow().trouble.clone();
+        let stopped = self.shared.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
         let trouble = trouble.or(stopped);
         HistoryStats {
             backend: "influxdb",
-            points: self.0.stored_points.load(Relaxed),
+            points: self.shared.stored_points.load(Relaxed),
             series: 0,
             bytes: 0,
             healthy: trouble.is_none(),
@@ -263,12 +277,35 @@ impl InfluxStore {
         at: Option<Timestamp>,
     ) -> Result<Vec<LastValue>, HistoryError> {
         self.settle(SETTLE).await;
-        let rows = self.0.wire.query(&influxql::last(device, at)).await?;
+        let rows = self.shared.wire.query(&influxql::last(device, at)).await?;
         Ok(influxql::newest(&rows))
     }
 }
 
 impl Shared {
+    fn new(
+        config: InfluxConfig,
+        token: &str,
+        state: State,
+        ledger: Arc<Ledger>,
+        count_from: u64,
+    ) -> Result<Self, Error> {
+        let cursor = state.cursor()?;
+        Ok(Self {
+            wire: Wire::new(&config, token)?,
+            queue: Mutex::new(Queue::new(cursor, &config)),
+            config,
+            ledger,
+            count_from,
+            work: Notify::new(),
+            progress: watch::Sender::new(Progress { cursor, trouble: None }),
+            state: Mutex::new(state),
+            stored_points: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
+            stopped: CancellationToken::new(),
+        })
+    }
+
     /// A batch has its answers, and that is on disk.
     pub(super) fn count(&self, done: &Finished) {
         done.stored.apply(&self.ledger, |c| &c.stored);

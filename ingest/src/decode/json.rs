@@ -110,8 +110,9 @@ impl Tree<'_> {
         Ok(text)
     }
 
+    /// For the values inside of an array or object.
     fn below<E: Error>(&self) -> Result<Tree<'_>, E> {
-        if self.depth + 1 >= DEPTH {
+        if self.depth >= DEPTH {
             return Err(self.refuse("nested deeper than 16"));
         }
         Ok(Tree { depth: self.depth + 1, slot: self.slot })
@@ -171,6 +172,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let mut fields: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
+        self.below::<A::Error>()?;
         while let Some(key) = map.next_key_seed(Key)? {
             let key = self.text(key)?;
             if fields.len() >= FIELDS {
@@ -221,7 +223,7 @@ mod tests {
         match (parsed, expect) {
             (Ok(_), Ok(_)) => {}
             (Err(r), Err(e)) => assert!(r.detail.contains(e), "{r:?} for {payload:.60}"),
-            (got, _) => assert!(false, "{got:?} for {payload:.60}"),
+            (got, _) => assert_eq!(format!("{got:?}"), "", "{payload:.60}"),
         }
     }
 

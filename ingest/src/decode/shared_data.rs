@@ -1,1 +1,93 @@
+//! What the decoders' tests share: the shipped city and the payloads of `../shared/data`.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use ioc_model::{Body, City, ConfigFiles, Record, Timestamp};
+
+use super::{Decoders, DecodersConfig, Incoming, Refusal};
+
+/// When test messages arrive.
+pub(crate) const RECEIVED: Timestamp = Timestamp(1_761_588_000_000);
+
+/// The city of `config/`.
+pub(crate) fn city() -> Arc<City> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).expect("config folder of the repository") {
+        let path = entry.expect("readable folder").path();
+        if let (Some(name), Ok(text)) =
+            (path.file_name().and_then(|n| n.to_str()), std::fs::read_to_string(&path))
+        {
+            files.insert(name.to_owned(), text);
+        }
+    }
+    Arc::new(City::load(&ConfigFiles(files)).expect("the shipped city is right"))
+}
+
+/// Decoders for the shipped city with a configuration.
+pub(crate) fn decoders(yaml: &str) -> Decoders {
+    let config = DecodersConfig::from_yaml("decoders.yaml", yaml).expect("form");
+    Decoders::new("decoders.yaml", &config, city()).expect("meaning")
+}
+
+/// The mistakes of a configuration as texts.
+pub(crate) fn mistakes(yaml: &str) -> Vec<String> {
+    let config = match DecodersConfig::from_yaml("decoders.yaml", yaml) {
+        Ok(config) => config,
+        Err(e) => return vec![e.to_string()],
+    };
+    let errors = Decoders::new("decoders.yaml", &config, city()).expect_err("mistakes");
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// Decodes one message.
+pub(crate) fn decode(
+    decoders: &Decoders,
+    topic: &str,
+    payload: impl AsRef<[u8]>,
+) -> Result<Vec<Record>, Refusal> {
+    let payload = payload.as_ref();
+    let message = Incoming { topic, payload, retain: false, received: RECEIVED };
+    decoders.decode(&message).map(|d| d.records)
+}
+
+/// A record in one line: `area/service/device time body`, for comparing with what is expected.
+pub(crate) fn line(record: &Record) -> String {
+    let Record { area, service, device, time, .. } = record;
+    let body = match &record.body {
+        Body::Observation { quality, values } => {
+            let values: Vec<String> = values.iter().map(|(p, v)| format!("{p}={v}")).collect();
+            format!("{quality:?} {}", values.join(" "))
+        }
+        Body::Detection(d) => {
+            let word = |o: &Option<ioc_model::Name>| o.as_deref().unwrap_or("-").to_owned();
+            let number = |o: Option<f64>| o.map_or("-".into(), |n| n.to_string());
+            let (id, object, zone) = (word(&d.id), word(&d.object), word(&d.zone));
+            let (confidence, count) = (number(d.confidence), number(d.count));
+            format!("{} id={id} object={object} p={confidence} n={count} zone={zone}", d.kind)
+        }
+        Body::Status(s) => format!("online={} battery={:?}", s.online, s.battery),
+    };
+    format!("{area}/{service}/{device} {} {body}", time.0)
+}
+
+/// The one record of a message, as [`line`].
+pub(crate) fn one(decoders: &Decoders, topic: &str, payload: impl AsRef<[u8]>) -> String {
+    match decode(decoders, topic, payload) {
+        Ok(records) if records.len() == 1 => line(&records[0]),
+        Ok(records) => format!("{} records", records.len()),
+        Err(r) => format!("{}: {}", r.reason.as_str(), r.detail),
+    }
+}
+
+/// A payload of `../shared/data`, or `None` with a word when the folder is not there.
+pub(crate) fn shared(path: &str) -> Option<Vec<u8>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(path);
+    let bytes = std::fs::read(&file).ok();
+    if bytes.is_none() {
+        println!("skipped: {} is missing", file.display());
+    }
+    bytes
+}

@@ -31,6 +31,8 @@ mod metrics;
 mod outbound;
 mod session;
 mod sink;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use config::GatewayConfig;
 pub use listener::{Gateway, GatewayStats};

@@ -75,11 +75,14 @@ enum Slot {
         /// Earlier connections of this id that have not ended yet, with who waits for each.
         heirs: Vec<(u64, oneshot::Sender<Session>)>,
     },
-    Offline {
-        session: Option<Session>,
-        expires: Instant,
-        will: Option<(Instant, Will)>,
-    },
+    Offline(Box<Away>),
+}
+
+/// The session of a client that is away.
+struct Away {
+    session: Option<Session>,
+    expires: Instant,
+    will: Option<(Instant, Will)>,
 }
 
 /// All sessions of the gateway. The lock is taken at CONNECT and at the end of a connection.
@@ -158,12 +161,13 @@ impl Sessions {
         let mut heirs = Vec::new();
         match inner.slots.remove(client_id) {
             None => {}
-            Some(Slot::Offline { session, expires, will }) => {
+            Some(Slot::Offline(away)) => {
                 inner.offline -= 1;
-                let alive = !clean && expires > Instant::now();
-                attached.resumed = session.filter(|_| alive);
+                let alive = !clean && away.expires > Instant::now();
+                attached.resumed = away.session.filter(|_| alive);
                 // A client that comes back in time takes its will back (MQTT 5, 3.1.3.2.2).
-                attached.due_will = will.filter(|_| attached.resumed.is_none()).map(|(_, w)| w);
+                let ended = attached.resumed.is_none();
+                attached.due_will = away.will.filter(|_| ended).map(|(_, will)| will);
             }
             Some(Slot::Online { lease, kick: old, heirs: waiting }) => {
                 let (tell, told) = oneshot::channel();
@@ -192,15 +196,16 @@ impl Sessions {
             return due;
         }
         inner.slots.retain(|_, slot| {
-            let Slot::Offline { session, expires, will } = slot else { return true };
-            if *expires <= now {
-                ended.push(session.take());
+            let Slot::Offline(away) = slot else { return true };
+            let is_over = away.expires <= now;
+            if is_over {
+                ended.push(away.session.take());
             }
-            let is_due = will.as_ref().is_some_and(|(at, _)| *at <= now || *expires <= now);
-            if is_due && let Some((_, will)) = will.take() {
+            let is_due = away.will.as_ref().is_some_and(|(at, _)| *at <= now || is_over);
+            if is_due && let Some((_, will)) = away.will.take() {
                 due.push(will);
             }
-            *expires > now
+            !is_over
         });
         inner.offline -= ended.len();
         drop(inner);
@@ -240,12 +245,12 @@ impl Sessions {
             other => (other, None),
         };
         inner.offline += 1;
-        let slot = Slot::Offline {
+        let away = Away {
             session: Some(parting.session),
             expires: now + parting.expiry,
             will: later,
         };
-        inner.slots.insert(Arc::clone(id), slot);
+        inner.slots.insert(Arc::clone(id), Slot::Offline(Box::new(away)));
         now_will
     }
 }
@@ -293,7 +298,7 @@ mod tests {
         })
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn session_outlives_its_connection_until_it_expires() {
         let all = sessions(10);
         let id: Arc<str> = "d1".into();
@@ -306,10 +311,10 @@ mod tests {
         assert_eq!(session, Some(true));
         assert!(second.due_will.is_none(), "a client that is back takes its will back");
         leave(second, all.fresh(), 7, 10);
-        tokio::time::advance(Duration::from_secs(6)).await;
-        assert_eq!(all.sweep(Instant::now()).len(), 1, "will after its delay");
-        tokio::time::advance(Duration::from_secs(6)).await;
-        assert!(all.sweep(Instant::now()).is_empty());
+        let left = Instant::now();
+        assert!(all.sweep(left + Duration::from_secs(4)).is_empty(), "will before its delay");
+        assert_eq!(all.sweep(left + Duration::from_secs(6)).len(), 1, "will after its delay");
+        assert!(all.sweep(left + Duration::from_secs(12)).is_empty());
         assert!(all.lock().slots.is_empty());
         assert!(all.attach(&id, false, &kick).resumed.is_none());
     }

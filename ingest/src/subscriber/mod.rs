@@ -20,6 +20,8 @@ mod link;
 mod metrics;
 mod poller;
 mod run;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use config::{MqttVersion, SubscriberConfig};

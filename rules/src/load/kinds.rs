@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ioc_model::Name;
 
-use crate::fields::{Fields, duration, number, severity, text, texts, whole};
+use crate::fields::{Fields, boolean, duration, number, severity, text, texts, whole};
 use crate::load::Check;
 use crate::load::levels::{comparison, ladder};
 use crate::rule::{
@@ -23,6 +23,11 @@ pub(super) struct Measured {
 const KINDS: [&str; 4] = ["threshold", "window", "absence", "detection"];
 /// A window of more panes than this would cost kilobytes per device.
 const MAX_PANES: i64 = 1440;
+
+/// Without a known kind nobody can say which fields are unknown.
+pub(super) fn is_kind(word: &Node) -> bool {
+    matches!(&word.value, Value::Text(w) if KINDS.contains(&w.as_str()))
+}
 
 pub(super) fn kind(
     word: &Node,
@@ -73,10 +78,12 @@ fn and_conditions(node: &Node, check: &mut Check<'_>) -> Option<Vec<AndCondition
         let property =
             fields.require("property", &mut check.report).and_then(|n| check.property(n));
         let is = fields.require("is", &mut check.report);
+        let or_unknown = fields.get("or_unknown");
+        let or_unknown = or_unknown.map_or(Some(false), |n| boolean(n, &mut check.report));
         fields.finish(&mut check.report);
         let (property, unit, _) = property?;
         let (op, limit) = comparison(is?, &unit, check)?;
-        Some(AndCondition { property, op, limit })
+        Some(AndCondition { property, op, limit, or_unknown: or_unknown? })
     };
     let all: Vec<Option<AndCondition>> = items.iter().map(|item| one(item, check)).collect();
     all.into_iter().collect()
@@ -89,8 +96,14 @@ fn window(
 ) -> Option<Measured> {
     let property =
         fields.require("property", &mut check.report).and_then(|n| check.property(n));
-    let aggregate =
-        fields.require("aggregate", &mut check.report).and_then(|n| aggregate(n, check));
+    let aggregate_at = fields.require("aggregate", &mut check.report);
+    let aggregate = aggregate_at.and_then(|n| aggregate(n, check));
+    if let (Some(n), Some(Aggregate::MeanLevel), Some((_, unit, _))) =
+        (aggregate_at, aggregate, &property)
+        && !unit.starts_with("dB")
+    {
+        check.report.error(n, format!("`mean_level` is for levels in dB, not for `{unit}`"));
+    }
     let per = per(fields, check);
     let size = fields.require("size", &mut check.report);
     let size_ms = size.and_then(|n| duration(n, 100, &mut check.report));
@@ -102,6 +115,10 @@ fn window(
     let min_count = match fields.get("min_count") {
         Some(n) => whole(n, 0, 1_000_000, &mut check.report),
         None => Some(u32::from(!counted)),
+    };
+    let min_filled = match fields.get("min_filled") {
+        Some(n) => whole(n, 1, MAX_PANES as u32, &mut check.report).zip(Some(n)).map(Some),
+        None => Some(None),
     };
     let grace_ms = match fields.get("grace") {
         Some(n) => duration(n, 0, &mut check.report),
@@ -118,6 +135,13 @@ fn window(
         check.report.hinted(slide, "size and slide do not fit together", hint);
         return None;
     }
+    let min_filled = min_filled?;
+    if let Some((filled, node)) = min_filled
+        && i64::from(filled) > size_ms / slide_ms
+    {
+        let message = format!("the window has only {} slides", size_ms / slide_ms);
+        check.report.error(node, message);
+    }
     let (property, unit, digits) = property?;
     let kind = Kind::Window(WindowRule {
         property,
@@ -126,6 +150,7 @@ fn window(
         size_ms,
         slide_ms,
         min_count: u64::from(min_count?),
+        min_filled: min_filled.map_or(0, |(n, _)| n as usize),
         grace_ms: grace_ms?,
         ladder: ladder?,
     });
@@ -135,11 +160,12 @@ fn window(
 
 fn aggregate(node: &Node, check: &mut Check<'_>) -> Option<Aggregate> {
     let word = text(node, &mut check.report)?;
-    let words = ["count", "sum", "mean", "min", "max"];
+    let words = ["count", "sum", "mean", "mean_level", "min", "max"];
     Some(match word {
         "count" => Aggregate::Count,
         "sum" => Aggregate::Sum,
         "mean" => Aggregate::Mean,
+        "mean_level" => Aggregate::MeanLevel,
         "min" => Aggregate::Min,
         "max" => Aggregate::Max,
         _ => {
@@ -225,6 +251,23 @@ fn note_irregular(node: &Node, selection: &Selection, check: &mut Check<'_>) {
     }
 }
 
+/// A whole number or the name of a threshold that is one.
+fn event_count(node: &Node, check: &mut Check<'_>) -> Option<u32> {
+    const MOST: u32 = 1_000;
+    let Value::Text(id) = &node.value else {
+        return whole(node, 1, MOST, &mut check.report);
+    };
+    let threshold = check.threshold(node, id)?;
+    match threshold.value {
+        Some(n) if n.fract() == 0.0 && (1.0..=f64::from(MOST)).contains(&n) => Some(n as u32),
+        _ => {
+            let message = format!("the threshold `{id}` is no whole number from 1 to {MOST}");
+            check.report.error(node, message);
+            None
+        }
+    }
+}
+
 fn detection(fields: &mut Fields<'_>, check: &mut Check<'_>) -> Option<Measured> {
     let names = |n: Option<&Node>, check: &mut Check<'_>| -> BTreeSet<Name> {
         let list = n.map(|n| texts(n, &mut check.report)).unwrap_or_default();
@@ -251,7 +294,7 @@ fn detection(fields: &mut Fields<'_>, check: &mut Check<'_>) -> Option<Measured>
     };
     let count = match fields.get("count") {
         None => Some(1),
-        Some(n) => whole(n, 1, 1_000, &mut check.report),
+        Some(n) => event_count(n, check),
     };
     let within = fields.get("within").map(|n| duration(n, 1_000, &mut check.report));
     let quiet = fields.require("quiet", &mut check.report);

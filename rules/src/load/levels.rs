@@ -34,7 +34,7 @@ pub(super) fn ladder(
         check.report.error(list, "at least one level is needed");
         return None;
     }
-    let levels: Vec<Option<Level>> = items.iter().map(|n| level(n, unit?, check)).collect();
+    let levels: Vec<Option<Level>> = items.iter().map(|n| level(n, unit, check)).collect();
     let levels: Vec<Level> = levels.into_iter().collect::<Option<_>>()?;
     check_order(items, &levels, check);
     for (node, level) in items.iter().zip(&levels) {
@@ -43,7 +43,7 @@ pub(super) fn ladder(
     Some(Ladder { levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
 }
 
-fn level(node: &Node, unit: &Name, check: &mut Check<'_>) -> Option<Level> {
+fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Level> {
     let mut fields = Fields::open(node, "a level", &mut check.report)?;
     let severity = fields
         .require("severity", &mut check.report)
@@ -56,7 +56,7 @@ fn level(node: &Node, unit: &Name, check: &mut Check<'_>) -> Option<Level> {
         Some(n) => both(n, &mut check.report),
         None => Some(Text::default()),
     };
-    let raise_at = raise?;
+    let (raise_at, unit) = (raise?, unit?);
     let (raise_op, raise) = comparison(raise_at, unit, check)?;
     let (clear_op, clear) = match clear {
         None => (raise_op.negated(), raise.clone()),

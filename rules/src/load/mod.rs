@@ -130,6 +130,7 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let mut fields = Fields::open(node, "a rule", &mut check.report)?;
     let id = fields.require("id", &mut check.report).and_then(|n| rule_id(n, check));
     let word = fields.require("kind", &mut check.report);
+    let known = word.is_some_and(|w| kinds::is_kind(w));
     let service = fields.require("service", &mut check.report).and_then(|n| one_service(n, check));
     let name = fields
         .require("name", &mut check.report)
@@ -138,7 +139,9 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let kind = word.and_then(|w| kinds::kind(w, &mut fields, &selection, check));
     let words = words::words(&mut fields, kind.as_ref().map(|k| &k.kind), check);
     let tests = fields.get("tests");
-    fields.finish(&mut check.report);
+    if known {
+        fields.finish(&mut check.report);
+    }
     let tests = tests.map(|n| selftest::parse(n, id.as_ref(), &mut check.report));
     // An error anywhere in the rule spoils it.
     if check.report.errors.len() > before {

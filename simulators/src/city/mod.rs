@@ -8,6 +8,8 @@ mod faults;
 mod feed;
 mod run;
 mod senses;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use feed::{CityFeed, CityOptions};

@@ -96,7 +96,10 @@ impl Sense {
             "parking_free" => (self.spaces() * (1.0 - 0.9 * w.day() * (0.6 + 0.4 * luck)) + noise(rng, 3.0)).clamp(0.0, self.spaces()),
             "ph" => 7.2 + 0.6 * luck + noise(rng, 0.05),
             "dissolved_oxygen" => 4.6 + 2.5 * luck + 0.8 * w.sun() + noise(rng, 0.1),
-            "salinity" => 190.0 + 90.0 * (w.t / 240.0).sin() - 120.0 * w.river_water() + noise(rng, 4.0),
+            "salinity" => {
+                let tide = 190.0 + 90.0 * (w.t / 240.0).sin() + noise(rng, 4.0);
+                tide * (1.0 - 0.8 * w.river_water())
+            }
             "discharge" => 0.15 + 0.35 * luck * w.day() + 0.5 * w.street_water() + noise(rng, 0.01).abs(),
             _ => luck * 10.0 + noise(rng, 0.5),
         }

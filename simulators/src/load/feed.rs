@@ -90,6 +90,11 @@ impl LoadFeed {
         }
     }
 
+    /// First moment of the plan.
+    pub fn start(&self) -> Instant {
+        self.plan.start
+    }
+
     /// Messages that were due but never sent, because the window was full to the end.
     pub fn unsent(&self) -> u64 {
         let due = (self.plan.duration.as_secs_f64() * self.plan.rate).ceil() as u64;

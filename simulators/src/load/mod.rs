@@ -5,6 +5,8 @@ mod cpu;
 mod feed;
 mod ledger;
 mod run;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use cpu::process_cpu;

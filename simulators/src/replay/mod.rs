@@ -7,6 +7,8 @@ mod flood;
 mod lines;
 mod recording;
 mod run;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 pub use air::{beijing, uci};

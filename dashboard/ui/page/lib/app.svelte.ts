@@ -383,7 +383,8 @@ class App {
       this.watermark = this.beat.watermark;
       this.pipelineAge = this.eventClock || this.beat.watermark === 0
         ? null
-        : Math.max(0, this.beat.server - this.beat.watermark + (now - this.beat.at));
+        // Between two beats the age stands still; only missing beats let it grow.
+        : Math.max(0, this.beat.server - this.beat.watermark + Math.max(0, now - this.beat.at - 1500));
     }
   }
 

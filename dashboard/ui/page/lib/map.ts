@@ -5,7 +5,8 @@ import 'leaflet/dist/leaflet.css';
 import type { AreaAlerts } from './alerts.svelte';
 import type { DeviceTable } from './devices';
 import type { Lang, Level } from './model';
-import { ANCHOR, inside, wards, type Ward } from './geo';
+import { ANCHOR, wards, type Ward } from './geo';
+import { inside } from './polygon';
 import { schedule, unschedule } from './raf';
 import { alpha, COLOR, SEVERITY, shape } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
@@ -13,6 +14,8 @@ import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
 export const NEAR_ZOOM = 11.75;
 const INSET = 'hoang_sa';
+/** Opacity of a ward's fill by severity: what is not urgent stays near grey. */
+const TINT: readonly number[] = [0, 0.1, 0.13, 0.24, 0.34, 0.42];
 
 export interface Hit {
   kind: 'device' | 'area';
@@ -94,6 +97,13 @@ export class CityMap {
 
   setView(lat: number, lon: number, zoom: number): void {
     this.map.setView([lat, lon], zoom, { animate: false });
+  }
+
+  /** The city's own view, meant for a map of about 700 px: a larger one shows more detail, not more sea. */
+  setHome(view: readonly [number, number, number] | undefined): void {
+    if (view === undefined) return;
+    const room = Math.log2(Math.min(this.box.clientWidth, this.box.clientHeight) / 700);
+    this.setView(view[1], view[0], view[2] + Math.max(0, Math.round(room * 4) / 4));
   }
 
   /** What is emphasised: language, selected device, area and service of the filter. */
@@ -212,7 +222,7 @@ export class CityMap {
       c.fill(ward.path);
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
       if (worst > 0) {
-        c.fillStyle = alpha(SEVERITY[worst] as string, far ? 0.28 : 0.07);
+        c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) : 0.05);
         c.fill(ward.path);
       }
     }
@@ -223,7 +233,7 @@ export class CityMap {
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
       if (far && worst > 0) {
         c.lineWidth = 1.25 / k;
-        c.strokeStyle = alpha(SEVERITY[worst] as string, 0.75);
+        c.strokeStyle = alpha(SEVERITY[worst] as string, 0.25 + 0.12 * worst);
         c.stroke(ward.path);
       }
     }
@@ -421,7 +431,7 @@ export class CityMap {
     const y = ((this.table.y[i] as number) - ANCHOR[1]) * k + oy;
     if (Number.isNaN(x)) return;
     c.beginPath();
-    c.arc(x, y, r * 2 + 5 * this.scale, 0, Math.PI * 2);
+    c.arc(x, y, r * 1.8 + 7 * this.scale, 0, Math.PI * 2);
     c.lineWidth = 2 * this.scale;
     c.strokeStyle = COLOR.focus;
     c.stroke();

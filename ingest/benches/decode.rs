@@ -1,0 +1,67 @@
+//! Claim: a native message of 250 bytes is decoded in less than 1 µs on one core, the topics of
+//! 1,000 devices being known; a FIWARE entity in less than 10 µs.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ioc_ingest::{Decoders, DecodersConfig, Incoming};
+use ioc_model::{City, ConfigFiles, Timestamp};
+
+fn decoders() -> Decoders {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("config folder of the repository") {
+        let path = entry.expect("readable folder").path();
+        if let (Some(name), Ok(text)) =
+            (path.file_name().and_then(|n| n.to_str()), std::fs::read_to_string(&path))
+        {
+            files.insert(name.to_owned(), text);
+        }
+    }
+    let city = City::load(&ConfigFiles(files)).expect("the shipped city is right");
+    Decoders::new("bench", &DecodersConfig::default(), Arc::new(city)).expect("defaults are right")
+}
+
+/// 250 bytes with eight values, as an air station sends them.
+const AIR: &str = r#"{"time":"2025-10-28T01:00:00.000+07:00","seq":123456789,"quality":"good","values":{"pm25":35.12,"pm10":58.31,"no2":21.74,"so2":8.05,"co":512.6,"o3":44.91,"temperature":27.43,"humidity":81.52,"pressure":1009.37,"wind_speed":2.81,"rainfall":0.2}}"#;
+const LEVEL: &str = r#"{"time":1761588000123,"values":{"water_level":1.93}}"#;
+const EVENT: &str = r#"{"time":1761588000123,"type":"wrong_way","id":"e-123456","object":"car","confidence":0.91,"count":1,"zone":"lane1"}"#;
+const FIWARE: &str = r#"{"id":"TrafficFlowObserved-Valladolid-osm-60821110","type":"TrafficFlowObserved","laneId":1,"location":{"type":"Point","coordinates":[108.2182,16.0762]},"dateObserved":"2016-12-07T11:10:00/2016-12-07T11:15:00","dateObservedFrom":"2016-12-07T11:10:00Z","dateObservedTo":"2016-12-07T11:15:00Z","averageHeadwayTime":0.5,"intensity":197,"occupancy":0.76,"averageVehicleSpeed":52.6,"averageVehicleLength":9.87,"reversedLane":false,"laneDirection":"forward"}"#;
+
+fn decode(c: &mut Criterion) {
+    let decoders = decoders();
+    let cases = [
+        ("native_obs_11_values", "ioc/v1/hai_chau/air", "obs", AIR),
+        ("native_obs_1_value", "ioc/v1/hai_chau/river", "obs", LEVEL),
+        ("native_event", "ioc/v1/hai_chau/traffic", "event", EVENT),
+        ("fiware_traffic", "fiware/city", "x", FIWARE),
+    ];
+    let mut group = c.benchmark_group("decode");
+    group.throughput(Throughput::Elements(1_000));
+    for (name, prefix, end, payload) in cases {
+        let topics: Vec<String> = (0..1_000).map(|i| format!("{prefix}/dev-{i}/{end}")).collect();
+        let mut records = Vec::with_capacity(1_000);
+        group.bench_function(BenchmarkId::new(name, payload.len()), |b| {
+            b.iter(|| {
+                records.clear();
+                for topic in &topics {
+                    let message = Incoming {
+                        topic,
+                        payload: payload.as_bytes(),
+                        retain: false,
+                        received: Timestamp(1_761_588_000_500),
+                    };
+                    decoders.decode_into(black_box(&message), &mut records).expect("good");
+                }
+                records.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode);
+criterion_main!(benches);

@@ -1,0 +1,253 @@
+//! Real TCP tests: a gateway on port 0, raw sockets and `rumqttc`, and a sink whose commits the
+//! test holds back.
+
+mod abuse;
+mod publishing;
+mod sessions;
+mod subscriptions;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt;
+use ioc_model::QuarantineReason;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::frame::{Frame, next_frame};
+use super::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+use crate::publications::Publications;
+use crate::{Incoming, IngestError, Outcome, Submitted};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// State of the commits of a [`TestSink`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commits {
+    Done,
+    Held,
+    Failing,
+}
+
+/// Keeps what it gets; its commits end when the test says so. Topics under `bad/` are refused,
+/// those under `shed/` shed.
+pub(crate) struct TestSink {
+    pub(crate) messages: Mutex<Vec<(String, Vec<u8>)>>,
+    count: watch::Sender<usize>,
+    commits: watch::Sender<Commits>,
+}
+
+impl TestSink {
+    pub(crate) fn new(commits: Commits) -> Arc<Self> {
+        Arc::new(Self {
+            messages: Mutex::default(),
+            count: watch::channel(0).0,
+            commits: watch::channel(commits).0,
+        })
+    }
+
+    pub(crate) fn set(&self, commits: Commits) {
+        self.commits.send_replace(commits);
+    }
+
+    /// Waits until `n` messages have come.
+    pub(crate) async fn until(&self, n: usize) {
+        let mut count = self.count.subscribe();
+        tokio::time::timeout(PATIENCE, count.wait_for(|c| *c >= n))
+            .await
+            .expect("messages in time")
+            .expect("sender lives");
+    }
+
+    pub(crate) fn topics(&self) -> Vec<String> {
+        self.messages.lock().expect("not poisoned").iter().map(|m| m.0.clone()).collect()
+    }
+
+    pub(crate) fn payloads(&self) -> Vec<String> {
+        let messages = self.messages.lock().expect("not poisoned");
+        messages.iter().map(|m| String::from_utf8_lossy(&m.1).into_owned()).collect()
+    }
+}
+
+impl MessageSink for TestSink {
+    type Source = ();
+
+    fn source(&self, _: &str) {}
+
+    async fn submit(&self, _: &(), messages: &[Incoming<'_>]) -> Result<Submitted, IngestError> {
+        let mut outcomes = Vec::new();
+        let mut kept = self.messages.lock().expect("not poisoned");
+        for m in messages {
+            kept.push((m.topic.into(), m.payload.into()));
+            outcomes.push(match m.topic.split('/').next() {
+                Some("bad") => Outcome::Quarantined {
+                    reason: QuarantineReason::Malformed,
+                    detail: "not JSON".into(),
+                },
+                Some("shed") => Outcome::Shed,
+                _ => Outcome::Accepted,
+            });
+        }
+        self.count.send_replace(kept.len());
+        drop(kept);
+        let mut commits = self.commits.subscribe();
+        let durable = async move {
+            let end = commits.wait_for(|c| *c != Commits::Held).await;
+            match end.map(|c| *c) {
+                Ok(Commits::Done) => Ok(()),
+                _ => Err(IngestError::FirstDelivery),
+            }
+        };
+        Ok(Submitted { outcomes, durable: durable.boxed() })
+    }
+}
+
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) sink: Arc<TestSink>,
+    pub(crate) publications: Arc<Publications>,
+    pub(crate) metrics: Arc<GatewayMetrics>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) done: JoinHandle<Result<GatewayStats, IngestError>>,
+}
+
+pub(crate) async fn gateway() -> Running {
+    gateway_with(GatewayConfig::default(), Commits::Done).await
+}
+
+pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Running {
+    let sink = TestSink::new(commits);
+    let publications = Arc::<Publications>::default();
+    let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    let (gateway, address) = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications))
+        .await
+        .expect("a free port");
+    let metrics = gateway.metrics();
+    let stop = CancellationToken::new();
+    let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));
+    Running { address, sink, publications, metrics, stop, done }
+}
+
+impl Running {
+    pub(crate) async fn raw(&self) -> Raw {
+        Raw { stream: TcpStream::connect(self.address).await.expect("connects"), bytes: Vec::new() }
+    }
+
+    /// A raw MQTT 3.1.1 client that has been welcomed.
+    pub(crate) async fn v4(&self, id: &str, clean: bool) -> Raw {
+        let mut raw = self.raw().await;
+        raw.send(&connect(4, id, if clean { 2 } else { 0 }, 60, &[], &[])).await;
+        assert_eq!(raw.packet().await[3], 0, "accepted");
+        raw
+    }
+
+    /// A raw MQTT 5 client that has been welcomed, with a session of 100 s.
+    pub(crate) async fn v5(&self, id: &str, clean: bool) -> Raw {
+        let mut raw = self.raw().await;
+        let session = [0x11, 0, 0, 0, 100];
+        raw.send(&connect(5, id, if clean { 2 } else { 0 }, 60, &session, &[])).await;
+        assert_eq!(raw.packet().await[3], 0, "accepted");
+        raw
+    }
+}
+
+/// A client of bytes.
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("writes");
+    }
+
+    /// The next packet; fails the test when none comes.
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
+        self.try_packet().await.expect("a packet, not the end")
+    }
+
+    /// The next packet, or `None` at the end of the connection.
+    pub(crate) async fn try_packet(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Ok(Frame::Whole { total, .. }) = next_frame(&self.bytes, 1 << 20) {
+                return Some(self.bytes.drain(..total).collect());
+            }
+            let read = self.stream.read_buf(&mut self.bytes);
+            let read = tokio::time::timeout(PATIENCE, read).await.expect("an answer in time");
+            if !read.is_ok_and(|n| n > 0) {
+                return None;
+            }
+        }
+    }
+
+    /// Whether nothing has come; a PINGREQ round trip makes sure that it would have.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        self.send(&[0xC0, 0]).await;
+        self.packet().await == [0xD0, 0]
+    }
+
+    pub(crate) async fn expect_closed(&mut self) {
+        assert_eq!(self.try_packet().await, None);
+    }
+}
+
+pub(crate) fn text(s: &str) -> Vec<u8> {
+    [&(s.len() as u16).to_be_bytes(), s.as_bytes()].concat()
+}
+
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    super::encode::var_int(body.len(), &mut out);
+    out.extend_from_slice(body);
+    out
+}
+
+pub(crate) fn connect(
+    level: u8,
+    id: &str,
+    flags: u8,
+    keep_alive: u16,
+    properties: &[u8],
+    tail: &[u8],
+) -> Vec<u8> {
+    let mut body = b"\0\x04MQTT".to_vec();
+    body.extend_from_slice(&[level, flags]);
+    body.extend_from_slice(&keep_alive.to_be_bytes());
+    if level == 5 {
+        body.push(properties.len() as u8);
+        body.extend_from_slice(properties);
+    }
+    body.extend_from_slice(&text(id));
+    body.extend_from_slice(tail);
+    packet(0x10, &body)
+}
+
+pub(crate) fn publish(v5: bool, qos: u8, id: u16, topic: &str, payload: &str) -> Vec<u8> {
+    let mut body = text(topic);
+    if qos > 0 {
+        body.extend_from_slice(&id.to_be_bytes());
+    }
+    if v5 {
+        body.push(0);
+    }
+    body.extend_from_slice(payload.as_bytes());
+    packet(0x30 | qos << 1, &body)
+}
+
+pub(crate) fn subscribe(v5: bool, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
+    let mut body = id.to_be_bytes().to_vec();
+    if v5 {
+        body.push(0);
+    }
+    for (filter, options) in filters {
+        body.extend_from_slice(&text(filter));
+        body.push(*options);
+    }
+    packet(0x82, &body)
+}

@@ -1,0 +1,8 @@
+//! The rule engine from the outside.
+
+mod crash;
+mod errors;
+mod flood_2025;
+mod semantics;
+mod shipped;
+mod world;
