@@ -30,6 +30,8 @@ pub struct DashboardConfig {
     pub connection_max_s: u64,
     /// Seconds a WebSocket frame may take before the socket is closed with code 1013.
     pub send_timeout_s: u64,
+    /// Seconds between two looks at whether a WebSocket's session has ended.
+    pub session_check_s: u64,
     /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
     /// gets new frames and not old ones.
     pub send_buffer_bytes: u32,
@@ -47,6 +49,7 @@ impl Default for DashboardConfig {
             header_timeout_s: 10,
             connection_max_s: 300,
             send_timeout_s: 10,
+            session_check_s: 30,
             send_buffer_bytes: 128 * 1_024,
         }
     }
@@ -80,6 +83,7 @@ impl DashboardConfig {
             ("header_timeout_s", self.header_timeout_s),
             ("connection_max_s", self.connection_max_s),
             ("send_timeout_s", self.send_timeout_s),
+            ("session_check_s", self.session_check_s),
             ("send_buffer_bytes", u64::from(self.send_buffer_bytes)),
         ] {
             if value == 0 {

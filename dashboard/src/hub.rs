@@ -34,7 +34,6 @@ const PROTO: u32 = 1;
 /// The pace that a client gets which does not ask.
 const DEFAULT_HZ: f64 = 5.0;
 const HEARTBEAT: Duration = Duration::from_secs(1);
-const SESSION_CHECK: Duration = Duration::from_secs(30);
 /// What a close frame may take on a socket that may be stuck.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A longer gap is not sent: the page fetches the open alerts.
@@ -144,7 +143,7 @@ impl Client {
     async fn run(&mut self) -> Result<End, End> {
         let stop = self.context.stop.clone();
         let mut hearts = every(HEARTBEAT);
-        let mut checks = every(SESSION_CHECK);
+        let mut checks = every(Duration::from_secs(self.context.config.session_check_s));
         self.hello().await?;
         loop {
             tokio::select! {

@@ -4,6 +4,9 @@ use ioc_model::{Severity, Timestamp};
 
 use crate::reply::ApiError;
 
+/// More parameters than any route has.
+const MAX_PARAMETERS: usize = 32;
+
 /// The parameters of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -15,8 +18,13 @@ impl Query {
             Some((decode(name, true)?, decode(value, true)?))
         });
         let pairs: Option<Vec<_>> = pairs.collect();
-        let bad = || ApiError::bad_request("bad_query", "the query is not percent-encoded UTF-8");
-        let pairs = pairs.ok_or_else(bad)?;
+        let bad = || {
+            ApiError::bad_request(
+                "bad_query",
+                "the query is not at most 32 percent-encoded parameters",
+            )
+        };
+        let pairs = pairs.filter(|p| p.len() <= MAX_PARAMETERS).ok_or_else(bad)?;
         if let Some(i) = (1..pairs.len()).find(|i| pairs[..*i].iter().any(|p| p.0 == pairs[*i].0)) {
             return Err(bad_parameter(&pairs[i].0, "is given twice"));
         }
@@ -142,5 +150,7 @@ mod tests {
         assert!(q.time("from").is_err());
         assert!(Query::parse("a=1&a=2").is_err());
         assert!(Query::parse("a=%zz").is_err());
+        let many: Vec<String> = (0..33).map(|i| format!("p{i}=1")).collect();
+        assert!(Query::parse(&many.join("&")).is_err());
     }
 }

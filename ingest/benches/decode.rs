@@ -1,5 +1,6 @@
 //! Claim: a native message of 250 bytes is decoded in less than 1 µs on one core, the topics of
-//! 1,000 devices being known; a FIWARE entity in less than 10 µs.
+//! 1,000 devices being known; a FIWARE entity in less than 10 µs. The whole intake (decode,
+//! duplicate check, books) takes less than 2 µs for a message in a read of 100.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -7,8 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ioc_ingest::{Decoders, DecodersConfig, Incoming};
-use ioc_model::{City, ConfigFiles, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use ioc_ingest::{
+    Decoders, DecodersConfig, Incoming, Intake, IntakeConfig, Quarantine, QuarantineConfig,
+    RecordSink, SinkError,
+};
+use ioc_model::{City, ConfigFiles, Entry, Timestamp};
 
 fn decoders() -> Decoders {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
@@ -63,5 +69,61 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode);
+/// A journal that is always ready.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl RecordSink for Nowhere {
+    async fn append(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<BoxFuture<'static, Result<(), SinkError>>, SinkError> {
+        black_box(entries);
+        Ok(futures::future::ready(Ok(())).boxed())
+    }
+}
+
+fn submit(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("quarantine.sqlite");
+    let quarantine = Quarantine::open(&file, QuarantineConfig::default()).expect("opens");
+    let intake = Intake::new(
+        IntakeConfig::default(),
+        Arc::default(),
+        Arc::default(),
+        decoders(),
+        Arc::new(Nowhere),
+        Arc::new(quarantine),
+    );
+    let door = intake.source("bench");
+    let mut group = c.benchmark_group("intake");
+    let mut ms = 1_761_588_000_000i64;
+    for n in [1usize, 100] {
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(BenchmarkId::new("submit", n), |b| {
+            b.iter(|| {
+                ms += 1;
+                let air = AIR.replace("\"2025-10-28T01:00:00.000+07:00\"", &ms.to_string());
+                let topics: Vec<String> =
+                    (0..n).map(|i| format!("ioc/v1/hai_chau/air/dev-{i}/obs")).collect();
+                let messages: Vec<_> = topics
+                    .iter()
+                    .map(|topic| Incoming {
+                        topic,
+                        payload: air.as_bytes(),
+                        retain: false,
+                        received: Timestamp(ms),
+                    })
+                    .collect();
+                futures::executor::block_on(async {
+                    let submitted = intake.submit(&door, &messages).await.expect("room");
+                    submitted.durable.await.expect("durable");
+                });
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, submit);
 criterion_main!(benches);

@@ -29,7 +29,6 @@ mod recover;
 mod scan;
 mod segments;
 mod shared;
-#[doc(hidden)] pub mod sqlite;
 mod storage;
 mod tail;
 #[cfg(test)]

@@ -23,6 +23,8 @@ struct Read<E> {
     done: bool,
 }
 
+type Reading<E> = JoinHandle<Result<Read<E>, JournalError>>;
+
 /// Reads the log in order, from disk until it has caught up, then from memory.
 pub struct Reader<C: Codec> {
     shared: Arc<Shared<C>>,
@@ -33,7 +35,7 @@ pub struct Reader<C: Codec> {
     ready: VecDeque<Arc<Batch<C::Entry>>>,
     place: Option<Place>,
     /// A read under way, and the position up to which it will have read all.
-    pending: Option<(JoinHandle<Result<Read<C::Entry>, JournalError>>, u64)>,
+    pending: Option<(Reading<C::Entry>, u64)>,
     /// A read found no more: go on from here when `ready` is empty.
     resume: u64,
     handed_out: Arc<AtomicU64>,

@@ -162,10 +162,9 @@ fn find_end(
                     keep = None;
                 }
             }
-            Item::Cut { from, header } => {
-                next = header.map_or(next, |h| h.end());
-                keep = Some(from);
-            }
+            // Its write was never finished, so nobody was told of its positions. (Without
+            // `Sync::Commit` a power cut can do this to more: see `Writer::skip_to`.)
+            Item::Cut { from } => keep = Some(from),
         }
     }
     Ok(End { next, keep })

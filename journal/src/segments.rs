@@ -48,6 +48,14 @@ pub(crate) struct Place {
     min_first: u64,
 }
 
+/// What a read still wants.
+struct Wanted {
+    range: Range<u64>,
+    /// Bytes.
+    left: usize,
+    out: Vec<RawBatch>,
+}
+
 /// Limits that delete whole segments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -107,7 +115,7 @@ impl Segments {
     pub fn count_damage(&self, segment: &Segment, item: &Item) {
         let (from, to) = match *item {
             Item::Damaged { from, to, .. } => (from, to),
-            Item::Cut { from, .. } => (from, segment.len.load(Ordering::Acquire)),
+            Item::Cut { from } => (from, segment.len.load(Ordering::Acquire)),
             Item::Record(_) => return,
         };
         let mut seen = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,22 +143,20 @@ impl Segments {
         range: Range<u64>,
         budget: usize,
     ) -> Result<(Vec<RawBatch>, Option<Place>), JournalError> {
-        let mut out = Vec::new();
-        let mut left = budget;
         let mut place = place.or_else(|| self.seek(range.start));
+        let mut wanted = Wanted { range, left: budget, out: Vec::new() };
         while let Some(p) = &mut place {
-            if let Some(file) = open_unless_deleted(&p.segment.path)? {
-                let done = self.read_segment(p, &file, range.clone(), &mut left, &mut out)?;
-                if done {
-                    break;
-                }
+            if let Some(file) = open_unless_deleted(&p.segment.path)?
+                && self.read_segment(p, &file, &mut wanted)?
+            {
+                break;
             }
             match self.after(p.segment.first) {
                 Some(next) => place = Some(next),
                 None => break,
             }
         }
-        Ok((out, place))
+        Ok((wanted.out, place))
     }
 
     /// Reads on in one segment; tells whether that was enough.
@@ -158,25 +164,24 @@ impl Segments {
         &self,
         place: &mut Place,
         file: &File,
-        range: Range<u64>,
-        left: &mut usize,
-        out: &mut Vec<RawBatch>,
+        wanted: &mut Wanted,
     ) -> Result<bool, JournalError> {
         let segment = &place.segment;
         let end = segment.len.load(Ordering::Acquire);
         let mut scanner = Scanner::new(file, place.offset, end, place.min_first);
-        while *left > 0 {
-            let item = scanner.next(range.start).map_err(JournalError::read(&segment.path))?;
+        while wanted.left > 0 {
+            let item = scanner.next(wanted.range.start).map_err(JournalError::read(&segment.path))?;
             match item {
                 None => return Ok(false),
-                Some(Item::Record(h)) if h.first >= range.end => return Ok(true),
+                Some(Item::Record(h)) if h.first >= wanted.range.end => return Ok(true),
                 Some(Item::Record(h)) => {
                     place.min_first = h.end();
-                    if h.end() > range.start {
+                    if h.end() > wanted.range.start {
                         let payload = scanner.payload().to_vec();
-                        *left = left.saturating_sub(payload.len());
+                        wanted.left = wanted.left.saturating_sub(payload.len());
                         let raw_len = h.raw_len as usize;
-                        out.push(RawBatch { first: h.first, count: h.count, raw_len, payload });
+                        let (first, count) = (h.first, h.count);
+                        wanted.out.push(RawBatch { first, count, raw_len, payload });
                     }
                 }
                 Some(item) => self.count_damage(segment, &item),

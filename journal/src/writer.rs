@@ -21,7 +21,7 @@ const MAX_RAW: usize = MAX_PAYLOAD / 2;
 /// The one who commits. Runs on a thread of its own.
 pub struct Writer<C: Codec> {
     shared: Arc<Shared<C>>,
-    storage: Box<dyn Storage>,
+    pub(crate) storage: Box<dyn Storage>,
     config: JournalConfig,
     pub(crate) disk_full_retry: Duration,
     raw: Vec<u8>,
@@ -67,9 +67,6 @@ impl<C: Codec> Writer<C> {
             next_retain: Instant::now(),
         }
     }
-
-    #[doc(hidden)]
-    pub(crate) fn set_storage(&mut self, s: Box<dyn Storage>) { self.storage = s; }
 
     /// Leaves out the positions below `position`, if the next one is below it. To be called with
     /// the highest position any consumer has stored: after a power cut without

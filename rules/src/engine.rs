@@ -4,7 +4,6 @@ use ahash::AHashMap;
 use ioc_model::{Body, Entry, Name, Quality, Record, Timestamp, Transition};
 
 use crate::device::Device;
-use crate::rule::Kind;
 use crate::ruleset::RuleSet;
 use crate::slots::{Run, Slots};
 use crate::timers::Timers;
@@ -242,13 +241,5 @@ impl Engine {
         *newest = t.max(*newest);
         d.last_key = key;
         usable && !twice
-    }
-
-    /// Whether a rule is about devices, and so waits for the lag of its device.
-    pub(crate) fn lag_of(&self, kind: &Kind, entity: u32) -> i64 {
-        match kind.per() {
-            crate::rule::Per::Device => self.devices.get(entity as usize).map_or(0, |d| d.lag),
-            crate::rule::Per::Area => 0,
-        }
     }
 }

@@ -1,17 +1,14 @@
 //! Records and timers against the slots they concern.
 
-use ioc_model::{Body, Detection, Record, Status, Transition, TransitionKind};
+use ioc_model::{Body, Detection, Name, Record, Status, Transition, TransitionKind};
 use smallvec::SmallVec;
 
 use crate::device::{Binding, DETECTION, PRESENCE, Role};
 use crate::emit::{Cause, Outcome};
-use crate::engine::Engine;
-use crate::ladder::Change;
-use crate::rule::{Kind, WindowRule, fnv1a};
-use crate::slots::{DEAD, Run, Slots, WindowSlot};
-use crate::timers::NEVER;
-
-type Changes = SmallVec<[Change; 2]>;
+use crate::engine::{Engine, UNSET};
+use crate::ring::{Changes, run_window, window_deadline};
+use crate::rule::{DetectionRule, Kind, Per, fnv1a};
+use crate::slots::{Run, Slots};
 
 /// A record on its way through the rules.
 #[derive(Clone, Copy)]
@@ -43,7 +40,7 @@ impl Engine {
         self.devices[at.device as usize].streams[at.stream].range(key)
     }
 
-    fn observation(&mut self, at: At, values: &[(ioc_model::Name, f64)], out: &mut Vec<Transition>) {
+    fn observation(&mut self, at: At, values: &[(Name, f64)], out: &mut Vec<Transition>) {
         // Further conditions first: the values of one message belong to one moment.
         let mut touched: SmallVec<[Binding; 2]> = SmallVec::new();
         if self.devices[at.device as usize].streams[at.stream].has_and {
@@ -123,7 +120,7 @@ impl Engine {
                 }
                 let limits = &limits[s.head.limits as usize];
                 let fixed = r.grace_ms + self.config.allowed_lateness_ms;
-                if r.per == crate::rule::Per::Device {
+                if r.per == Per::Device {
                     run_window(r, *shape, limits, s, at.t.saturating_sub(fixed), &mut changes);
                 }
                 if !s.window.add(*shape, at.t, r.aggregate.summand(value)) {
@@ -155,7 +152,7 @@ impl Engine {
         let s = &mut slots[b.slot as usize];
         let silence = if s.last > i64::MIN { (at.t - s.last).max(0) } else { 0 };
         s.last = s.last.max(at.t);
-        if self.now != crate::engine::UNSET {
+        if self.now != UNSET {
             let deadline = s.deadline(self.listening_since);
             self.timers.arm(&mut s.head.armed, deadline, (b.rule, b.slot));
         }
@@ -229,131 +226,6 @@ impl Engine {
         }
         self.any_presence(at, out);
     }
-
-    /// A timer: fires what is due, arms again for what is left.
-    pub(crate) fn ring(
-        &mut self,
-        rang: i64,
-        (rule_id, slot): (u32, u32),
-        position: u64,
-        out: &mut Vec<Transition>,
-    ) {
-        let rule = &self.set.rules[rule_id as usize];
-        let Some(head) = self.runs[rule_id as usize].slots.head_mut(slot as usize) else { return };
-        if head.armed != rang || head.entity == DEAD {
-            return;
-        }
-        head.armed = NEVER;
-        let entity = head.entity;
-        let lag = self.lag_of(&rule.kind, entity);
-        let clock = Clock { now: self.now, lag, listening_since: self.listening_since };
-        let device = (rule.kind.per() == crate::rule::Per::Device).then_some(entity);
-        let cause = Cause { position, device };
-        let mut changes = Changes::new();
-        let Run { slots, limits, shape, .. } = &mut self.runs[rule_id as usize];
-        let mut arm = |head: &mut crate::slots::Head, deadline: i64| {
-            // What is due but held back for a device that lags rings when its lag has passed.
-            let at = if deadline > clock.now { deadline } else { deadline.saturating_add(lag) };
-            self.timers.arm(&mut head.armed, at, (rule_id, slot));
-        };
-        let mut outcome = None;
-        match (&rule.kind, slots) {
-            (Kind::Threshold(r), Slots::Threshold(slots)) => {
-                let s = &mut slots[slot as usize];
-                s.levels.advance(&r.ladder, clock.until(), &mut |c| changes.push(c));
-                if let Some(deadline) = s.levels.next_deadline(&r.ladder) {
-                    arm(&mut s.head, deadline);
-                }
-            }
-            (Kind::Window(r), Slots::Window(slots)) => {
-                let s = &mut slots[slot as usize];
-                let limits = &limits[s.head.limits as usize];
-                let fixed = r.grace_ms + self.config.allowed_lateness_ms;
-                let until = clock.until().saturating_sub(fixed);
-                run_window(r, *shape, limits, s, until, &mut changes);
-                if let Some(deadline) = window_deadline(r, *shape, s) {
-                    arm(&mut s.head, deadline.saturating_add(fixed));
-                }
-            }
-            (Kind::Absence(_), Slots::Absence(slots)) => {
-                let s = &mut slots[slot as usize];
-                if !s.episode.active {
-                    let deadline = s.deadline(clock.listening_since);
-                    if deadline <= clock.until() {
-                        let time = s.episode.raise(deadline);
-                        let heard = if s.last > i64::MIN { s.last } else { deadline - s.limit_ms };
-                        outcome = Some(Outcome::silence(time, s.episode.start, time - heard, s.limit_ms));
-                    } else {
-                        arm(&mut s.head, deadline);
-                    }
-                }
-            }
-            (Kind::Detection(r), Slots::Detection(slots)) => {
-                let s = &mut slots[slot as usize];
-                if s.episode.active {
-                    let deadline = s.last.saturating_add(r.quiet_ms);
-                    if deadline <= clock.until() {
-                        let time = s.episode.clear(deadline);
-                        let clear = Outcome::of(TransitionKind::Clear);
-                        let start = s.episode.start;
-                        let duration_ms = r.quiet_ms;
-                        outcome = Some(Outcome { time, start, duration_ms, ..clear });
-                    } else {
-                        arm(&mut s.head, deadline);
-                    }
-                }
-            }
-            _ => {}
-        }
-        if let Some(outcome) = outcome {
-            self.emit(rule_id, entity, cause, &outcome, out);
-        }
-        if !changes.is_empty() {
-            let b = Binding { key: 0, role: Role::Value, rule: rule_id, slot };
-            self.emit_changes(b, cause, &changes, out);
-        }
-    }
-}
-
-/// What time it is for a timer.
-struct Clock {
-    now: i64,
-    /// How far the device is behind: what it said may still be on its way.
-    lag: i64,
-    listening_since: i64,
-}
-
-impl Clock {
-    fn until(&self) -> i64 {
-        self.now.saturating_sub(self.lag)
-    }
-}
-
-/// Closes every pane that ends until then and judges the windows.
-fn run_window(
-    rule: &WindowRule,
-    shape: crate::window::Shape,
-    limits: &[(f64, f64)],
-    s: &mut WindowSlot,
-    until: i64,
-    changes: &mut Changes,
-) {
-    while s.window.next_end(shape).is_some_and(|end| end <= until) {
-        let (end, held, filled) = s.window.close_next(shape);
-        if held.count >= rule.min_count
-            && filled >= rule.min_filled
-            && let Some(value) = held.value(rule.aggregate)
-        {
-            let seen = (end, value, true);
-            s.levels.observe(&rule.ladder, limits, seen, &mut |c| changes.push(c));
-        }
-    }
-    s.levels.advance(&rule.ladder, until, &mut |c| changes.push(c));
-}
-
-fn window_deadline(rule: &WindowRule, shape: crate::window::Shape, s: &WindowSlot) -> Option<i64> {
-    let ladder = s.levels.next_deadline(&rule.ladder);
-    s.window.next_end(shape).into_iter().chain(ladder).min()
 }
 
 /// The same event told twice has the same key: by its id, else by what it says.
@@ -372,7 +244,7 @@ fn event_key(at: At, d: &Detection) -> u64 {
     fnv1a(text.as_bytes())
 }
 
-impl crate::rule::DetectionRule {
+impl DetectionRule {
     fn fits(&self, d: &Detection) -> bool {
         self.kinds.contains(&d.kind)
             && (self.objects.is_empty()

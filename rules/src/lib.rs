@@ -31,6 +31,7 @@ mod ladder;
 mod limit;
 mod load;
 mod registry;
+mod ring;
 mod rule;
 mod ruleset;
 mod selftest;

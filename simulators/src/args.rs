@@ -15,12 +15,16 @@ use crate::target::Target;
 /// Everything speaks MQTT 3.1.1 and publishes in the native format
 /// (`ioc/v1/{area}/{service}/{device}/{obs|event|status}`).
 #[derive(Debug, Parser)]
-#[command(name = "ioc-sim", version, after_help = "\
+#[command(
+    name = "ioc-sim",
+    version,
+    after_help = "\
 Examples:
   ioc-sim city                                   a living city at mqtt://127.0.0.1:1883
   ioc-sim city --seed 7 --storm-after 20         the same storm as always, after 20 s
   ioc-sim replay flood --speed 3600              the flood of October 2025, an hour per second
-  ioc-sim load --rate 50000 --devices 1000       how much does the centre take?")]
+  ioc-sim load --rate 50000 --devices 1000       how much does the centre take?"
+)]
 pub struct Cli {
     /// What to simulate.
     #[command(subcommand)]

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,130 +12,18 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::pacer::Pacer;
-use crate::target::Target;
 use crate::wire::{self, Inbound};
+
+mod connect;
+mod feed;
+
+pub use feed::{Counters, Feed, LinkError, LinkOptions, Message, Step, Tag};
 
 /// Bytes that are encoded before they are written.
 const STAGE_BYTES: usize = 64 * 1024;
 const KEEP_ALIVE_S: u16 = 30;
-/// How long the last acknowledgements may take after the end of the feed.
+/// How long the server may be silent after the end of the feed while acknowledgements are missing.
 const DRAIN: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Names one message in the reports of its feed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tag {
-    /// Number of the device inside the feed.
-    pub device: u32,
-    /// Its message number.
-    pub seq: u64,
-    /// Its phenomenon time, ms since the epoch.
-    pub time_ms: i64,
-}
-
-/// A message to publish; the feed overwrites all of it.
-#[derive(Debug)]
-pub struct Message {
-    /// Topic.
-    pub topic: String,
-    /// Payload.
-    pub payload: Vec<u8>,
-    /// For the report.
-    pub tag: Tag,
-    /// When it was meant to be sent; latency counts from here.
-    pub due: Instant,
-}
-
-/// What a feed has for now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The message was filled in.
-    Publish,
-    /// Nothing before this moment.
-    Wait(Instant),
-    /// Nothing any more.
-    Done,
-}
-
-/// Where messages come from.
-pub trait Feed {
-    /// The next message that is due, if one is.
-    fn next(&mut self, now: Instant, message: &mut Message) -> Step;
-
-    /// A message was acknowledged (`accepted`) or refused by the server. Not called for QoS 0.
-    fn done(&mut self, tag: Tag, accepted: bool, latency: Duration);
-}
-
-/// How a connection behaves.
-#[derive(Clone, Debug)]
-pub struct LinkOptions {
-    /// Server.
-    pub target: Target,
-    /// Client identifier.
-    pub client_id: String,
-    /// [`wire::V311`] or [`wire::V5`].
-    pub level: u8,
-    /// 0, 1 or 2.
-    pub qos: u8,
-    /// Unacknowledged messages at most; when full, the feed waits.
-    pub window: usize,
-    /// Give up when there was no connection for so long; `None`: never.
-    pub give_up: Option<Duration>,
-}
-
-/// Counters that others may read while the link runs.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Messages written for the first time.
-    pub sent: AtomicU64,
-    /// Acknowledged and not refused.
-    pub acked: AtomicU64,
-    /// Acknowledged with an error code (MQTT 5).
-    pub refused: AtomicU64,
-    /// Written again after a broken connection.
-    pub resent: AtomicU64,
-    /// Connections after the first one.
-    pub reconnects: AtomicU64,
-    /// Bytes written.
-    pub bytes: AtomicU64,
-}
-
-impl Counters {
-    /// Reads one of them.
-    pub fn get(counter: &AtomicU64) -> u64 {
-        counter.load(Ordering::Relaxed)
-    }
-}
-
-/// Why a link ended before its feed did.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// No connection for the time allowed.
-    #[error("no connection to {target} for {seconds} s: {source}")]
-    GaveUp {
-        /// Server.
-        target: String,
-        /// How long.
-        seconds: u64,
-        /// Last trouble.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The server said no.
-    #[error("{target} refused the connection with code {code}")]
-    Refused {
-        /// Server.
-        target: String,
-        /// CONNACK code.
-        code: u8,
-    },
-    /// Sent, but the last answers did not come.
-    #[error("{missing} messages were sent but not acknowledged within {} s", DRAIN.as_secs())]
-    Unacknowledged {
-        /// How many.
-        missing: usize,
-    },
-}
 
 struct Flight {
     pid: u16,
@@ -242,78 +130,6 @@ impl<'a, F: Feed> Link<'a, F> {
         }
     }
 
-    /// A connection whose CONNACK said yes; `None` when stopped while waiting.
-    async fn connect(&mut self) -> Result<Option<TcpStream>, LinkError> {
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(50);
-        let stop = self.stop.clone();
-        loop {
-            if stop.is_cancelled() && self.flights.is_empty() {
-                return Ok(None);
-            }
-            let source = match tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await {
-                Ok(Ok(stream)) => return Ok(Some(stream)),
-                Ok(Err(OpenError::Refused(code))) => {
-                    let target = self.options.target.to_string();
-                    return Err(LinkError::Refused { target, code });
-                }
-                Ok(Err(OpenError::Io(e))) => e,
-                Err(_) => ErrorKind::TimedOut.into(),
-            };
-            let limit = if stop.is_cancelled() { Some(DRAIN) } else { self.options.give_up };
-            if let Some(limit) = limit
-                && start.elapsed() + pause > limit
-            {
-                let target = self.options.target.to_string();
-                return Err(LinkError::GaveUp { target, seconds: limit.as_secs(), source });
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled(), if self.flights.is_empty() => {}
-            }
-            pause = (pause * 2).min(Duration::from_secs(2));
-        }
-    }
-
-    async fn open(&mut self) -> Result<TcpStream, OpenError> {
-        let target = &self.options.target;
-        let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-        stream.set_nodelay(true)?;
-        let login = target.login.as_ref().map(|(u, p)| (u.as_str(), p.as_str()));
-        let mut hello = BytesMut::new();
-        wire::connect(
-            &mut hello,
-            &wire::Connect {
-                level: self.options.level,
-                client_id: &self.options.client_id,
-                login,
-                keep_alive_s: KEEP_ALIVE_S,
-            },
-        );
-        while !hello.is_empty() {
-            stream.writable().await?;
-            if let Some(n) = try_io(stream.try_write(&hello))? {
-                hello.advance(n);
-            }
-        }
-        self.input.clear();
-        loop {
-            stream.readable().await?;
-            if try_io(stream.try_read_buf(&mut self.input))? == Some(0) {
-                return Err(OpenError::Io(ErrorKind::UnexpectedEof.into()));
-            }
-            match wire::read(&mut self.input, self.options.level).map_err(bad_bytes)? {
-                Some(Inbound::ConnAck { code: 0, receive_maximum }) => {
-                    self.window = self.window.min(usize::from(receive_maximum));
-                    return Ok(stream);
-                }
-                Some(Inbound::ConnAck { code, .. }) => return Err(OpenError::Refused(code)),
-                Some(_) => return Err(OpenError::Io(ErrorKind::InvalidData.into())),
-                None => {}
-            }
-        }
-    }
-
     /// Everything in flight goes out again, oldest first, before anything new.
     fn restage(&mut self) {
         self.launch();
@@ -331,7 +147,10 @@ impl<'a, F: Feed> Link<'a, F> {
     }
 
     fn finished(&self) -> bool {
-        self.feed_done && self.flights.is_empty() && self.staged.is_empty() && self.writing.is_empty()
+        self.feed_done
+            && self.flights.is_empty()
+            && self.staged.is_empty()
+            && self.writing.is_empty()
     }
 
     async fn session(&mut self, stream: &TcpStream) -> End {
@@ -350,7 +169,9 @@ impl<'a, F: Feed> Link<'a, F> {
             if self.finished() {
                 return self.goodbye(stream).await;
             }
-            if self.feed_done && *drain_from.get_or_insert_with(Instant::now) + DRAIN < Instant::now() {
+            if self.feed_done
+                && heard.max(*drain_from.get_or_insert_with(Instant::now)) + DRAIN < Instant::now()
+            {
                 return End::DrainTimeout;
             }
             match wait {
@@ -513,17 +334,6 @@ impl<'a, F: Feed> Link<'a, F> {
             }
         }
         End::Finished
-    }
-}
-
-enum OpenError {
-    Io(std::io::Error),
-    Refused(u8),
-}
-
-impl From<std::io::Error> for OpenError {
-    fn from(e: std::io::Error) -> Self {
-        Self::Io(e)
     }
 }
 

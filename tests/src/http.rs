@@ -112,7 +112,7 @@ impl Api {
         to: i64,
     ) -> Result<Vec<(i64, f64)>> {
         let path = format!(
-            "/api/v1/history?device={device}&property={property}&from={from}&to={to}&limit=100000"
+            "/api/v1/history?device={device}&property={property}&from={from}&to={to}&limit=50000"
         );
         let answer = self.get(&path).await?;
         let points = answer["points"].as_array().context("no points")?;

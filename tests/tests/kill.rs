@@ -111,7 +111,7 @@ async fn check(api: &Api, all: &[Message], from: i64) -> Result<()> {
     }
     let mut alerts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for alert in api.alerts().await? {
-        if alert["rule"] == "street-flood" {
+        if alert["rule"] == "flood.street" {
             let device = alert["device"].as_str().context("device")?;
             alerts.entry(device.into()).or_default().push(alert["raised_at"].as_i64().context("at")?);
         }

@@ -24,7 +24,7 @@ pub(crate) async fn sign_in(mut call: Admitted) -> Result<Response, ApiError> {
     let body: SignInBody = call.body().await?;
     let from = call.request.peer.remote.ip();
     let session = call.context.parts.auth.sign_in(body.user, body.password, from).await;
-    let session = session.map_err(|e| refused(&call.context, e))?;
+    let session = session.map_err(|e| refused(&call, e))?;
     tracing::info!(user = session.who.user, %from, "signed in");
     let mut answer = reply::json(&call.request.headers, &session.who)?;
     set_cookie(&mut answer, &cookie(&call.context, &session))?;
@@ -37,7 +37,7 @@ pub(crate) async fn sign_in_by_link(call: Admitted) -> Result<Response, ApiError
     let from = call.request.peer.remote.ip();
     let auth = Arc::clone(&call.context.parts.auth);
     let session = blocking("sign in", move || auth.sign_in_by_link(&token, from)).await?;
-    let session = match session.map_err(|e| refused(&call.context, e)) {
+    let session = match session.map_err(|e| refused(&call, e)) {
         Ok(session) => session,
         // The page says that the link is used up, and offers the password.
         Err(e) if e.status == StatusCode::UNAUTHORIZED => return Ok(redirect("/?signin=expired")),
@@ -65,8 +65,10 @@ pub(crate) async fn sign_out(call: Admitted) -> Result<Response, ApiError> {
     Ok(answer)
 }
 
-fn refused(context: &Context, error: SignInError) -> ApiError {
-    context.stats.sign_ins_refused.fetch_add(1, Relaxed);
+fn refused(call: &Admitted, error: SignInError) -> ApiError {
+    call.context.stats.sign_ins_refused.fetch_add(1, Relaxed);
+    // Not the name: people type passwords into the wrong field.
+    tracing::warn!(from = %call.request.peer.remote.ip(), %error, "sign-in refused");
     match &error {
         SignInError::Wrong => {
             ApiError::new(StatusCode::UNAUTHORIZED, "wrong_credentials", error.to_string())

@@ -96,17 +96,19 @@ impl Store {
 
     pub fn set_role(&mut self, user: &str, role: Role) -> Result<(), AuthError> {
         let tx = self.db.transaction()?;
+        let did = administers(&tx, user)?;
         let n = tx.execute("UPDATE users SET role = ?2 WHERE name = ?1", [user, role.as_str()])?;
-        keep_an_administrator(&tx, user)?;
+        keep_an_administrator(&tx, user, did)?;
         tx.commit()?;
         found(n, user)
     }
 
     pub fn set_disabled(&mut self, user: &str, disabled: bool) -> Result<(), AuthError> {
         let tx = self.db.transaction()?;
+        let did = administers(&tx, user)?;
         let sql = "UPDATE users SET disabled = ?2 WHERE name = ?1";
         let n = tx.execute(sql, params![user, disabled])?;
-        keep_an_administrator(&tx, user)?;
+        keep_an_administrator(&tx, user, did)?;
         if disabled {
             tx.execute("DELETE FROM sessions WHERE user = ?1", [user])?;
             tx.execute("DELETE FROM links WHERE user = ?1", [user])?;
@@ -243,12 +245,18 @@ fn found(n: usize, user: &str) -> Result<(), AuthError> {
     if n == 0 { Err(AuthError::NotFound(user.into())) } else { Ok(()) }
 }
 
-/// Refuses (and so rolls back) a change of `user` that leaves users but no administrator.
-fn keep_an_administrator(tx: &Connection, user: &str) -> Result<(), AuthError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE name = ?1)
-               AND NOT EXISTS (SELECT 1 FROM users WHERE role = 'administrator' AND disabled = 0)";
-    let none: bool = tx.query_row(sql, [user], |r| r.get(0))?;
-    if none { Err(AuthError::LastAdministrator(user.into())) } else { Ok(()) }
+/// Is this an administrator who may sign in?
+fn administers(tx: &Connection, user: &str) -> Result<bool, AuthError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users
+               WHERE name = ?1 AND role = 'administrator' AND disabled = 0)";
+    Ok(tx.query_row(sql, [user], |r| r.get(0))?)
+}
+
+/// Refuses (and so rolls back) a change that took the last administrator away.
+fn keep_an_administrator(tx: &Connection, user: &str, did: bool) -> Result<(), AuthError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'administrator' AND disabled = 0)";
+    let some: bool = tx.query_row(sql, [], |r| r.get(0))?;
+    if did && !some { Err(AuthError::LastAdministrator(user.into())) } else { Ok(()) }
 }
 
 fn identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<Identity> {

@@ -6,7 +6,8 @@ use ioc_model::{Name, Quality, Text, Timestamp};
 use serde::Serialize;
 
 use super::Live;
-use super::state::{Device, Hot, State};
+use super::device::{Device, Hot};
+use super::state::State;
 
 /// A device as `GET /api/v1/devices` shows it.
 #[derive(Serialize)]

@@ -4,6 +4,7 @@
 //! queued per client, so a slow client costs nothing and resume is the same question again.
 
 mod alerts;
+mod device;
 pub(crate) mod frame;
 mod list;
 mod snapshot;
@@ -136,7 +137,8 @@ impl Live {
 
     /// Everything but alerts, with the position of the next entry, for a quick restart.
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot::write(&self.lock())
+        let body = snapshot::write(&self.lock());
+        snapshot::seal(body)
     }
 
     /// Applies the next entry of the journal.
@@ -166,12 +168,13 @@ impl Live {
     /// every socket at once, and into counts, tiles and device colours.
     pub fn alerts_changed(&self, rows: &[AlertRow]) {
         let Some(change) = rows.iter().map(|r| r.change).max() else { return };
-        self.take_alerts(rows);
+        // The sockets first: they must not wait for the lock.
         if self.alerts.receiver_count() > 0 {
             let text = alerts_text(change, rows);
             // No receiver is no error: a socket that subscribes now reads the register first.
             let _ = self.alerts.send(Arc::new(AlertBatch { change, text }));
         }
+        self.take_alerts(rows);
     }
 
     /// The alerts that are open after a restore; sent to nobody.

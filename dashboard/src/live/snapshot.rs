@@ -4,7 +4,8 @@
 use ioc_model::{Name, Quality, Text};
 use sha2::{Digest, Sha256};
 
-use super::state::{Device, Latest, OFFLINE, State};
+use super::device::{Device, Latest, OFFLINE};
+use super::state::State;
 
 const MAGIC: &[u8; 8] = b"IOCLIVE1";
 const SUM_BYTES: usize = 8;
@@ -20,6 +21,7 @@ pub enum RestoreError {
     Damaged,
 }
 
+/// The body; [`seal`] closes it, outside of the lock.
 pub(crate) fn write(state: &State) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + state.devices.len() * 128);
     out.extend_from_slice(MAGIC);
@@ -48,9 +50,14 @@ pub(crate) fn write(state: &State) -> Vec<u8> {
             put_i64(&mut out, latest.received);
         }
     }
-    let sum = Sha256::digest(&out);
-    out.extend_from_slice(&sum[..SUM_BYTES]);
     out
+}
+
+/// Adds the checksum.
+pub(crate) fn seal(mut body: Vec<u8>) -> Vec<u8> {
+    let sum = Sha256::digest(&body);
+    body.extend_from_slice(&sum[..SUM_BYTES]);
+    body
 }
 
 /// Fills a fresh state; devices that the configuration does not know are added as discovered.

@@ -45,11 +45,11 @@ fn silence_is_stale_after_three_cadences_and_a_word_ends_it() {
     live.apply(&reading("air-000", NOON, &[("pm25", 1.0)]));
     let heard = NOON + 100;
     live.sweep(Timestamp(heard + 180_000));
-    assert_eq!(status(&live, 0), state::LIVE);
+    assert_eq!(status(&live, 0), device::LIVE);
     live.sweep(Timestamp(heard + 180_001));
-    assert_eq!(status(&live, 0), state::STALE);
+    assert_eq!(status(&live, 0), device::STALE);
     live.apply(&reading("air-000", NOON + 200_000, &[("pm25", 1.0)]));
-    assert_eq!(status(&live, 0), state::LIVE);
+    assert_eq!(status(&live, 0), device::LIVE);
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn in_event_time_silence_is_counted_in_event_time() {
     live.apply(&reading("air-000", NOON - 86_400_000, &[("pm25", 1.0)]));
     live.set_now(Timestamp(NOON - 86_400_000 + 1_000));
     live.sweep(Timestamp(NOON));
-    assert_eq!(status(&live, 0), state::LIVE, "a replay of yesterday is not stale");
+    assert_eq!(status(&live, 0), device::LIVE, "a replay of yesterday is not stale");
     live.set_now(Timestamp(NOON - 86_400_000 + 180_001));
     live.sweep(Timestamp(NOON));
-    assert_eq!(status(&live, 0), state::STALE);
+    assert_eq!(status(&live, 0), device::STALE);
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn detections_and_status_count_as_words() {
     live.apply(&record("air-000", NOON, Body::Status(off)));
     live.sweep(Timestamp(NOON));
     let all = rows(&live, NOON);
-    assert_eq!((all[1].value, all[1].status), (12.0, state::LIVE));
-    assert_eq!(all[0].status, state::OFFLINE);
+    assert_eq!((all[1].value, all[1].status), (12.0, device::LIVE));
+    assert_eq!(all[0].status, device::OFFLINE);
     let device = live.device("cam-1").expect("known").json(serde_json::Value::Null);
     assert_eq!(device["properties"], serde_json::json!(["event.crowd"]));
     assert_eq!(device["kind"], "camera");
@@ -200,7 +200,7 @@ fn an_alert_about_a_device_that_speaks_later_colours_it() {
     live.alerts_changed(&[alert(1, "later", Severity::Major)]);
     live.apply(&reading("later", NOON, &[("pm25", 1.0)]));
     live.sweep(Timestamp(NOON));
-    assert_eq!(status(&live, 0), state::LIVE | (3 << 3));
+    assert_eq!(status(&live, 0), device::LIVE | (3 << 3));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use ioc_model::{City, Name, Quality, Severity};
 use serde::Serialize;
 
-use super::state::{LIVE, State};
+use super::device::LIVE;
+use super::state::State;
 
 /// One service as the page shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

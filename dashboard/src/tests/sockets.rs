@@ -300,3 +300,14 @@ async fn a_paused_reader_gets_one_frame_with_the_newest_values() {
     assert!(frames <= 2, "500 changes came as {frames} frames");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_socket_ends_with_its_session() {
+    let server = Server::with(1, |c| c.session_check_s = 1).await;
+    let session = server.session(Role::Viewer).await;
+    let (mut socket, _) = subscribed(&server, &session, all()).await;
+    socket.frame(SNAPSHOT).await;
+    server.auth.disable("viewer").expect("disables");
+    assert_eq!(socket.closed().await, 1008);
+    server.stop().await;
+}

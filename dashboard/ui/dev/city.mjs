@@ -31,7 +31,7 @@ const PROPERTIES = [
   P('noise_laeq', 'Mức ồn LAeq', 'Noise LAeq', 'dBA', 1, 20, 140, [40, 70]),
   P('flood_depth', 'Độ sâu ngập', 'Flood depth', 'm', 2, 0, 5, [0, 0.1]),
   P('rain_intensity', 'Cường độ mưa', 'Rain intensity', 'mm/h', 1, 0, 400, [0, 25]),
-  P('water_level', 'Mực nước', 'Water level', 'm', 2, -2, 20, [0, 2]),
+  P('water_level', 'Mực nước', 'Water level', 'm', 2, -2, 20),
   P('speed', 'Tốc độ', 'Speed', 'km/h', 0, 0, 200, [20, 60]),
   P('traffic_flow', 'Lưu lượng xe', 'Traffic flow', 'xe/h', 0, 0, 20000, [0, 3600]),
   P('people_count', 'Số người', 'People', '', 0, 0, 100000, [0, 80]),

@@ -11,10 +11,10 @@
 //! `IOC_UI_DIST=dir` a prebuilt page is taken instead, and with `IOC_UI=skip` a placeholder page
 //! that says so. At run time nothing can fail: the files are part of the program.
 //!
-//! The page needs this much of a content security policy, and no more: `default-src 'self';
-//! connect-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src
-//! 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';
-//! trusted-types svelte-trusted-html default`.
+//! The page works under this content security policy: `default-src 'none'; script-src 'self';
+//! style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';
+//! object-src 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types
+//! svelte-trusted-html default`.
 
 mod embed;
 

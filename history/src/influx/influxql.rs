@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ioc_model::{Aggregate, LastValue, Name, Point, Quality, RangeQuery, SeriesKey, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::Error;
 
@@ -103,7 +103,8 @@ pub(crate) struct Rows {
     tags: BTreeMap<String, String>,
     columns: Vec<String>,
     #[serde(default)]
-    values: Vec<Vec<Value>>,
+    /// Kept as text: `serde_json` reads numbers one unit of the last place off now and then.
+    values: Vec<Vec<Box<RawValue>>>,
 }
 
 /// One row: its point, and how many points were made into it.
@@ -126,13 +127,17 @@ impl Rows {
         let (time, value) = (column("time"), column("value"));
         let (quality, n) = (column("quality"), column("n"));
         self.values.iter().filter_map(move |row| {
-            let number = |i: Option<usize>| row.get(i?);
-            let ns = number(time)?.as_i64()?;
-            let value = number(value)?.as_f64()?;
-            let quality = number(quality).and_then(Value::as_u64).unwrap_or(0);
-            let quality = Quality::from_u8(u8::try_from(quality).unwrap_or(u8::MAX));
-            let point = Point { time: Timestamp(ns.div_euclid(1_000_000)), value, quality };
-            Some(Cell { point, n: number(n).and_then(Value::as_f64).unwrap_or(1.0) })
+            let text = |i: Option<usize>| row.get(i?).map(|v| v.get());
+            let ns: i64 = text(time)?.parse().ok()?;
+            let value: f64 = text(value)?.parse().ok()?;
+            let quality = text(quality).and_then(|t| t.parse().ok()).unwrap_or(0);
+            let point = Point {
+                time: Timestamp(ns.div_euclid(1_000_000)),
+                value,
+                quality: Quality::from_u8(quality),
+            };
+            let n = text(n).and_then(|t| t.parse().ok()).unwrap_or(1.0);
+            Some(Cell { point, n })
         })
     }
 }

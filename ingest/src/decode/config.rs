@@ -39,7 +39,9 @@ impl DecodersConfig {
             let place = e.location();
             let line = place.map_or(0, |p| p.line() as usize);
             let column = place.map_or(0, |p| p.column() as usize);
-            ConfigError::new(file, line, column, e.without_snippet().to_string())
+            let text = e.without_snippet().to_string();
+            let message = text.split(" at line ").next().unwrap_or(&text);
+            ConfigError::new(file, line, column, message)
         })
     }
 }

@@ -187,9 +187,14 @@ impl<'a> Entity<'a> {
         let location = self.stated("location")?.value;
         let mut at = location.get("coordinates")?;
         // Lines and polygons: the middle vertex of the first part.
-        while let Some(items) = at.items().filter(|i| i.first().is_some_and(|f| f.items().is_some()))
+        while let Some(items) =
+            at.items().filter(|i| i.first().is_some_and(|f| f.items().is_some()))
         {
-            at = items.get(if items[0].items()?[0].items().is_some() { 0 } else { items.len() / 2 })?;
+            at = items.get(if items[0].items()?[0].items().is_some() {
+                0
+            } else {
+                items.len() / 2
+            })?;
         }
         match at.items()? {
             [lon, lat, ..] => Some((lon.number()?, lat.number()?)),
@@ -198,10 +203,7 @@ impl<'a> Entity<'a> {
     }
 
     /// Start (if stated) and end of the phenomenon time.
-    fn times(
-        &self,
-        zone: Option<&TimeZone>,
-    ) -> Result<(Option<Timestamp>, Timestamp), Refusal> {
+    fn times(&self, zone: Option<&TimeZone>) -> Result<(Option<Timestamp>, Timestamp), Refusal> {
         let mut first_error = None;
         let mut end = None;
         let mut interval_start = None;

@@ -65,8 +65,18 @@ impl Frigate {
             ["available"] => self.status(catalogue, &self.config.prefix, message, out),
             [camera, "status", "detect"] => self.status(catalogue, camera, message, out),
             // Known topics that hold no measurement, or pictures and names that are not kept.
-            ["stats" | "camera_activity" | "tracked_object_update" | "triggers"
-                | "model_state" | "birdseye" | "notifications" | "onConnect" | "restart", ..]
+            [
+                "stats"
+                | "camera_activity"
+                | "tracked_object_update"
+                | "triggers"
+                | "model_state"
+                | "birdseye"
+                | "notifications"
+                | "onConnect"
+                | "restart",
+                ..,
+            ]
             | [_, "status", _]
             | [_, "motion" | "review_status" | "classification" | "audio", ..]
             | [_, _, "state" | "set" | "snapshot" | "active" | "suspend" | "suspended"] => Ok(()),
@@ -87,8 +97,7 @@ impl Frigate {
         let device = sanitise(named).ok_or_else(|| {
             Refusal::new(QuarantineReason::BadId, "the camera name cannot be a device id").of(named)
         })?;
-        let hints =
-            Hints { default_service: Some(&self.config.service), ..Hints::default() };
+        let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
         let origin = catalogue.resolve(device, &hints).map_err(|r| r.of(named))?;
         Ok(Record {
             device: origin.device,
@@ -249,7 +258,11 @@ pub(super) fn check_devices<'a>(
 ) {
     for (name, id) in devices {
         if !is_id(id) {
-            wrong(format!("{format}: device id `{}` of `{}` cannot be used", short(id), short(name)));
+            wrong(format!(
+                "{format}: device id `{}` of `{}` cannot be used",
+                short(id),
+                short(name)
+            ));
         }
     }
 }

@@ -102,8 +102,7 @@ impl Check<'_> {
             return None;
         };
         let Some(conversion) = Conversion::between(&config.unit.value, &property.unit) else {
-            let message =
-                format!("unit `{}` cannot become `{}`", config.unit.value, property.unit);
+            let message = format!("unit `{}` cannot become `{}`", config.unit.value, property.unit);
             self.wrong(&config.unit, message);
             return None;
         };
@@ -111,8 +110,13 @@ impl Check<'_> {
         Some(Value { property, pointer, conversion, required: config.required })
     }
 
-    fn origin(&mut self, config: &Mapping, pattern: &Pattern) {
-        if !pattern.captures(Capture::Device) && config.device.is_none() {
+    fn origin(&mut self, config: &Mapping) -> Pattern {
+        let pattern = Pattern::parse(&config.topic.value).unwrap_or_else(|message| {
+            self.wrong(&config.topic, message);
+            Pattern::default()
+        });
+        let names_device = config.topic.value.contains("{device}") || config.device.is_some();
+        if !names_device {
             self.wrong(&config.topic, "neither the topic has `{device}` nor is `device` set");
         }
         if let Some(service) = &config.service
@@ -125,6 +129,7 @@ impl Check<'_> {
         {
             self.wrong(area, format!("area `{}` is not in the city", area.value));
         }
+        pattern
     }
 }
 
@@ -135,11 +140,7 @@ impl MappingDecoder {
         catalogue: &Catalogue,
     ) -> Result<Self, Vec<ConfigError>> {
         let mut check = Check { file, catalogue, errors: Vec::new() };
-        let pattern = Pattern::parse(&config.topic.value);
-        match &pattern {
-            Ok(pattern) => check.origin(config, pattern),
-            Err(message) => check.wrong(&config.topic, message),
-        }
+        let pattern = check.origin(config);
         let values: Vec<_> = config.values.iter().filter_map(|v| check.value(v)).collect();
         if config.values.is_empty() {
             check.wrong(&config.topic, "a mapping needs at least one value");
@@ -152,7 +153,7 @@ impl MappingDecoder {
             seq: config.seq.as_ref().map(|p| check.pointer(p)),
             values,
             quality: config.quality.as_ref().map(|q| (check.pointer(&q.pointer), q.clone())),
-            pattern: pattern.unwrap_or_else(|_| Pattern::default()),
+            pattern,
         };
         if check.errors.is_empty() { Ok(decoder) } else { Err(check.errors) }
     }
@@ -188,7 +189,10 @@ impl MappingDecoder {
         let origin = catalogue.resolve(id, &hints).map_err(refuse)?;
         let quality = self.quality(&json).map_err(refuse)?;
         let values = self.values(&json).map_err(refuse)?;
-        let seq = self.seq.as_ref().and_then(|p| json.at(p));
+        let seq =
+            self.seq.as_ref().and_then(|p| json.at(p)).map(|s| {
+                integer(s).ok_or_else(|| refuse(bad_field("the counter is not a number")))
+            });
         out.push(Record {
             device: origin.device,
             area: origin.area,
@@ -196,7 +200,7 @@ impl MappingDecoder {
             source: 0,
             time: self.time(&json, message.received).map_err(refuse)?,
             received: message.received,
-            seq: seq.map(|s| integer(s).ok_or_else(|| refuse(bad_field("the counter is not a number")))).transpose()?,
+            seq: seq.transpose()?,
             clock_clamped: false,
             body: Body::Observation { quality, values },
         });

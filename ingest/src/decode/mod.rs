@@ -11,7 +11,7 @@ mod mapping;
 mod native;
 mod onvif;
 #[cfg(test)]
-mod shared_data;
+pub(crate) mod shared_data;
 mod strict;
 mod time;
 mod topic;
@@ -151,7 +151,10 @@ impl Decoders {
     fn dispatch(&self, message: &Incoming<'_>, out: &mut Vec<Record>) -> Result<(), Refusal> {
         let topic = message.topic;
         if topic.len() > TOPIC_BYTES {
-            return Err(Refusal::new(QuarantineReason::BadId, "the topic is longer than 256 bytes"));
+            return Err(Refusal::new(
+                QuarantineReason::BadId,
+                "the topic is longer than 256 bytes",
+            ));
         }
         if message.payload.len() > PAYLOAD_BYTES {
             let detail = format!("{} bytes, at most 65536 are taken", message.payload.len());

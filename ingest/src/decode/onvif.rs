@@ -114,8 +114,7 @@ impl Onvif {
             let detail = "the topic prefix cannot be a device id";
             refuse(Refusal::new(QuarantineReason::BadId, detail))
         })?;
-        let hints =
-            Hints { default_service: Some(&self.config.service), ..Hints::default() };
+        let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
         let origin = catalogue.resolve(device, &hints).map_err(refuse)?;
         out.extend(bodies.into_iter().map(|body| Record {
             device: Name::clone(&origin.device),
@@ -235,7 +234,11 @@ fn detections(json: &Json<'_>, kind: &str) -> Vec<Body> {
     };
     let objects: Vec<Name> = classes(json).iter().filter_map(|c| sanitise(c)).collect();
     let with = |object| Body::Detection(Box::new(Detection { object, ..detection.clone() }));
-    if objects.is_empty() { vec![with(None)] } else { objects.into_iter().map(|o| with(Some(o))).collect() }
+    if objects.is_empty() {
+        vec![with(None)]
+    } else {
+        objects.into_iter().map(|o| with(Some(o))).collect()
+    }
 }
 
 fn utc_time(json: &Json<'_>) -> Result<Timestamp, Refusal> {

@@ -17,8 +17,7 @@ pub(super) fn rfc3339(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, 
         Ok(time) => return Ok(time),
         Err(e) => e,
     };
-    let civil: Option<civil::DateTime> =
-        text.parse().ok().filter(|_| !text.ends_with(['Z', 'z']));
+    let civil: Option<civil::DateTime> = text.parse().ok().filter(|_| !text.ends_with(['Z', 'z']));
     let (Some(civil), Some(zone)) = (civil, zone) else {
         return Err(match civil {
             Some(_) => bad(format!("time `{}` has no offset", short(text))),

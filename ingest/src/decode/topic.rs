@@ -56,10 +56,6 @@ impl Pattern {
         Ok(Self(levels))
     }
 
-    pub(super) fn captures(&self, capture: Capture) -> bool {
-        self.0.contains(&Level::Capture(capture))
-    }
-
     /// The captured levels if the topic fits.
     pub(super) fn matches<'t>(&self, topic: &'t str) -> Option<Captures<'t>> {
         let mut captures = Vec::new();

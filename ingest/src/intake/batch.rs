@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ioc_model::{Entry, QuarantineReason, Record, SourceCounters};
 
 use super::inflight::Wait;
-use super::{Core, Intake, Outcome, SourceHandle};
+use super::{Core, Intake, Outcome, SourceHandle, State};
 use crate::decode::Incoming;
 use crate::quarantine::Refused;
 
@@ -16,6 +16,8 @@ pub(super) struct Batch {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) refused: Vec<Refused>,
     records: Vec<Record>,
+    /// Duplicate key and device hash of each record.
+    keys: Vec<(u64, u64)>,
     /// Records of each decoded message: index of its outcome, range in `records`.
     spans: Vec<(usize, Range<usize>)>,
 }
@@ -30,6 +32,7 @@ impl Batch {
             outcomes: Vec::with_capacity(messages.len()),
             refused: Vec::new(),
             records: Vec::with_capacity(messages.len()),
+            keys: Vec::new(),
             spans: Vec::with_capacity(messages.len()),
         };
         for message in messages {
@@ -46,55 +49,40 @@ impl Batch {
                 }
             }
         }
-        for record in &mut batch.records {
-            record.source = source.index;
+        batch.finish(intake, source.index);
+        batch
+    }
+
+    /// Door, clock limit and duplicate keys. A record whose clock ran ahead is told from the next
+    /// one by its own counter or else by the time it stated, not by the time of its arrival,
+    /// which differs between deliveries.
+    fn finish(&mut self, intake: &Intake, source: u16) {
+        self.keys.reserve(self.records.len());
+        for record in &mut self.records {
+            record.source = source;
+            let mut key = record.dedup_key();
             if let Some(limit) = intake.config.clock_limit_ms
                 && record.time.since_ms(record.received) > limit
             {
                 record.time = record.received;
                 record.clock_clamped = true;
+                if record.seq.is_some() {
+                    key = record.dedup_key();
+                }
             }
+            self.keys.push((key, intake.core.hasher.hash_one(&*record.device)));
         }
-        batch
     }
 
     /// Decides for each decoded message whether it is new, and opens the submission.
     pub(super) fn deduplicate(&mut self, intake: &Intake, source: &SourceHandle) -> Taken {
         let records = std::mem::take(&mut self.records);
-        let keys: Vec<(u64, u64)> = records
-            .iter()
-            .map(|r| (r.dedup_key(), intake.core.hasher.hash_one(&*r.device)))
-            .collect();
+        let keys = std::mem::take(&mut self.keys);
         let mut fresh = vec![false; records.len()];
         let mut seen = Vec::new();
-        let mut tally = Tally::default();
 
         let mut state = intake.core.lock();
-        for (at, span) in &self.spans {
-            let keys = &keys[span.clone()];
-            if !keys.iter().all(|(_, device)| state.admit(*device)) {
-                self.outcomes[*at] = Outcome::Shed;
-                tally.shed += 1;
-                continue;
-            }
-            let mut new = 0;
-            for ((key, _), fresh) in keys.iter().zip(&mut fresh[span.clone()]) {
-                *fresh = state.window.insert(*key);
-                new += u64::from(*fresh);
-                if !*fresh {
-                    seen.push(*key);
-                }
-            }
-            match (new, keys.len()) {
-                (0, 0) => tally.empty += 1,
-                (0, _) => {
-                    self.outcomes[*at] = Outcome::Duplicate;
-                    tally.duplicate += 1;
-                }
-                _ => tally.accepted += 1,
-            }
-            tally.records += new;
-        }
+        let tally = self.judge(&mut state, &keys, &mut fresh, &mut seen);
         let ticket = (tally.records > 0).then(|| {
             let own = keys.iter().zip(&fresh).filter(|(_, f)| **f).map(|((k, _), _)| *k);
             state.in_flight.open(own.collect())
@@ -125,6 +113,45 @@ impl Batch {
             empty: tally.empty,
             refused: self.refused.iter().map(|r| r.reason).collect(),
         }
+    }
+}
+
+impl Batch {
+    /// Marks the records that are `fresh`, collects the keys that were `seen` before.
+    fn judge(
+        &mut self,
+        state: &mut State,
+        keys: &[(u64, u64)],
+        fresh: &mut [bool],
+        seen: &mut Vec<u64>,
+    ) -> Tally {
+        let mut tally = Tally::default();
+        for (at, span) in &self.spans {
+            let keys = &keys[span.clone()];
+            if !keys.iter().all(|(_, device)| state.admit(*device)) {
+                self.outcomes[*at] = Outcome::Shed;
+                tally.shed += 1;
+                continue;
+            }
+            let mut new = 0;
+            for ((key, _), fresh) in keys.iter().zip(&mut fresh[span.clone()]) {
+                *fresh = state.window.insert(*key);
+                new += u64::from(*fresh);
+                if !*fresh {
+                    seen.push(*key);
+                }
+            }
+            match (new, keys.len()) {
+                (0, 0) => tally.empty += 1,
+                (0, _) => {
+                    self.outcomes[*at] = Outcome::Duplicate;
+                    tally.duplicate += 1;
+                }
+                _ => tally.accepted += 1,
+            }
+            tally.records += new;
+        }
+        tally
     }
 }
 

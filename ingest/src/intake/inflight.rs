@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
+use super::window::KeySet;
 use crate::error::SinkError;
 
 /// Resolves when the records of one submission are durable; whoever polls it first drives it.
@@ -71,8 +72,9 @@ impl InFlight {
     /// holds are durable already; those of `own` are waited for anyway.
     pub(crate) fn waits(&mut self, keys: &[u64], own: Option<u64>) -> Vec<Wait> {
         let mut waits = Vec::new();
+        let keys: KeySet = keys.iter().copied().collect();
         for (ticket, open) in &mut self.open {
-            if Some(*ticket) == own || !keys.iter().any(|k| open.keys.contains(k)) {
+            if Some(*ticket) == own || !open.keys.iter().any(|k| keys.contains(k)) {
                 continue;
             }
             waits.push(match &mut open.phase {

@@ -8,10 +8,7 @@ use crate::{Area, AreaKind, City, ConfigError, ConfigFiles, DeviceSpec, Name, Te
 /// Longest expected time between two messages of one device: a week.
 const MAX_CADENCE_S: f64 = 604_800.0;
 
-pub(super) fn areas(
-    files: &ConfigFiles,
-    errors: &mut Vec<ConfigError>,
-) -> BTreeMap<Name, Area> {
+pub(super) fn areas(files: &ConfigFiles, errors: &mut Vec<ConfigError>) -> BTreeMap<Name, Area> {
     let mut report = Report { file: "areas.csv", errors };
     let mut areas: BTreeMap<Name, Area> = BTreeMap::new();
     let Some(text) = report.text(files) else { return areas };
@@ -62,7 +59,15 @@ pub(super) fn devices(
     let mut devices: BTreeMap<Name, DeviceSpec> = BTreeMap::new();
     let Some(text) = report.text(files) else { return devices };
     let columns = [
-        "id", "name_vi", "name_en", "kind", "service", "area", "lat", "lon", "properties",
+        "id",
+        "name_vi",
+        "name_en",
+        "kind",
+        "service",
+        "area",
+        "lat",
+        "lon",
+        "properties",
         "cadence_s",
     ];
     rows::read(text, &columns, &mut report, |row, report| {

@@ -7,8 +7,13 @@ fn shipped() -> ConfigFiles {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let mut files = ConfigFiles::default();
     for name in [
-        "city.yaml", "areas.csv", "boundaries.geojson", "services.yaml", "properties.yaml",
-        "thresholds.yaml", "devices.csv",
+        "city.yaml",
+        "areas.csv",
+        "boundaries.geojson",
+        "services.yaml",
+        "properties.yaml",
+        "thresholds.yaml",
+        "devices.csv",
     ] {
         let text = std::fs::read_to_string(folder.join(name)).expect("shipped file");
         files.0.insert(name.into(), text);
@@ -73,7 +78,11 @@ fn flood_levels_rise_from_one_to_three_at_every_station() {
 #[test]
 fn a_wrong_indicator_names_its_place_and_the_likely_word() {
     check(
-        &changed("services.yaml", "indicators: [speed, traffic_flow", "indicators: [sped, traffic_flow"),
+        &changed(
+            "services.yaml",
+            "indicators: [speed, traffic_flow",
+            "indicators: [sped, traffic_flow",
+        ),
         "services.yaml:14:16: unknown property `sped`\n  hint: did you mean `speed`?",
     );
 }

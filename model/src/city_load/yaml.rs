@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 use super::Report;
-use crate::{City, ConfigError, ConfigFiles, Name, Property, Service, ServiceGroup, Text, Threshold};
+use crate::{
+    City, ConfigError, ConfigFiles, Name, Property, Service, ServiceGroup, Text, Threshold,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,8 +78,7 @@ fn parse<T: DeserializeOwned>(report: &mut Report<'_>, files: &ConfigFiles) -> O
     match serde_saphyr::from_str(text) {
         Ok(value) => Some(value),
         Err(e) => {
-            let place =
-                e.location().map_or((0, 0), |l| (l.line() as usize, l.column() as usize));
+            let place = e.location().map_or((0, 0), |l| (l.line() as usize, l.column() as usize));
             match word_at(text, place) {
                 Some(word) => report.add_hint(place, message_of(&e), format!("found `{word}`")),
                 None => report.add(place, message_of(&e)),
@@ -220,9 +221,7 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
             "give `value` or `by_device`".into(),
         );
     }
-    if !city.properties.is_empty()
-        && !city.properties.values().any(|p| *p.unit == *t.unit.value)
-    {
+    if !city.properties.is_empty() && !city.properties.values().any(|p| *p.unit == *t.unit.value) {
         report.add_hint(
             at(&t.unit),
             format!("no property has the unit `{}`", t.unit.value),

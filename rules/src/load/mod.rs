@@ -130,7 +130,7 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let mut fields = Fields::open(node, "a rule", &mut check.report)?;
     let id = fields.require("id", &mut check.report).and_then(|n| rule_id(n, check));
     let word = fields.require("kind", &mut check.report);
-    let known = word.is_some_and(|w| kinds::is_kind(w));
+    let known = word.is_some_and(kinds::is_kind);
     let service = fields.require("service", &mut check.report).and_then(|n| one_service(n, check));
     let name = fields
         .require("name", &mut check.report)

@@ -31,7 +31,7 @@ fn shipped_rules_load_and_their_own_tests_pass() {
 }
 
 #[test]
-fn every_shipped_rule_looks_at_a_configured_device() {
+fn shipped_rules_leave_no_selected_device_out() {
     let files = shipped_files();
     let city = City::load(&files).expect("checked above");
     let set = RuleSet::load(&files, &city).expect("checked above");

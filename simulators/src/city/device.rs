@@ -199,5 +199,6 @@ fn status(time_ms: i64, online: bool, battery: Option<u64>) -> Vec<u8> {
 
 /// FNV-1a: the same on every machine.
 fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }

@@ -119,8 +119,7 @@ impl CityFeed {
                 return None;
             }
             let o = &self.options;
-            let world =
-                World::at(at_ms as f64 / 1000.0, self.start_hour, o.speed, o.storm_after_s);
+            let world = World::at(at_ms as f64 / 1000.0, self.start_hour, o.speed, o.storm_after_s);
             let time_ms = o.start_ms + at_ms as i64;
             for (end, bytes) in self.devices[device].speak(&world, time_ms) {
                 self.said.push_back((device, at_ms, end, bytes));
@@ -136,7 +135,8 @@ fn choose<'a>(all: &[&'a DeviceSpec], count: Option<usize>) -> Vec<&'a DeviceSpe
     let count = count.unwrap_or(all.len()).min(all.len());
     let acts = [FLOODED_TOWER, WRONG_WAY, JAMMED, CROWDED, DARK].map(|(id, _)| id);
     let is_act = |d: &DeviceSpec| acts.iter().position(|id| *id == &*d.id);
-    let mut chosen: Vec<&DeviceSpec> = all.iter().copied().filter(|d| is_act(d).is_some()).collect();
+    let mut chosen: Vec<&DeviceSpec> =
+        all.iter().copied().filter(|d| is_act(d).is_some()).collect();
     chosen.sort_by_key(|d| is_act(d));
     chosen.truncate(count);
     let others: Vec<&DeviceSpec> = all.iter().copied().filter(|d| is_act(d).is_none()).collect();

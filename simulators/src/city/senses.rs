@@ -89,18 +89,26 @@ impl Sense {
             "noise_lamax" => self.noise_level(w) + 9.0 + noise(rng, 4.0),
             "speed" => self.speed(w) * (1.0 + noise(rng, 0.06)),
             "traffic_flow" => self.flow(w) * (1.0 + noise(rng, 0.08)),
-            "vehicle_count" => (self.flow(w) * self.interval_s / 3600.0 * (1.0 + noise(rng, 0.15))).max(0.0),
-            "occupancy" => (12.0 + 70.0 * (1.0 - self.speed(w) / 45.0) + noise(rng, 3.0)).clamp(0.0, 100.0),
+            "vehicle_count" => {
+                (self.flow(w) * self.interval_s / 3600.0 * (1.0 + noise(rng, 0.15))).max(0.0)
+            }
+            "occupancy" => {
+                (12.0 + 70.0 * (1.0 - self.speed(w) / 45.0) + noise(rng, 3.0)).clamp(0.0, 100.0)
+            }
             "people_count" => self.people(w) * (1.0 + noise(rng, 0.1)),
             "parking_total" => self.spaces(),
-            "parking_free" => (self.spaces() * (1.0 - 0.9 * w.day() * (0.6 + 0.4 * luck)) + noise(rng, 3.0)).clamp(0.0, self.spaces()),
+            "parking_free" => (self.spaces() * (1.0 - 0.9 * w.day() * (0.6 + 0.4 * luck))
+                + noise(rng, 3.0))
+            .clamp(0.0, self.spaces()),
             "ph" => 7.2 + 0.6 * luck + noise(rng, 0.05),
             "dissolved_oxygen" => 4.6 + 2.5 * luck + 0.8 * w.sun() + noise(rng, 0.1),
             "salinity" => {
                 let tide = 190.0 + 90.0 * (w.t / 240.0).sin() + noise(rng, 4.0);
                 tide * (1.0 - 0.8 * w.river_water())
             }
-            "discharge" => 0.15 + 0.35 * luck * w.day() + 0.5 * w.street_water() + noise(rng, 0.01).abs(),
+            "discharge" => {
+                0.15 + 0.35 * luck * w.day() + 0.5 * w.street_water() + noise(rng, 0.01).abs()
+            }
             _ => luck * 10.0 + noise(rng, 0.5),
         }
     }

@@ -102,9 +102,9 @@ fn a_camera_goes_dark_and_comes_back() {
         .collect();
     assert!(words.contains(&(25_000, false)), "{words:?}");
     assert!(words.iter().any(|(at, online)| *at >= 200_000 && *online));
-    let dark = run.iter().filter(|(at, topic, _)| {
-        topic.contains("/cam-hoi-an/") && (25_001..200_000).contains(at)
-    });
+    let dark = run
+        .iter()
+        .filter(|(at, topic, _)| topic.contains("/cam-hoi-an/") && (25_001..200_000).contains(at));
     assert_eq!(dark.count(), 0);
 }
 

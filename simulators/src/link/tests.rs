@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::target::Target;
 
 /// Publishes `0`, `1`, … at once.
 struct Numbers {
@@ -53,7 +54,8 @@ async fn serve(listener: &TcpListener, mut answers: usize) -> Vec<(u64, bool)> {
             3 => {
                 // Topic `t`, then the packet id if QoS > 0.
                 let qos = (first[0] >> 1) & 3;
-                let (pid, payload) = if qos > 0 { body[3..].split_at(2) } else { (&[][..], &body[3..]) };
+                let (pid, payload) =
+                    if qos > 0 { body[3..].split_at(2) } else { (&[][..], &body[3..]) };
                 let text = std::str::from_utf8(payload).expect("digits");
                 seen.push((text.parse().expect("a number"), first[0] & wire::DUP != 0));
                 if qos > 0 && answers == 0 {
@@ -73,7 +75,12 @@ async fn serve(listener: &TcpListener, mut answers: usize) -> Vec<(u64, bool)> {
     seen
 }
 
-async fn link(qos: u8, count: u64, window: usize, servers: &[usize]) -> (Numbers, Counters, Vec<Vec<(u64, bool)>>) {
+async fn link(
+    qos: u8,
+    count: u64,
+    window: usize,
+    servers: &[usize],
+) -> (Numbers, Counters, Vec<Vec<(u64, bool)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let mut feed = Numbers { n: 0, end: count, done: vec![] };

@@ -37,13 +37,20 @@ pub async fn load(args: &LoadArgs, stop: CancellationToken) -> anyhow::Result<()
         .collect();
     println!(
         "load {} msg/s for {} s: {} devices over {} connections, QoS {}, {} B payload, {} values, to {}",
-        args.rate, args.seconds, args.devices, args.connections, args.qos, args.payload_bytes,
-        args.values, args.target
+        args.rate,
+        args.seconds,
+        args.devices,
+        args.connections,
+        args.qos,
+        args.payload_bytes,
+        args.values,
+        args.target
     );
     let watching = watch(&watch_options, watcher, start, start_ms, args, &pacer);
-    let links = feeds.iter_mut().enumerate().map(|(c, feed)| {
-        Link::new(options(args, c), feed, &pacer, &counters, stop.clone()).run()
-    });
+    let links = feeds
+        .iter_mut()
+        .enumerate()
+        .map(|(c, feed)| Link::new(options(args, c), feed, &pacer, &counters, stop.clone()).run());
     let (results, watched) = tokio::join!(futures::future::join_all(links), watching);
     let took = start.elapsed();
     for feed in &mut feeds {

@@ -114,8 +114,7 @@ impl Feed for ReplayFeed<'_> {
         message.payload.clear();
         let times = self.options.times;
         encode(&mut message.payload, &reading, self.recording.columns(), time, times);
-        message.tag =
-            Tag { device: reading.device, seq: self.range.start as u64, time_ms: time };
+        message.tag = Tag { device: reading.device, seq: self.range.start as u64, time_ms: time };
         self.tallies[reading.device as usize].sent += 1;
         self.range.start += 1;
         Step::Publish

@@ -26,7 +26,10 @@ pub fn flood(text: &str, city: &City) -> anyhow::Result<Recording> {
     ensure!(header.first().is_some_and(|h| h == "time"), "the first column must be `time`");
     let mut stations = Vec::new();
     for (column, device) in STATIONS {
-        let at = header.iter().position(|h| h == column).with_context(|| format!("no column `{column}`"))?;
+        let at = header
+            .iter()
+            .position(|h| h == column)
+            .with_context(|| format!("no column `{column}`"))?;
         let area = city.devices.get(device).map_or("unassigned", |d| &d.area);
         let index = recording.device(device, || format!("ioc/v1/{area}/river/{device}/obs"));
         stations.push((at, index));

@@ -17,7 +17,8 @@ const NDW: &[u8] = include_bytes!("../../data/ndw_30min.txt.xz");
 const BEIJING: &[u8] = include_bytes!("../../data/beijing_dongsi_2014.csv.xz");
 const UCI: &[u8] = include_bytes!("../../data/uci_air_quality.csv.xz");
 /// Where the developers' machines have the week of Aarhus, from the root of the repository.
-const AARHUS_SHARED: &str = "../shared/data/aarhus_traffic/traffic_449sensors_2014-08-05_week.csv.xz";
+const AARHUS_SHARED: &str =
+    "../shared/data/aarhus_traffic/traffic_449sensors_2014-08-05_week.csv.xz";
 
 /// Devices that are listed one by one without `--per-device`.
 const SHORT_LIST: usize = 30;

@@ -33,7 +33,8 @@ pub fn ndw(text: &str) -> anyhow::Result<Recording> {
             continue;
         };
         let stamp = format!("{}{NDW_OFFSET}", message.timestamp.replacen(' ', "T", 1));
-        let (Ok(time), true) = (Timestamp::parse_rfc3339(&stamp), message.accuracy.is_some()) else {
+        let (Ok(time), true) = (Timestamp::parse_rfc3339(&stamp), message.accuracy.is_some())
+        else {
             recording.bad_rows += 1;
             continue;
         };

@@ -18,13 +18,20 @@ impl Random {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 
+    /// Mostly what can be written with care, now and then what cannot.
     fn text(&mut self) -> String {
-        const PARTS: [&str; 22] = [
-            "a", "Z9", ",", "=", " ", "\\", "\"", "'", "#", "\n", "\r", "\t", "\0", "\u{85}", "ệ",
-            "😀", "\u{202e}", "value=1", " 1700000000000000000", "i", "_", "\\n",
+        const HARD: [&str; 14] = [
+            "a", "Z9", ",", "=", " ", "\\x", "\"", "'", "#", "ệ", "😀", "\u{202e}", "value=1",
+            " 1700000000000000000",
         ];
-        let n = self.below(7);
-        (0..n).map(|_| PARTS[self.below(PARTS.len())]).collect()
+        const IMPOSSIBLE: [&str; 9] =
+            ["\n", "\r", "\t", "\0", "\u{85}", "\\", "\\,", "_", "\\\\"];
+        let n = if self.below(40) == 0 { 0 } else { 1 + self.below(5) };
+        let mut parts: Vec<&str> = (0..n).map(|_| HARD[self.below(HARD.len())]).collect();
+        if self.below(8) == 0 {
+            parts.insert(self.below(n + 1), IMPOSSIBLE[self.below(IMPOSSIBLE.len())]);
+        }
+        parts.concat()
     }
 
     fn value(&mut self) -> f64 {

@@ -61,7 +61,8 @@ class App {
   /** server clock − client clock. */
   private skew = 0;
   private beat: { watermark: number; server: number; at: number } | null = null;
-  private wantFullAlerts = true;
+  /** The next alerts message holds (the first part of) all open alerts: it replaces what is there. */
+  private replaceAlerts = true;
   private gotState = false;
   private gotAlerts = false;
   private resumeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -162,7 +163,7 @@ class App {
     clearInterval(this.timer);
     this.session = null;
     this.ended = ended;
-    this.wantFullAlerts = true;
+    this.alerts.change = 0;
     this.resuming = true;
     this.oldSince = null;
     this.link = 'connecting';
@@ -233,8 +234,9 @@ class App {
         json: (m) => this.onJson(m),
         closed: (opened) => this.onClosed(opened),
         resume: () =>
-          // Epoch 0 is no server's: it asks for the whole state, but only for new alert changes.
-          this.wantFullAlerts
+          // Before the first complete list of alerts there is nothing to resume. Epoch 0 is no
+          // server's: it asks for the whole state, but only for new alert changes.
+          this.alerts.change === 0
             ? null
             : { epoch: this.devices.epoch, seq: this.devices.seq, change: this.alerts.change },
       },
@@ -261,6 +263,7 @@ class App {
     this.resuming = true;
     this.gotState = false;
     this.gotAlerts = false;
+    this.replaceAlerts = this.alerts.change === 0;
     this.hz = HZ;
     if (h.rev !== this.devices.rev) void this.loadDevices();
     void this.loadClock();
@@ -287,10 +290,11 @@ class App {
   private onJson(m: { t: string } & Record<string, unknown>): void {
     switch (m.t) {
       case 'alerts': {
-        const raised = this.alerts.apply(m.rows as Alert[], m.change as number, this.wantFullAlerts);
-        this.wantFullAlerts = false;
+        const raised = this.alerts.apply(m.rows as Alert[], m.change as number, this.replaceAlerts);
+        this.replaceAlerts = false;
+        // A long list comes in parts: only the last one carries a number.
         this.gotAlerts = true;
-        this.announce(raised);
+        if (!this.resuming) this.announce(raised);
         this.settle(false);
         break;
       }
@@ -327,7 +331,7 @@ class App {
       cursor = page.next;
     } while (cursor !== null);
     this.alerts.apply(all, change, true);
-    this.wantFullAlerts = false;
+    this.replaceAlerts = false;
     this.gotAlerts = true;
     this.settle(false);
   }

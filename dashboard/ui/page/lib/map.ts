@@ -44,6 +44,8 @@ export class CityMap {
   private readonly unlisten: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
+  /** Where badges are: no dot is drawn over a count. */
+  private covered: Box[] = [];
   private readonly box: HTMLElement;
   private readonly inset: HTMLCanvasElement;
   private readonly table: DeviceTable;
@@ -244,8 +246,8 @@ export class CityMap {
       c.stroke(chosen.path);
     }
     c.restore();
-    const taken = far ? this.badges(c, seen, k, ox, oy) : [];
-    this.labels(c, seen, k, ox, oy, taken);
+    this.covered = far ? this.badges(c, seen, k, ox, oy) : [];
+    this.labels(c, seen, k, ox, oy, [...this.covered]);
     this.drawInset();
   };
 
@@ -348,6 +350,7 @@ export class CityMap {
       const x = ((t.x[i] as number) - ANCHOR[0]) * k + ox;
       const y = ((t.y[i] as number) - ANCHOR[1]) * k + oy;
       if (!(x > -12 && x < w + 12 && y > -12 && y < h + 12)) continue;
+      if (!near && this.covered.some(([x0, y0, x1, y1]) => x > x0 && x < x1 && y > y0 && y < y1)) continue;
       const status = t.status[i] as number;
       const l = t.severity(i);
       if (near && l > 0 && l <= 5) {

@@ -13,8 +13,13 @@ describe('order', () => {
     alert('major-returned', { severity: 'major', condition: 'returned', raised_at: 7 }),
     alert('major', { severity: 'major', raised_at: 1 }),
   ];
-  it('puts the unseen first, then the severe, then the new', () => {
-    expect(ids(list, 'severity')).toEqual(['major', 'major-returned', 'minor-new', 'minor-old', 'seen-emergency']);
+  it('puts the severe first, then the new', () => {
+    expect(ids(list, 'severity')).toEqual(['seen-emergency', 'major-returned', 'major', 'minor-new', 'minor-old']);
+  });
+  it('does not move a row when somebody acknowledges it or its cause goes', () => {
+    const before = ids(list, 'severity');
+    const after = list.map((a) => ({ ...a, acknowledged: !a.acknowledged, condition: 'returned' as const, cleared_at: 99 }));
+    expect(ids(after, 'severity')).toEqual(before);
   });
   it('by time puts the newest first', () => {
     expect(ids(list, 'time')).toEqual(['seen-emergency', 'minor-new', 'major-returned', 'minor-old', 'major']);

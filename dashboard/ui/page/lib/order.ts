@@ -9,13 +9,14 @@ export function isOpen(a: Pick<Alert, 'condition' | 'acknowledged'>): boolean {
   return a.condition === 'active' || !a.acknowledged;
 }
 
-/** Most urgent first: unseen, then severity, then newest; ties by id, so the order is total. */
+/**
+ * Most severe first, then newest; ties by id, so the order is total. Acknowledging or the return
+ * to normal does not move a row: it changes its looks where the operator's eyes already are.
+ */
 export function compare(a: Alert, b: Alert, sort: Sort): number {
   if (sort === 'severity') {
-    if (a.acknowledged !== b.acknowledged) return a.acknowledged ? 1 : -1;
     const d = level(b.severity) - level(a.severity);
     if (d !== 0) return d;
-    if (a.condition !== b.condition) return a.condition === 'active' ? -1 : 1;
   }
   return b.raised_at - a.raised_at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

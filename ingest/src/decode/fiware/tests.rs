@@ -51,8 +51,7 @@ fn flood_examples_keep_the_offset_of_their_time() {
         ("example-normalized.json", 1.98),
         ("example-normalized.jsonld", 1.98),
     ] {
-        let expect =
-            format!("unassigned/rain_flood/FWR013 1600243200000 Good water_level={level}");
+        let expect = format!("unassigned/rain_flood/FWR013 1600243200000 Good water_level={level}");
         check("FloodMonitoring", file, None, &expect);
     }
 }
@@ -89,7 +88,9 @@ fn air_examples_with_a_configured_zone_show_their_other_defects() {
     );
     // 1.1 hPa of air, and 500 mg/m³ of carbon monoxide, are no air to measure in.
     check("AirQualityObserved", "example.json", Some("UTC"), "out_of_range: `pressure` is 1.1");
-    for file in ["example-normalized.json", "example-normalized.jsonld", "example-geojsonfeature.json"] {
+    for file in
+        ["example-normalized.json", "example-normalized.jsonld", "example-geojsonfeature.json"]
+    {
         check("AirQualityObserved", file, Some("UTC"), "out_of_range: `co` is 500000");
     }
 }
@@ -107,7 +108,10 @@ fn stated_units_win_over_the_convention() {
         assert!(got.contains(expect), "{fields}: {got}");
     };
     check(r#""co":{"value":1.2,"unitCode":"GP"}"#, "Good co=1200");
-    check(r#""co":{"type":"Number","value":1.2,"metadata":{"unitCode":{"value":"GP"}}}"#, "Good co=1200");
+    check(
+        r#""co":{"type":"Number","value":1.2,"metadata":{"unitCode":{"value":"GP"}}}"#,
+        "Good co=1200",
+    );
     check(r#""temperature":{"value":300.15,"unitCode":"KEL"}"#, "Good temperature=27");
     check(r#""temperature":{"value":86,"unitCode":"FAH"}"#, "Good temperature=30");
     check(r#""relativeHumidity":{"value":80,"unitCode":"P1"}"#, "Good humidity=80");
@@ -127,7 +131,9 @@ fn area_comes_from_the_place_in_either_order_of_axes() {
         )
     };
     let d = decoders("{}");
-    for place in ["[108.2182,16.0762]", "[16.0762,108.2182]", "[[[108.2182,16.0762],[108.2182,16.0762]]]"] {
+    for place in
+        ["[108.2182,16.0762]", "[16.0762,108.2182]", "[[[108.2182,16.0762],[108.2182,16.0762]]]"]
+    {
         let got = one(&d, TOPIC, entity(place));
         assert!(got.starts_with("hai_chau/air/a1 "), "{place}: {got}");
     }
@@ -146,7 +152,9 @@ fn a_known_device_keeps_its_area_and_service() {
 #[test]
 fn arrays_and_notifications_are_taken_whole_or_not_at_all() {
     let entity = |id: &str, laeq: &str| {
-        format!(r#"{{"id":"{id}","type":"NoiseLevelObserved","dateObservedTo":"2025-10-28T01:00:00Z","LAeq":{laeq}}}"#)
+        format!(
+            r#"{{"id":"{id}","type":"NoiseLevelObserved","dateObservedTo":"2025-10-28T01:00:00Z","LAeq":{laeq}}}"#
+        )
     };
     let d = decoders("{}");
     let (a, b) = (entity("a", "60"), entity("b", "61"));
@@ -163,8 +171,14 @@ fn arrays_and_notifications_are_taken_whole_or_not_at_all() {
 #[test]
 fn other_entities_are_refused_with_their_type() {
     let d = decoders("{}");
-    assert!(one(&d, TOPIC, r#"{"id":"a","type":"Device"}"#).starts_with("bad_field: entity type `Device`"));
-    assert!(one(&d, TOPIC, r#"{"type":"AirQualityObserved"}"#).starts_with("bad_field: an entity needs `id`"));
+    assert!(
+        one(&d, TOPIC, r#"{"id":"a","type":"Device"}"#)
+            .starts_with("bad_field: entity type `Device`")
+    );
+    assert!(
+        one(&d, TOPIC, r#"{"type":"AirQualityObserved"}"#)
+            .starts_with("bad_field: an entity needs `id`")
+    );
     assert!(one(&d, TOPIC, "[[[]]]").starts_with("bad_field: entity 0: an entity needs `id`"));
     assert!(decode(&d, TOPIC, "[]").expect("nothing said").is_empty());
 }

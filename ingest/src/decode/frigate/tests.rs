@@ -114,8 +114,13 @@ fn cameras_go_offline_by_their_detect_role() {
 #[test]
 fn pictures_and_settings_are_passed_over_and_the_rest_is_refused() {
     let d = decoders("{}");
-    for topic in ["frigate/stats", "frigate/front/person/snapshot", "frigate/front/detect/state",
-        "frigate/front/motion", "frigate/tracked_object_update"] {
+    for topic in [
+        "frigate/stats",
+        "frigate/front/person/snapshot",
+        "frigate/front/detect/state",
+        "frigate/front/motion",
+        "frigate/tracked_object_update",
+    ] {
         assert_eq!(one(&d, topic, [0xff, 0xd8]), "0 records", "{topic}");
     }
     assert!(one(&d, "frigate/a/b/c/d", "1").starts_with("unknown_topic"));

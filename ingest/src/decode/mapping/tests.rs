@@ -28,7 +28,10 @@ fn reads_by_pointer_and_converts() {
         r#"{"ts":1761588000,"ok":"warming up","data":[{"t":32}]}"#,
         "hai_chau/air/oven-1 1761588000000 Uncertain temperature=0",
     );
-    check(r#"{"ts":1761588000,"ok":false,"data":[{"t":32}]}"#, "hai_chau/air/oven-1 1761588000000 Bad");
+    check(
+        r#"{"ts":1761588000,"ok":false,"data":[{"t":32}]}"#,
+        "hai_chau/air/oven-1 1761588000000 Bad",
+    );
 }
 
 #[test]
@@ -38,7 +41,10 @@ fn refuses_what_does_not_fit_and_names_the_device() {
     check(r#"{"ts":1761588000,"data":[{"t":500}]}"#, "out_of_range: `temperature` is 260");
     check(r#"{"data":[{"t":50}]}"#, "bad_time: the time is missing");
     check(r#"{"ts":1761588000123,"data":[{"t":50}]}"#, "bad_time: ");
-    check(r#"{"ts":1761588000,"ok":"?","data":[{"t":50}]}"#, "bad_field: quality `?` is not mapped");
+    check(
+        r#"{"ts":1761588000,"ok":"?","data":[{"t":50}]}"#,
+        "bad_field: quality `?` is not mapped",
+    );
     check(r#"{"ts":1761588000,"n":-1,"data":[{"t":50}]}"#, "bad_field: the counter");
     let refusal = decode(&decoders(FACTORY), "factory/oven-1/env", "[").expect_err("malformed");
     assert_eq!(refusal.device.as_deref(), Some("oven-1"));
@@ -60,13 +66,19 @@ mappings:
     );
     let text = String::from_utf8(messages).expect("text");
     let line = text.lines().next().expect("first message");
-    let payload = line.split_once("\"payload\":").expect("payload").1.strip_suffix('}').expect("end");
+    let payload =
+        line.split_once("\"payload\":").expect("payload").1.strip_suffix('}').expect("end");
     assert_eq!(
         one(&d, "zigbee2mqtt/FRIENDLY_NAME", payload),
-        format!("unassigned/air/FRIENDLY_NAME {} Good temperature=27.34 humidity=44.72", RECEIVED.0)
+        format!(
+            "unassigned/air/FRIENDLY_NAME {} Good temperature=27.34 humidity=44.72",
+            RECEIVED.0
+        )
     );
-    assert!(one(&d, "zigbee2mqtt/FRIENDLY_NAME", r#"{"action":"single"}"#)
-        .starts_with("bad_field: none of the mapped values"));
+    assert!(
+        one(&d, "zigbee2mqtt/FRIENDLY_NAME", r#"{"action":"single"}"#)
+            .starts_with("bad_field: none of the mapped values")
+    );
 }
 
 #[test]
@@ -99,7 +111,10 @@ mappings:
 "#,
     );
     let payload = r#"{"t":"2025-10-28T01:00:00","cm":193}"#;
-    assert_eq!(one(&d, "x/hai_chau/river/r9", payload), "hai_chau/river/r9 1761588000000 Good water_level=1.93");
+    assert_eq!(
+        one(&d, "x/hai_chau/river/r9", payload),
+        "hai_chau/river/r9 1761588000000 Good water_level=1.93"
+    );
     assert!(one(&d, "x/atlantis/river/r9", payload).starts_with("unknown_area"));
     assert!(one(&d, "x/hai_chau/magic/r9", payload).starts_with("unknown_service"));
     assert!(one(&d, "x/hai_chau/river/???", payload).starts_with("bad_id"));
@@ -107,8 +122,9 @@ mappings:
 
 #[test]
 fn every_mistake_is_told_with_its_place() {
-    insta::assert_snapshot!(mistakes(
-        r#"mappings:
+    insta::assert_snapshot!(
+        mistakes(
+            r#"mappings:
   - topic: "factory/{thing}/env"
     service: magic
     area: atlantis
@@ -121,8 +137,9 @@ fn every_mistake_is_told_with_its_place() {
     time: { format: rfc3339 }
     values: []
 "#
-    )
-    .join("\n"));
+        )
+        .join("\n")
+    );
     insta::assert_snapshot!(mistakes("mappings:\n  - topic: a\n    tiem: {}\n").join("\n"));
     insta::assert_snapshot!(mistakes("{ fiware: { zone: Mars, topics: [\"#/a\"] }, frigate: { service: magic }, onvif: { kinds: { a: B } } }").join("\n"));
 }

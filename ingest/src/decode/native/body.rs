@@ -101,9 +101,8 @@ struct Event<'a> {
     slot: &'a Slot,
 }
 
-const EVENT: &[&str] = &[
-    "time", "type", "id", "object", "confidence", "count", "zone", "seq", "plate", "snapshot",
-];
+const EVENT: &[&str] =
+    &["time", "type", "id", "object", "confidence", "count", "zone", "seq", "plate", "snapshot"];
 
 impl Payload for Event<'_> {
     fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {

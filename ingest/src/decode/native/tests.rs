@@ -25,8 +25,11 @@ fn observations_keep_values_time_counter_and_quality() {
         r#"{"values":{"pm25":1},"quality":"bad","time":1761588000123}"#,
         "hai_chau/air/air-1 1761588000123 Bad pm25=1",
     );
-    check("ioc/v1/unassigned/river/r-1/obs", r#"{"time":1761588000123,"values":{"water_level":-1.5}}"#,
-        "unassigned/river/r-1 1761588000123 Good water_level=-1.5");
+    check(
+        "ioc/v1/unassigned/river/r-1/obs",
+        r#"{"time":1761588000123,"values":{"water_level":-1.5}}"#,
+        "unassigned/river/r-1 1761588000123 Good water_level=-1.5",
+    );
     let seq = decode(&decoders("{}"), OBS, r#"{"time":1761588000123,"seq":7,"values":{"pm25":1}}"#);
     assert_eq!(seq.expect("good")[0].seq, Some(7));
 }
@@ -121,8 +124,11 @@ fn events_never_keep_plate_or_snapshot() {
 
 #[test]
 fn events_need_only_time_and_type() {
-    check(EVENT, r#"{"time":1761588000123,"type":"crowd","object":null,"count":null}"#,
-        "hai_chau/traffic/cam-1 1761588000123 crowd id=- object=- p=- n=- zone=-");
+    check(
+        EVENT,
+        r#"{"time":1761588000123,"type":"crowd","object":null,"count":null}"#,
+        "hai_chau/traffic/cam-1 1761588000123 crowd id=- object=- p=- n=- zone=-",
+    );
     for (payload, expect) in [
         (r#"{"time":1761588000123}"#, "bad_field: `type`"),
         (r#"{"time":1761588000123,"type":"Wrong Way"}"#, "bad_field: `type`"),
@@ -131,7 +137,10 @@ fn events_need_only_time_and_type() {
         (r#"{"time":1761588000123,"type":"crowd","count":-1}"#, "out_of_range: "),
         (r#"{"time":1761588000123,"type":"crowd","id":"a b"}"#, "bad_field: `id`"),
         (r#"{"time":1761588000123,"type":"crowd","face":"x"}"#, "bad_field: field `face`"),
-        (r#"{"time":1761588000123,"type":"crowd","plate":"a","plate":"b"}"#, "bad_field: field `plate` comes twice"),
+        (
+            r#"{"time":1761588000123,"type":"crowd","plate":"a","plate":"b"}"#,
+            "bad_field: field `plate` comes twice",
+        ),
     ] {
         check(EVENT, payload, expect);
     }
@@ -139,8 +148,11 @@ fn events_need_only_time_and_type() {
 
 #[test]
 fn a_will_may_lack_the_time_and_only_a_will() {
-    check(STATUS, r#"{"time":1761588000123,"online":true,"battery":55.5}"#,
-        "hai_chau/traffic/cam-1 1761588000123 online=true battery=Some(55.5)");
+    check(
+        STATUS,
+        r#"{"time":1761588000123,"online":true,"battery":55.5}"#,
+        "hai_chau/traffic/cam-1 1761588000123 online=true battery=Some(55.5)",
+    );
     check(STATUS, r#"{"online":false}"#, "hai_chau/traffic/cam-1 1761588000000 online=false");
     check(STATUS, r#"{"online":true}"#, "bad_time: ");
     check(STATUS, r#"{"time":1761588000123}"#, "bad_field: `online`");
@@ -162,8 +174,14 @@ fn a_remembered_topic_decodes_as_the_first_time_without_new_names() {
 #[test]
 fn a_refusal_leaves_earlier_records_alone() {
     let d = decoders("{}");
-    let mut records = decode(&d, OBS, r#"{"time":1761588000123,"values":{"pm25":1}}"#).expect("good");
-    let bad = Incoming { topic: OBS, payload: b"{", retain: false, received: super::super::shared_data::RECEIVED };
+    let mut records =
+        decode(&d, OBS, r#"{"time":1761588000123,"values":{"pm25":1}}"#).expect("good");
+    let bad = Incoming {
+        topic: OBS,
+        payload: b"{",
+        retain: false,
+        received: super::super::shared_data::RECEIVED,
+    };
     d.decode_into(&bad, &mut records).expect_err("refused");
     assert_eq!(records.len(), 1);
 }
@@ -186,9 +204,33 @@ mappings:
 /// JSON-like texts of fields that decoders look at.
 fn nearly_json() -> impl Strategy<Value = String> {
     let field = prop::sample::select(vec![
-        "time", "values", "type", "id", "after", "before", "camera", "label", "frame_time", "data",
-        "current_zones", "location", "coordinates", "value", "dateObserved", "unitCode", "intensity",
-        "UtcTime", "Data", "Source", "Count", "IsInside", "severity", "pm25", "t", "a", "online",
+        "time",
+        "values",
+        "type",
+        "id",
+        "after",
+        "before",
+        "camera",
+        "label",
+        "frame_time",
+        "data",
+        "current_zones",
+        "location",
+        "coordinates",
+        "value",
+        "dateObserved",
+        "unitCode",
+        "intensity",
+        "UtcTime",
+        "Data",
+        "Source",
+        "Count",
+        "IsInside",
+        "severity",
+        "pm25",
+        "t",
+        "a",
+        "online",
     ]);
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -196,9 +238,15 @@ fn nearly_json() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(|n| n.to_string()),
         any::<bool>().prop_map(|b| b.to_string()),
         prop::sample::select(vec![
-            "\"new\"", "\"AirQualityObserved\"", "\"TrafficFlowObserved\"", "\"2025-10-28T01:00:00Z\"",
-            "\"2025-10-28T01:00:00/2025-10-28T02:00:00\"", "\"é\\u0000\"", "\"urn:x:y:2025-10-28T\"",
-        ]).prop_map(String::from),
+            "\"new\"",
+            "\"AirQualityObserved\"",
+            "\"TrafficFlowObserved\"",
+            "\"2025-10-28T01:00:00Z\"",
+            "\"2025-10-28T01:00:00/2025-10-28T02:00:00\"",
+            "\"é\\u0000\"",
+            "\"urn:x:y:2025-10-28T\"",
+        ])
+        .prop_map(String::from),
         "\"[a-z:0-9-]{0,12}\"",
     ];
     leaf.prop_recursive(5, 64, 8, move |inner| {
@@ -213,10 +261,20 @@ fn nearly_json() -> impl Strategy<Value = String> {
 }
 
 const TOPICS: &[&str] = &[
-    OBS, EVENT, STATUS, "fiware/x", "frigate/events", "frigate/reviews", "frigate/cam/person",
-    "frigate/cam/status/detect", "frigate/available", "cam/onvif-ej/RuleEngine/LineDetector/Crossed/&1",
-    "cam/onvif-ej/RuleEngine/CountAggregation/Counter", "cam/onvif-ej/VideoSource/SignalLoss",
-    "cam/onvif-ej/Device/Sensor/Temperature/High", "map/d1/hai_chau",
+    OBS,
+    EVENT,
+    STATUS,
+    "fiware/x",
+    "frigate/events",
+    "frigate/reviews",
+    "frigate/cam/person",
+    "frigate/cam/status/detect",
+    "frigate/available",
+    "cam/onvif-ej/RuleEngine/LineDetector/Crossed/&1",
+    "cam/onvif-ej/RuleEngine/CountAggregation/Counter",
+    "cam/onvif-ej/VideoSource/SignalLoss",
+    "cam/onvif-ej/Device/Sensor/Temperature/High",
+    "map/d1/hai_chau",
 ];
 
 proptest! {

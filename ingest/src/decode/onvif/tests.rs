@@ -11,27 +11,41 @@ const LINE: &str = r#"{"UtcTime":"2008-10-10T12:24:57.321Z","Source":{"VideoSour
 const LINE_TOPIC: &str = "MyDevice/onvif-ej/RuleEngine/LineDetector/Crossed/&1/2/MyImportantFence1";
 
 fn state(item: &str, value: &str) -> String {
-    format!(r#"{{"UtcTime":"2025-10-28T01:00:00Z","Source":{{"Rule":"r1"}},"Data":{{"{item}":{value},"ObjectId":7}}}}"#)
+    format!(
+        r#"{{"UtcTime":"2025-10-28T01:00:00Z","Source":{{"Rule":"r1"}},"Data":{{"{item}":{value},"ObjectId":7}}}}"#
+    )
 }
 
 #[test]
 fn the_documented_line_crossing_is_a_detection() {
-    check("{}", LINE_TOPIC, LINE,
-        "unassigned/camera_analytics/MyDevice 1223641497321 line_crossed id=15 object=- p=- n=- zone=MyImportantFence1");
+    check(
+        "{}",
+        LINE_TOPIC,
+        LINE,
+        "unassigned/camera_analytics/MyDevice 1223641497321 line_crossed id=15 object=- p=- n=- zone=MyImportantFence1",
+    );
 }
 
 #[test]
 fn a_configured_rule_is_wrong_way_driving() {
-    check("{ onvif: { kinds: { MyImportantFence1: wrong_way }, devices: { MyDevice: cam-7 } } }",
-        LINE_TOPIC, LINE, "unassigned/camera_analytics/cam-7 1223641497321 wrong_way id=15");
+    check(
+        "{ onvif: { kinds: { MyImportantFence1: wrong_way }, devices: { MyDevice: cam-7 } } }",
+        LINE_TOPIC,
+        LINE,
+        "unassigned/camera_analytics/cam-7 1223641497321 wrong_way id=15",
+    );
 }
 
 #[test]
 fn states_count_when_they_become_true_bare_or_as_text() {
     let topic = "a/b/cam/onvif-ej/RuleEngine/FieldDetector/ObjectsInside/&1";
     for yes in ["true", "\"true\"", "1", "\"1\""] {
-        check("{}", topic, &state("IsInside", yes),
-            "unassigned/camera_analytics/cam 1761613200000 object_inside id=7");
+        check(
+            "{}",
+            topic,
+            &state("IsInside", yes),
+            "unassigned/camera_analytics/cam 1761613200000 object_inside id=7",
+        );
     }
     for no in ["false", "\"false\"", "0"] {
         check("{}", topic, &state("IsInside", no), "0 records");
@@ -48,8 +62,12 @@ fn tampering_and_signal_loss_are_told_apart() {
         ("VideoSource/ImageTooDark/AnalyticsService", "camera_tamper"),
         ("VideoSource/ImpairedVisibility", "camera_tamper"),
     ] {
-        check("{}", &format!("cam/onvif-ej/{topic}/&1"), &state("State", "true"),
-            &format!("unassigned/camera_analytics/cam 1761613200000 {kind} "));
+        check(
+            "{}",
+            &format!("cam/onvif-ej/{topic}/&1"),
+            &state("State", "true"),
+            &format!("unassigned/camera_analytics/cam 1761613200000 {kind} "),
+        );
     }
 }
 
@@ -62,21 +80,39 @@ fn a_deleted_property_event_says_nothing() {
 fn counters_are_observations_of_people_or_objects() {
     let topic = "cam/onvif-ej/RuleEngine/CountAggregation/Counter/&1";
     let count = |extra: &str| {
-        format!(r#"{{"UtcTime":"2025-10-28T01:00:00Z","Source":{{"Rule":"GateA"}},"Data":{{"Count":"42"{extra}}}}}"#)
+        format!(
+            r#"{{"UtcTime":"2025-10-28T01:00:00Z","Source":{{"Rule":"GateA"}},"Data":{{"Count":"42"{extra}}}}}"#
+        )
     };
-    check("{}", topic, &count(""), "unassigned/camera_analytics/cam 1761613200000 Good object_count=42");
-    check("{}", topic, &count(r#","ClassTypes":"Human""#),
-        "unassigned/camera_analytics/cam 1761613200000 Good people_count=42");
-    check("{ onvif: { counts: { GateA: vehicle_count } } }", topic, &count(""),
-        "unassigned/camera_analytics/cam 1761613200000 Good vehicle_count=42");
+    check(
+        "{}",
+        topic,
+        &count(""),
+        "unassigned/camera_analytics/cam 1761613200000 Good object_count=42",
+    );
+    check(
+        "{}",
+        topic,
+        &count(r#","ClassTypes":"Human""#),
+        "unassigned/camera_analytics/cam 1761613200000 Good people_count=42",
+    );
+    check(
+        "{ onvif: { counts: { GateA: vehicle_count } } }",
+        topic,
+        &count(""),
+        "unassigned/camera_analytics/cam 1761613200000 Good vehicle_count=42",
+    );
     check("{}", topic, &state("Count", "\"many\""), "bad_field: `Count`");
 }
 
 #[test]
 fn the_documented_temperature_is_in_celsius() {
-    check("{}", "MyDevice/onvif-ej/Device/Sensor/Temperature/High",
+    check(
+        "{}",
+        "MyDevice/onvif-ej/Device/Sensor/Temperature/High",
         r#"{"UtcTime":"2025-07-15T14:30:00Z","Source":{"SensorID":"temp_001"},"Data":{"Value":28.65,"Threshold":25.15}}"#,
-        "unassigned/camera_analytics/MyDevice 1752589800000 Good temperature=28.65");
+        "unassigned/camera_analytics/MyDevice 1752589800000 Good temperature=28.65",
+    );
 }
 
 #[test]
@@ -86,18 +122,26 @@ fn plates_and_faces_are_not_kept() {
     let d = decoders("{}");
     let records = decode(&d, "cam/onvif-ej/RuleEngine/Recognition/LicensePlate/&1", payload);
     let records = records.expect("accepted");
-    assert_eq!(line(&records[0]), "unassigned/camera_analytics/cam 1761613200000 lpr id=3 object=- p=0.9 n=- zone=gate");
+    assert_eq!(
+        line(&records[0]),
+        "unassigned/camera_analytics/cam 1761613200000 lpr id=3 object=- p=0.9 n=- zone=gate"
+    );
     assert!(!format!("{records:?}").contains("43A"));
     check("{}", "cam/onvif-ej/RuleEngine/Recognition/Face/&1", payload, "0 records");
 }
 
 #[test]
 fn each_class_of_an_object_detection_is_a_detection() {
-    let payload = r#"{"UtcTime":"2025-10-28T01:00:00","Source":{},"Data":{"ClassTypes":"Person Vehicle"}}"#;
-    let records = decode(&decoders("{}"), "cam/onvif-ej/RuleEngine/ObjectDetection/Object", payload);
+    let payload =
+        r#"{"UtcTime":"2025-10-28T01:00:00","Source":{},"Data":{"ClassTypes":"Person Vehicle"}}"#;
+    let records =
+        decode(&decoders("{}"), "cam/onvif-ej/RuleEngine/ObjectDetection/Object", payload);
     let lines: Vec<_> = records.expect("accepted").iter().map(line).collect();
     assert!(lines[0].contains("object_detected id=- object=person"), "{lines:?}");
-    assert!(lines[1].contains("object_detected id=- object=vehicle") && lines.len() == 2, "{lines:?}");
+    assert!(
+        lines[1].contains("object_detected id=- object=vehicle") && lines.len() == 2,
+        "{lines:?}"
+    );
 }
 
 #[test]

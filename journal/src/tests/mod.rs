@@ -1,17 +1,22 @@
 //! The journal as its users see it, over real files.
 
+mod commit;
+mod damage;
+mod reading;
+mod retention;
+
+use std::fs;
 use std::path::Path;
 use std::thread::JoinHandle;
-
-use proptest::prelude::*;
-use tempfile::TempDir;
+use std::time::Duration;
 
 use crate::{
-    Batch, Codec, Journal, JournalConfig, JournalError, OpenReport, Reader, Sync, WriterStats,
+    Batch, Codec, Journal, JournalConfig, JournalError, OpenReport, Reader, Sync, Writer,
+    WriterStats,
 };
 
 /// Entries are numbers, eight bytes each.
-pub(crate) struct Numbers;
+struct Numbers;
 
 impl Codec for Numbers {
     type Entry = u64;
@@ -32,11 +37,12 @@ impl Codec for Numbers {
     }
 }
 
-/// The entry that tests put at a position: not compressible, so that records have a known size.
+/// The entry that tests put at a position; does not compress, so that records have a known size.
 fn value(position: u64) -> u64 {
     (position + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (position << 17)
 }
 
+/// No fsync and no linger: most tests are about order and content.
 fn config(dir: &Path) -> JournalConfig {
     JournalConfig {
         dir: dir.to_owned(),
@@ -50,22 +56,26 @@ fn config(dir: &Path) -> JournalConfig {
 struct Running {
     journal: Journal<Numbers>,
     writer: JoinHandle<Result<WriterStats, JournalError>>,
-    report: OpenReport,
 }
 
 impl Running {
     fn start(config: JournalConfig) -> Self {
-        let (journal, writer, report) = Journal::open(config, Numbers).expect("damage never stops a start");
-        Self { journal, writer: std::thread::spawn(move || writer.run()), report }
+        Self::start_with(config, |_| {})
     }
 
-    /// Appends `n` entries as one batch and waits for the commit.
+    fn start_with(config: JournalConfig, prepare: impl FnOnce(&mut Writer<Numbers>)) -> Self {
+        let (journal, mut writer, _) = Journal::open(config, Numbers).expect("opens");
+        prepare(&mut writer);
+        Self { journal, writer: std::thread::spawn(move || writer.run()) }
+    }
+
+    /// Appends `n` entries, which become one batch, and waits for the commit.
     async fn commit(&self, n: u64) -> u64 {
         let next = self.journal.stats().next;
         let entries = (next..next + n).map(value).collect();
         let ticket = self.journal.append(entries).await.expect("open");
         let first = ticket.await.expect("committed");
-        assert_eq!(first, next, "one appender");
+        assert_eq!(first, next, "there is one appender");
         first
     }
 
@@ -75,7 +85,7 @@ impl Running {
     }
 }
 
-/// Everything from a position to the end; the writer must be gone or the journal closed.
+/// Everything from the reader's position to the end; the writer must be gone.
 async fn read_all(mut reader: Reader<Numbers>) -> Vec<Batch<u64>> {
     let mut all = Vec::new();
     while let Some(batch) = reader.next().await.expect("damage is no error") {
@@ -88,7 +98,7 @@ async fn read_all(mut reader: Reader<Numbers>) -> Vec<Batch<u64>> {
 }
 
 /// Opens a folder without a writer and reads what is there.
-async fn recover_and_read(dir: &Path) -> (OpenReport, Vec<Batch<u64>>, Journal<Numbers>) {
+async fn recover(dir: &Path) -> (OpenReport, Vec<Batch<u64>>, Journal<Numbers>) {
     let (journal, writer, report) =
         Journal::open(config(dir), Numbers).expect("damage never stops a start");
     drop(writer);
@@ -96,15 +106,24 @@ async fn recover_and_read(dir: &Path) -> (OpenReport, Vec<Batch<u64>>, Journal<N
     (report, batches, journal)
 }
 
-#[tokio::test]
-async fn what_was_committed_is_read_after_reopening() {
-    let dir = TempDir::new().expect("temporary folder");
-    let running = Running::start(config(dir.path()));
-    for n in [3, 1, 5] {
-        running.commit(n).await;
+fn firsts(batches: &[Batch<u64>]) -> Vec<u64> {
+    batches.iter().map(|b| b.first).collect()
+}
+
+/// A folder as kill -9 leaves it: what the system has now, whatever the process still wants.
+fn copy_folder(from: &Path, to: &Path) {
+    for item in fs::read_dir(from).expect("journal folder") {
+        let path = item.expect("entry").path();
+        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
     }
-    running.stop();
-    let (report, batches, _) = recover_and_read(dir.path()).await;
-    assert_eq!(report, OpenReport { first: 0, next: 9, corrupt: 0, torn_bytes: 0 });
-    assert_eq!(batches.iter().map(|b| b.first).collect::<Vec<_>>(), [0, 3, 4]);
+}
+
+/// Waits until something holds; fails after ten seconds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect(what);
 }

@@ -1,0 +1,209 @@
+// The built page in a real browser against the mock: what an operator relies on.
+//   npm run build && npm run behave        (IOC_UI_BUILT=dir for another build)
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { startMock } from './mock.mjs';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const dist = process.env.IOC_UI_BUILT;
+let browser;
+let mock;
+
+before(async () => {
+  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; set CHROMIUM`);
+  browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  mock = await startMock({ scene: 'busy', quiet: true, ...(dist ? { dist } : {}) });
+});
+after(async () => {
+  await browser?.close();
+  await mock?.close();
+});
+
+async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('pageerror', (e) => problems.push(String(e)));
+  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('401') && !m.text().includes('409')) problems.push(m.text()); });
+  await page.goto(`${mock.url}/${query}`);
+  await page.getByTestId('login-user').fill(user);
+  await page.getByTestId('login-password').fill(user);
+  await page.getByTestId('login-password').press('Enter');
+  await page.getByTestId('alert-row').first().waitFor();
+  await page.locator('[data-testid=link-state][data-state=live]').waitFor();
+  if (user !== 'viewer') await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+  await page.mouse.move(700, 20);
+  return { page, problems, close: async () => { await context.close(); assert.deepEqual(problems, [], 'nothing on the console'); } };
+}
+
+const ids = (page) => page.getByTestId('alert-row').evaluateAll((rows) => rows.map((r) => r.dataset.id));
+let serial = 0;
+function raise(severity = 'major') {
+  const d = mock.city.devices[(serial += 3) % 40];
+  return mock.city.raise(d, 'traffic.congestion', severity, 5, 15, 'km/h', `Ùn tắc mới ${serial}`, `Congestion new ${serial}`, Date.now());
+}
+
+test('a wrong password is said and does not let in', async () => {
+  const page = await browser.newPage();
+  await page.goto(mock.url);
+  await page.getByTestId('login-user').fill('operator');
+  await page.getByTestId('login-password').fill('wrong');
+  await page.getByTestId('login-submit').click();
+  await page.getByText('Tên hoặc mật khẩu không đúng.').waitFor();
+  await page.close();
+});
+
+test('an alert appears by itself, and an acknowledgement with a note reaches the server', async () => {
+  const { page, close } = await open();
+  const a = raise('emergency');
+  const row = page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
+  await row.waitFor({ timeout: 3000 });
+  assert.equal(await row.getAttribute('data-severity'), 'emergency');
+  assert.equal(await row.getAttribute('data-ack'), 'false');
+  await row.getByTestId('ack-button').click();
+  await page.getByTestId('ack-note').fill('đã gọi đội 2');
+  await page.getByTestId('ack-submit').click();
+  await page.locator(`[data-id="${a.row.id}"][data-ack=true]`).waitFor();
+  assert.equal(a.row.acknowledged_by, 'operator');
+  assert.equal(a.row.note, 'đã gọi đội 2');
+  await close();
+});
+
+test('who is second learns who was first, and the row shows it', async () => {
+  const { page, close } = await open();
+  const a = raise();
+  const row = page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
+  await row.getByTestId('ack-button').click();
+  mock.city.acknowledge(a, 'tran.b', null);
+  await page.getByTestId('ack-submit').click();
+  await page.getByTestId('toast').getByText('tran.b').waitFor();
+  await close();
+});
+
+test('rows do not move under the reader: new ones wait behind a chip', async () => {
+  const { page, close } = await open();
+  await page.getByTestId('alert-row').nth(2).hover();
+  const held = await ids(page);
+  const a = raise('emergency');
+  await page.getByTestId('new-chip').waitFor({ timeout: 3000 });
+  assert.deepEqual(await ids(page), held);
+  await page.getByTestId('new-chip').click({ timeout: 5000 });
+  await page.locator(`[data-id="${a.row.id}"]`).waitFor();
+  await close();
+});
+
+test('language changes at once, without a reload, and is in the URL', async () => {
+  const { page, close } = await open();
+  await page.evaluate(() => { window.stillHere = true; });
+  await page.getByTestId('lang-switch').click();
+  await page.getByRole('heading', { name: /Alerts/ }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  assert.match(page.url(), /lang=en/);
+  assert.equal(await page.evaluate(() => window.stillHere), true);
+  await close();
+});
+
+test('after a lost link the page resumes by itself, with what it missed', async () => {
+  const { page, close } = await open();
+  const handler = mock.city.onAlert;
+  mock.city.onAlert = () => {};
+  mock.drop();
+  const a = raise();
+  mock.city.onAlert = handler;
+  await page.locator(`[data-id="${a.row.id}"]`).waitFor({ timeout: 8000 });
+  await page.locator('[data-testid=link-state][data-state=live]').waitFor();
+  await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+  await close();
+});
+
+test('silence is shown: amber after three seconds, old data after ten, and it heals', async () => {
+  const { page, close } = await open();
+  mock.mute(true);
+  try {
+    await page.locator('[data-testid=link-state][data-state=stale]').waitFor({ timeout: 5000 });
+    await page.locator('[data-testid=data-area][data-old=true]').waitFor({ timeout: 12_000 });
+    await page.getByTestId('old-data').getByText(/DỮ LIỆU CŨ \d\d:\d\d:\d\d/).waitFor();
+    assert.equal(await page.locator('[data-testid=ack-button]:not([disabled])').count(), 0);
+  } finally {
+    mock.mute(false);
+  }
+  await page.locator('[data-testid=data-area][data-old=false]').waitFor({ timeout: 30_000 });
+  await page.locator('[data-testid=link-state][data-state=live]').waitFor();
+  await close();
+});
+
+test('the keyboard does it all: next, open, acknowledge, close, search', async () => {
+  const { page, close } = await open();
+  await page.keyboard.press('j');
+  const first = await page.evaluate(() => document.activeElement?.dataset.id);
+  await page.keyboard.press('j');
+  const second = await page.evaluate(() => document.activeElement?.dataset.id);
+  assert.ok(first && second && first !== second);
+  await page.keyboard.press('k');
+  assert.equal(await page.evaluate(() => document.activeElement?.dataset.id), first);
+  await page.keyboard.press('Enter');
+  await page.getByTestId('alert-detail').waitFor();
+  assert.match(page.url(), new RegExp(`alert=${first}`));
+  await page.keyboard.press('a');
+  await page.getByTestId('ack-note').waitFor();
+  await page.keyboard.type('nhanh');
+  await page.keyboard.press('Enter');
+  await page.locator(`[data-id="${first}"][data-ack=true]`).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('alert-detail').waitFor({ state: 'detached' });
+  await page.keyboard.press('/');
+  await page.keyboard.type('ai nghia');
+  await page.getByTestId('found-device').first().click();
+  await page.getByTestId('device-panel').waitFor();
+  await close();
+});
+
+test('a device panel has history, live value and what was refused; Back closes it', async () => {
+  const id = mock.city.open().find((r) => r.rule === 'flood.street').device;
+  const { page, close } = await open();
+  await page.keyboard.press('/');
+  await page.keyboard.type(id);
+  await page.getByTestId('found-device').first().click();
+  const panel = page.getByTestId('device-panel');
+  await panel.locator('canvas').waitFor();
+  await panel.getByTestId('quarantine').getByText('out_of_range').waitFor();
+  const drawn = await panel.locator('canvas').evaluate((c) => {
+    const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+    let n = 0;
+    // Pixels near the colour of the series.
+    for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - 0x8e) + Math.abs(d[i + 1] - 0xc5) + Math.abs(d[i + 2] - 0xc0) < 24 && d[i + 3] > 200) n += 1;
+    return n;
+  });
+  assert.ok(drawn > 200, `the curve has ${drawn} pixels`);
+  await page.goBack();
+  await panel.waitFor({ state: 'detached' });
+  await close();
+});
+
+test('a viewer sees no way to acknowledge', async () => {
+  const { page, close } = await open('', 'viewer');
+  assert.equal(await page.getByTestId('ack-button').count(), 0);
+  await close();
+});
+
+test('tiles say plainly where there is no feed, and filter the list', async () => {
+  const { page, close } = await open();
+  assert.equal(await page.getByTestId('tile').count(), 18);
+  assert.match((await page.locator('[data-testid=tile][data-service=feedback]').textContent()) ?? '', /Chưa có nguồn dữ liệu/);
+  await page.locator('[data-testid=tile][data-service=air]').click();
+  await page.waitForURL(/service=air/);
+  const shown = await ids(page);
+  const air = mock.city.open().filter((r) => r.service === 'air').map((r) => r.id);
+  assert.deepEqual([...shown].sort(), air.sort());
+  await close();
+});
+
+test('on a phone the alerts come first, nothing is wider than the screen', async () => {
+  const { page, close } = await open('', 'operator', { width: 390, height: 844 });
+  const [list, map] = await Promise.all([page.getByTestId('alert-list').boundingBox(), page.getByTestId('map').boundingBox()]);
+  assert.ok(list.y < map.y);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await close();
+});
