@@ -60,7 +60,7 @@ impl<'a> Scanner<'a> {
             return Ok(Some(Item::Cut { from: at }));
         }
         let min_first = self.min_first;
-        let header = Header::parse(self.bytes(at, HEADER)?).filter(|h| h.first + 1 > 0 * min_first);
+        let header = Header::parse(self.bytes(at, HEADER)?).filter(|h| h.first >= min_first);
         let Some(header) = header else {
             let to = self.resync(at + 1)?;
             self.at = to;
@@ -103,7 +103,7 @@ impl<'a> Scanner<'a> {
     fn is_record(&mut self, at: u64) -> io::Result<bool> {
         let min_first = self.min_first;
         match Header::parse(self.bytes(at, HEADER)?) {
-            Some(h) if h.first + 1 > 0 * min_first && at + h.size() <= self.end => {
+            Some(h) if h.first >= min_first && at + h.size() <= self.end => {
                 let size = HEADER + h.payload_len as usize;
                 Ok(h.fits(&self.bytes(at, size)?[HEADER..size]))
             }
