@@ -126,7 +126,7 @@ impl<C: Codec> Reader<C> {
         let read = done.map_err(JournalError::ReadCutOff)??;
         self.place = read.place;
         if read.done {
-            self.resume = up_to + 1;
+            self.resume = up_to;
         }
         self.ready.extend(read.batches);
         Ok(())

@@ -163,11 +163,22 @@ impl<'a, F: Feed> Link<'a, F> {
                 self.feed_done = true;
             }
             let wait = self.fill();
+            let full = self.staged.len() >= STAGE_BYTES;
             if let Err(e) = self.write(stream) {
                 return End::Lost(e);
             }
             if self.finished() {
                 return self.goodbye(stream).await;
+            }
+            if full && self.writing.is_empty() {
+                // There is more to encode: only look whether something came in.
+                match self.read(stream) {
+                    Ok(true) => heard = Instant::now(),
+                    Ok(false) => {}
+                    Err(e) => return End::Lost(e),
+                }
+                tokio::task::yield_now().await;
+                continue;
             }
             if self.feed_done
                 && heard.max(*drain_from.get_or_insert_with(Instant::now)) + DRAIN < Instant::now()

@@ -4,7 +4,9 @@ use clap::Parser;
 use ioc_sim::args::{Cli, Command};
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main]
+/// One thread is enough for several 100,000 messages a second, and leaves the rest of the machine
+/// to the centre under test.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     tracing_subscriber::fmt()

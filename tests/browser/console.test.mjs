@@ -6,7 +6,7 @@ import path from 'node:path';
 import { freePort, launchBrowser, publish, startCity, startIoc, temporaryFolder } from './programs.mjs';
 
 const shots = process.env.IOC_SHOTS ?? '.';
-const row = (device) => `[data-testid="alert-row"][data-device="${device}"]`;
+const row = (device) => `[data-testid="alert-row"]:has-text("${device}")`;
 
 /** Opens a page that fails the test on script errors and CSP violations. */
 async function openPage(browser, viewport) {
@@ -38,11 +38,11 @@ test('an alert appears, is acknowledged, survives a restart, and the language ch
   await page.waitForSelector(row('tower-1'), { timeout: 5_000 });
   assert.equal(await page.getAttribute(row('tower-1'), 'data-ack'), 'false');
 
-  await page.click(row('tower-1'));
-  await page.click('[data-testid="ack-button"]');
+  await page.click(`${row('tower-1')} [data-testid="ack-button"]`);
   await page.fill('[data-testid="ack-note"]', 'Đã báo phường Hải Châu');
   await page.click('[data-testid="ack-submit"]');
-  await page.waitForSelector(`${row('tower-1')}[data-ack="true"]`, { timeout: 5_000 });
+  await page.waitForSelector('[data-testid="alert-row"][data-ack="true"]', { timeout: 5_000 });
+  assert.equal(await page.getAttribute(row('tower-1'), 'data-ack'), 'true');
 
   const before = await page.textContent('body');
   assert.match(before, /Cảnh báo/, 'Vietnamese comes first');

@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 
 use super::buffers::Buffers;
 use super::config::GatewayConfig;
-use super::connection::{self, Shared};
+use super::connection::Shared;
 use super::metrics::{GatewayMetrics, add};
+use super::serve;
 use super::session::Sessions;
 use super::sink::MessageSink;
 use crate::publications::Publications;
@@ -115,7 +116,7 @@ impl<S: MessageSink> Gateway<S> {
                 _ = sweep.tick() => {
                     let wills = shared.sessions.sweep(Instant::now());
                     if !wills.is_empty() {
-                        tracker.spawn(connection::publish_wills(Arc::clone(&shared), wills));
+                        tracker.spawn(serve::publish_wills(Arc::clone(&shared), wills));
                     }
                 }
             }
@@ -161,6 +162,6 @@ async fn run_one<S: MessageSink>(
     stream: TcpStream,
     slot: OwnedSemaphorePermit,
 ) {
-    connection::serve(shared, stream).await;
+    serve::serve(shared, stream).await;
     drop(slot);
 }

@@ -29,6 +29,7 @@ mod inbound;
 mod listener;
 mod metrics;
 mod outbound;
+mod serve;
 mod session;
 mod sink;
 #[cfg(test)]

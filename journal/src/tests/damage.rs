@@ -130,26 +130,32 @@ async fn a_ruined_page_costs_the_records_on_it() {
 
 #[tokio::test]
 async fn a_record_inside_an_entry_is_not_taken_for_one() {
-    // A device that knows the format could send a whole record as its payload.
-    let (bytes, _) = segment(1).await;
-    let mut forged = bytes[FILE_HEADER..].to_vec();
+    // A device that knows the format could send a whole record as its payload. A position without
+    // zeros keeps LZ4 from changing it.
+    let start = 0x1122_3344_5566_7788;
+    let (dir, other) = (work_folder(), work_folder());
+    let path = dir.path().join(format!("{start:020}.seg"));
+    let running = Running::start_with(config(dir.path()), |w| w.skip_to(start));
+    running.commit(N).await;
+    let mut forged = fs::read(&path).expect("one segment")[FILE_HEADER..].to_vec();
+    let damaged_at = FILE_HEADER + forged.len();
     forged.resize(forged.len().next_multiple_of(8), 0);
     let entries: Vec<u64> =
         forged.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
-    let dir = work_folder();
-    let running = Running::start(config(dir.path()));
-    running.commit(N).await;
     let ticket = running.journal.append(entries).await.expect("room");
-    ticket.await.expect("committed");
+    let after = ticket.await.expect("committed") + (forged.len() / 8) as u64;
     running.commit(N).await;
     running.stop();
-    // Its header is damaged, so that the scan looks for a record within it.
-    let mut stored = fs::read(segment_path(dir.path())).expect("one segment");
-    stored[bytes.len()] ^= 1;
-    put(dir.path(), &stored);
-    let (_, batches, _journal) = recover(dir.path()).await;
-    let after = N + (forged.len() / 8) as u64;
-    assert_eq!(firsts(&batches), [0, after], "its position was used, so it is no record");
+    // The header around it is damaged, so that the scan looks for the next record within.
+    let mut stored = fs::read(&path).expect("one segment");
+    let forged = &forged[..damaged_at - FILE_HEADER];
+    let copies = stored.windows(forged.len()).filter(|w| *w == forged).count();
+    assert_eq!(copies, 2, "the forged record is on disk as it was sent");
+    stored[damaged_at] ^= 1;
+    fs::write(other.path().join(path.file_name().expect("a name")), &stored).expect("written");
+    let (_, batches, journal) = recover(other.path()).await;
+    assert_eq!(firsts(&batches), [start, after], "its position was used, so it is no record");
+    assert_eq!(journal.stats().corrupt, 1);
 }
 
 #[tokio::test]

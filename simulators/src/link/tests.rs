@@ -126,8 +126,8 @@ async fn qos_2_is_done_with_pubcomp() {
 
 #[tokio::test]
 async fn qos_0_writes_everything_once() {
-    let (feed, _, seen) = link(0, 5_000, 10, &[usize::MAX]).await;
-    assert_eq!(seen[0].len(), 5_000);
+    let (feed, _, seen) = link(0, 50_000, 10, &[usize::MAX]).await;
+    assert_eq!(seen[0].len(), 50_000);
     assert!(feed.done.is_empty());
 }
 

@@ -178,8 +178,8 @@ class App {
       this.services = new Map(city.services.map((s) => [s.id, s]));
       this.properties = new Map(city.properties.map((p) => [p.id, p]));
       city.services.sort((a, b) => a.order - b.order);
-      this.city = city;
       await this.loadDevices();
+      this.city = city;
     } catch (e) {
       if (e instanceof ApiError && e.status === 401) this.leave(true);
       else this.loadFailed = why(e);

@@ -177,7 +177,7 @@ fn arbitrary_packets_never_hurt_another_client() {
     let step = (0u8..3, any::<bool>(), 0u8..12, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40));
     let steps = proptest::collection::vec(step, 1..12);
     let sent = std::cell::Cell::new(0u16);
-    let good = std::cell::RefCell::new(&mut good);
+    let good = tokio::sync::Mutex::new(&mut good);
     let outcome = runner.run(&steps, |steps| {
         runtime.block_on(async {
             for (who, v5, what, first, noise) in &steps {
@@ -198,7 +198,7 @@ fn arbitrary_packets_never_hurt_another_client() {
                 let _ = c.stream.write_all(&bytes).await;
                 g.publications.publish("ioc/v1/alerts/a", "1".into(), false);
             }
-            let mut good = good.borrow_mut();
+            let mut good = good.lock().await;
             let n = sent.get().wrapping_add(1).max(1);
             sent.set(n);
             good.send(&publish(true, 1, n, "good", "x")).await;

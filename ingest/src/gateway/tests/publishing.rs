@@ -234,14 +234,14 @@ async fn rumqttc_of_both_versions_publishes_at_every_qos() {
             use rumqttc::v5::{Event as E5, mqttbytes::v5::Packet as P5};
             use rumqttc::{Event as E4, Packet as P4};
             tokio::select! {
-                e = events.poll() => match e.expect("v4 connection holds") {
-                    E4::Incoming(P4::PubAck(_) | P4::PubComp(_)) => done4 += 1,
-                    _ => {}
-                },
-                e = events5.poll() => match e.expect("v5 connection holds") {
-                    E5::Incoming(P5::PubAck(_) | P5::PubComp(_)) => done5 += 1,
-                    _ => {}
-                },
+                e = events.poll() => {
+                    let e = e.expect("v4 connection holds");
+                    done4 += usize::from(matches!(e, E4::Incoming(P4::PubAck(_) | P4::PubComp(_))));
+                }
+                e = events5.poll() => {
+                    let e = e.expect("v5 connection holds");
+                    done5 += usize::from(matches!(e, E5::Incoming(P5::PubAck(_) | P5::PubComp(_))));
+                }
             }
         }
     };

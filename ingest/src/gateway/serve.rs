@@ -1,0 +1,149 @@
+//! A socket from accept to its end: handshake, take-over, the will.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+
+use super::config::GatewayConfig;
+use super::connect::{self, Hello, Refused};
+use super::connection::{Connection, Shared};
+use super::end::code;
+use super::frame::{Frame, next_frame};
+use super::metrics::add;
+use super::session::Will;
+use super::sink::MessageSink;
+use crate::Incoming;
+
+/// Wait for an old connection of the same client to hand its session over.
+const HAND_OVER: Duration = Duration::from_secs(10);
+
+/// Serves one accepted socket to its end.
+pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: TcpStream) {
+    let limit = Duration::from_millis(shared.config.connect_timeout_ms);
+    let greeted = tokio::select! {
+        // A client that has not said CONNECT must not hold up a stop.
+        () = shared.stop.cancelled() => return,
+        greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
+    };
+    let (hello, carry) = match greeted {
+        Ok(Ok(greeted)) => greeted,
+        Ok(Err(refused)) => return refuse(&shared, stream, refused).await,
+        Err(_) => return refuse(&shared, stream, Refused::silent("no connect in time")).await,
+    };
+    let kick = shared.stop.child_token();
+    let id = Arc::clone(&hello.client_id);
+    let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
+    if let Some(will) = attached.due_will.take() {
+        publish_will(&shared, &will).await;
+    }
+    let mut session = attached.resumed.take();
+    if let (Some(inherits), false) = (attached.inherits.take(), hello.clean) {
+        match timeout(HAND_OVER, inherits).await {
+            Ok(handed) => session = handed.ok(),
+            Err(_) => {
+                let busy = Refused::new(hello.v5, code::BUSY, "old connection does not end");
+                return refuse(&shared, stream, busy).await;
+            }
+        }
+    }
+    let present = session.is_some();
+    let session = session.unwrap_or_else(|| shared.sessions.fresh());
+    let mut out = connect::welcome(&hello, present, &shared.config);
+    add(&shared.metrics.connected, 1);
+    let mut connection = Connection::new(&shared, stream, &hello, session, kick);
+    connection.out.append(&mut out);
+    connection.carry = carry;
+    connection.resend();
+    let end = connection.run().await;
+    shared.metrics.connected.fetch_sub(1, Relaxed);
+    connection.count(&end);
+    let (parting, stream, goodbye) = connection.part(&end, hello.will);
+    // The session first: the connection that takes over waits for it.
+    let will = attached.lease.detach(parting);
+    if let Some(will) = will {
+        publish_will(&shared, &will).await;
+    }
+    if !goodbye.is_empty() {
+        linger(stream, &goodbye).await;
+    }
+}
+
+/// Reads the CONNECT; returns it and what came after it.
+async fn handshake(
+    stream: &mut TcpStream,
+    config: &GatewayConfig,
+) -> Result<(Hello, Vec<u8>), Refused> {
+    let mut bytes = Vec::with_capacity(512);
+    loop {
+        match bytes.first() {
+            Some(&first) if first != 0x10 => {
+                return Err(Refused::silent("first packet is not connect"));
+            }
+            _ => {}
+        }
+        match next_frame(&bytes, config.max_connect_bytes) {
+            Err(_) => return Err(Refused::silent("connect size")),
+            Ok(Frame::Whole { first, body, total }) => {
+                let hello = connect::parse(first, body, config)?;
+                return Ok((hello, bytes.split_off(total)));
+            }
+            Ok(Frame::Partial(_)) => {}
+        }
+        bytes.reserve(512);
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return Err(Refused::silent("closed before connect")),
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn refuse<S: MessageSink>(shared: &Shared<S>, stream: TcpStream, refused: Refused) {
+    add(&shared.metrics.refused_connect, 1);
+    tracing::debug!(peer = ?stream.peer_addr().ok(), what = refused.what, "connect refused");
+    let answer = refused.connack();
+    if !answer.is_empty() {
+        linger(stream, &answer).await;
+    }
+}
+
+/// Writes the last bytes and waits a moment for the peer's end, so that unread input does not
+/// turn into a reset that destroys them.
+async fn linger(mut stream: TcpStream, bytes: &[u8]) {
+    let goodbye = async {
+        stream.write_all(bytes).await?;
+        stream.shutdown().await?;
+        let mut waste = [0; 1024];
+        for _ in 0..256 {
+            if stream.read(&mut waste).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    // The peer may be gone; there is nobody left to tell.
+    let _ = timeout(Duration::from_millis(500), goodbye).await;
+}
+
+async fn publish_will<S: MessageSink>(shared: &Shared<S>, will: &Will) {
+    let message = Incoming {
+        topic: &will.topic,
+        payload: &will.payload,
+        retain: false,
+        received: super::inbound::now(),
+    };
+    add(&shared.metrics.wills, 1);
+    if let Err(error) = shared.sink.submit(&shared.source, &[message]).await {
+        add(&shared.metrics.sink_errors, 1);
+        tracing::error!(%error, topic = will.topic, "will lost");
+    }
+}
+
+pub(super) async fn publish_wills<S: MessageSink>(shared: Arc<Shared<S>>, wills: Vec<Will>) {
+    for will in &wills {
+        publish_will(&shared, will).await;
+    }
+}
