@@ -1,4 +1,4 @@
-//! The InfluxDB store against a strict fake (every answer of guarantees.md), against the real
+//! The InfluxDB store against a strict fake (every answer it can give), against the real
 //! VictoriaMetrics for storing, and against the real InfluxDB 1.6 for reads.
 
 #[path = "influx/answers.rs"]

@@ -26,15 +26,14 @@ impl Inner {
             self.count(&taken);
             return Ok(taken.next);
         }
+        let mut give_back = GiveBack { inner: self, taken: &taken, armed: true };
         let result = self.write(&mut writer, &taken, new_series);
-        match &result {
-            Ok(_) => *lock(&self.trouble) = None,
-            Err(e) => {
-                tracing::warn!(error = %e, "history flush failed");
-                *lock(&self.trouble) = Some(e.to_string());
-                lock(&self.heads).give_back(&taken);
-            }
-        }
+        give_back.armed = result.is_err();
+        drop(give_back);
+        *lock(&self.trouble) = result.as_ref().err().map(|e| {
+            tracing::warn!(error = %e, "history flush failed");
+            e.to_string()
+        });
         result
     }
 
@@ -73,6 +72,23 @@ impl Inner {
     fn count(&self, taken: &Taken) {
         taken.stored.apply(&self.ledger, |c| &c.stored);
         taken.dead.apply(&self.ledger, |c| &c.dead_lettered);
+    }
+}
+
+/// Puts points back into memory when they did not reach the disk, also when writing panics: the
+/// cursor of a later flush would otherwise pass them.
+struct GiveBack<'a> {
+    inner: &'a Inner,
+    taken: &'a Taken,
+    armed: bool,
+}
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            lock(&self.inner.heads).give_back(self.taken);
+            *lock(&self.inner.trouble) = Some("a flush did not end".into());
+        }
     }
 }
 

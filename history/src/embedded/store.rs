@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ioc_model::{
@@ -15,6 +16,8 @@ use crate::{EmbeddedConfig, Error};
 
 /// Readers kept open for the next query; further ones are closed after use.
 const IDLE_READERS: usize = 4;
+/// Wait of `append` when memory is full and the disk refused a flush.
+const FLUSH_RETRY: Duration = Duration::from_millis(500);
 
 /// Measurements in one SQLite file. Cheap to clone.
 #[derive(Clone)]
@@ -127,6 +130,10 @@ impl EmbeddedStore {
         }
     }
 
+    fn is_full(&self) -> bool {
+        lock(&self.0.heads).unflushed >= self.0.config.head_max_points
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
@@ -201,12 +208,14 @@ impl HistoryStore for EmbeddedStore {
         Ok(self.0.cursor.load(Relaxed))
     }
 
-    /// A batch is taken whole or not at all. When memory is full this flushes first; when that
-    /// fails the batch is not taken and may be given again.
+    /// A batch is taken whole or not at all. When memory is full this flushes first; while the
+    /// disk refuses that, it waits and tries again. Cancel safe.
     async fn append(&self, first: u64, entries: &[Entry]) -> Result<(), HistoryError> {
-        let full = lock(&self.0.heads).unflushed >= self.0.config.head_max_points;
-        if full {
-            self.flush().await?;
+        while self.is_full() {
+            // The reason is in the log and in `stats`.
+            if self.flush().await.is_err() {
+                tokio::time::sleep(FLUSH_RETRY).await;
+            }
         }
         lock(&self.0.heads).append(first, entries);
         Ok(())

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use ioc_model::{
     Aggregate, Body, Detection, Entry, HistoryStore, Ledger, Point, Quality, RangeQuery, Record,
@@ -175,12 +176,17 @@ async fn a_failed_flush_loses_nothing_and_shows() {
     store.append(0, &entries).await.expect("append");
     store.flush().await.expect_err("refused");
     let refused = [reading("a", T0 + 3, 3.0, Quality::Good)];
-    store.append(3, &refused).await.expect_err("memory is full and cannot be written");
+    let waits = {
+        let (store, refused) = (store.clone(), refused.clone());
+        tokio::spawn(async move { store.append(3, &refused).await })
+    };
+    let again = tokio::time::timeout(Duration::from_millis(50), store.append(3, &refused)).await;
+    again.expect_err("memory is full and cannot be written: the reader waits");
     let stats = store.stats().await;
     assert!(!stats.healthy && stats.trouble.is_some(), "{stats:?}");
     assert_eq!((all(&store, "a").await.len(), door.stored.load(Relaxed)), (3, 0));
     database(folder.path()).execute_batch("DROP TRIGGER refuse").expect("drop");
-    store.append(3, &refused).await.expect("append");
+    waits.await.expect("ends").expect("append");
     assert_eq!(store.flush().await.expect("flush"), 4);
     let values: Vec<f64> = all(&store, "a").await.iter().map(|p| p.value).collect();
     assert_eq!((values.as_slice(), door.stored.load(Relaxed)), (&[0.0, 1.0, 2.0, 3.0][..], 4));

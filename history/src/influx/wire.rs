@@ -238,7 +238,7 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// The table of guarantees.md, "InfluxDB 2 write responses".
+/// What the statuses mean; what is done about them is in [`super::deliver`].
 fn classify(status: u16, text: &str) -> Answer {
     let why = words(text);
     match status {

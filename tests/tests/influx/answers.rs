@@ -1,4 +1,4 @@
-//! Every row of the table "InfluxDB 2 write responses".
+//! Every answer of an InfluxDB 2 to a write, and what becomes of the points.
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ import type { DeviceTable } from './devices';
 import type { Lang, Level } from './model';
 import { ANCHOR, wards, type Ward } from './geo';
 import { inside } from './polygon';
+import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
 import { alpha, COLOR, SEVERITY, shape } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
@@ -246,89 +247,12 @@ export class CityMap {
       c.stroke(chosen.path);
     }
     c.restore();
-    this.covered = far ? this.badges(c, seen, k, ox, oy) : [];
-    this.labels(c, seen, k, ox, oy, [...this.covered]);
-    this.drawInset();
+    const paint: Paint = { c, k, ox, oy, scale: this.scale, lang: this.lang };
+    this.covered = far ? badges(paint, seen, this.byArea) : [];
+    labels(paint, seen, [...this.covered]);
+    const islands = this.wards.find((x) => x.id === INSET);
+    if (islands) drawInset(this.inset, islands, this.byArea.get(INSET)?.worst ?? 0);
   };
-
-  private labels(c: CanvasRenderingContext2D, seen: Ward[], k: number, ox: number, oy: number, taken: Box[]): void {
-    const size = 11 * this.scale;
-    c.font = `500 ${size}px "Inter Variable", sans-serif`;
-    c.textAlign = 'center';
-    c.textBaseline = 'middle';
-    c.lineJoin = 'round';
-    const bySize = [...seen].sort((a, b) => b.box[2] - b.box[0] - (a.box[2] - a.box[0]));
-    for (const ward of bySize) {
-      const name = short(this.lang === 'vi' ? ward.vi : ward.en);
-      const width = c.measureText(name).width;
-      if ((ward.box[2] - ward.box[0]) * k < width * 1.15) continue;
-      const x = ward.cx * k + ox;
-      let y = ward.cy * k + oy;
-      // Below the badge of the same ward, if it has one.
-      if (taken.some((t) => hits(t, [x - width / 2, y - size, x + width / 2, y + size]))) y += 20 * this.scale;
-      const box: Box = [x - width / 2 - 3, y - size * 0.7, x + width / 2 + 3, y + size * 0.7];
-      if (taken.some((t) => hits(t, box))) continue;
-      taken.push(box);
-      c.lineWidth = 3 * this.scale;
-      c.strokeStyle = alpha(COLOR.labelHalo, 0.75);
-      c.strokeText(name, x, y);
-      c.fillStyle = COLOR.label;
-      c.fillText(name, x, y);
-    }
-  }
-
-  /** Shape and count for wards with alerts; badges that would touch become one. */
-  private badges(c: CanvasRenderingContext2D, seen: Ward[], k: number, ox: number, oy: number): Box[] {
-    const s = this.scale;
-    const list = seen
-      .flatMap((ward) => {
-        const a = this.byArea.get(ward.id);
-        return a === undefined ? [] : [{ x: ward.cx * k + ox, y: ward.cy * k + oy, worst: a.worst, count: a.count }];
-      })
-      .sort((a, b) => b.worst - a.worst || b.count - a.count);
-    const kept: typeof list = [];
-    for (const b of list) {
-      const near = kept.find((o) => Math.abs(o.x - b.x) < 44 * s && Math.abs(o.y - b.y) < 24 * s);
-      if (near) near.count += b.count;
-      else kept.push({ ...b });
-    }
-    const boxes: Box[] = [];
-    c.font = `650 ${12 * s}px "Inter Variable", sans-serif`;
-    c.textAlign = 'left';
-    c.textBaseline = 'middle';
-    // The most urgent is drawn last, on top.
-    for (const b of kept.reverse()) {
-      const label = String(b.count);
-      const tw = c.measureText(label).width;
-      const wide = tw + 27 * s;
-      const x0 = b.x - wide / 2;
-      const y0 = b.y - 10 * s;
-      c.beginPath();
-      c.roundRect(x0, y0, wide, 20 * s, 4 * s);
-      c.fillStyle = '#0d1319';
-      c.fill();
-      c.lineWidth = 1.25 * s;
-      c.strokeStyle = SEVERITY[b.worst] as string;
-      c.stroke();
-      this.glyph(c, b.worst, x0 + 11 * s, b.y, 5.2 * s);
-      c.fillStyle = COLOR.text;
-      c.fillText(label, x0 + 20 * s, b.y + 0.5 * s);
-      boxes.push([x0 - 2, y0 - 2, x0 + wide + 2, y0 + 22 * s]);
-    }
-    return boxes;
-  }
-
-  private glyph(c: CanvasRenderingContext2D, l: Level, x: number, y: number, r: number): void {
-    c.beginPath();
-    shape(c, l, x, y, r);
-    c.fillStyle = SEVERITY[l] as string;
-    c.fill();
-    if (l === 5) {
-      c.lineWidth = 1.5 * this.scale;
-      c.strokeStyle = '#ffffff';
-      c.stroke();
-    }
-  }
 
   private readonly drawDots = (): void => {
     const b = this.begin(this.dots);
@@ -440,29 +364,6 @@ export class CityMap {
     c.stroke();
   }
 
-  /** The special zone of Hoàng Sa lies 300 km off shore: it has a frame of its own. */
-  private drawInset(): void {
-    const ward = this.wards.find((x) => x.id === INSET);
-    const canvas = this.inset;
-    const c = canvas.getContext('2d');
-    const w = canvas.clientWidth;
-    const h = canvas.clientHeight;
-    if (c === null || w === 0) return;
-    const dpr = Math.min(devicePixelRatio || 1, 2);
-    canvas.width = Math.round(w * dpr);
-    canvas.height = Math.round(h * dpr);
-    if (ward === undefined) return;
-    const [x0, y0, x1, y1] = ward.box;
-    const k = Math.min((w - 12) / (x1 - x0), (h - 12) / (y1 - y0));
-    const worst = this.byArea.get(INSET)?.worst ?? 0;
-    c.setTransform(k * dpr, 0, 0, k * dpr, ((w - (x1 - x0) * k) / 2 - x0 * k) * dpr, ((h - (y1 - y0) * k) / 2 - y0 * k) * dpr);
-    c.fillStyle = worst > 0 ? (SEVERITY[worst] as string) : COLOR.normal;
-    c.fill(ward.path);
-    c.lineWidth = 1 / k;
-    c.strokeStyle = worst > 0 ? (SEVERITY[worst] as string) : COLOR.normal;
-    c.stroke(ward.path);
-  }
-
   /** What lies under a pixel: the nearest device, else the ward. */
   private hit(px: number, py: number): Hit | null {
     const { k, ox, oy } = this.frame();
@@ -495,13 +396,4 @@ export class CityMap {
     }
     return null;
   }
-}
-
-type Box = [number, number, number, number];
-
-const hits = (a: Box, b: Box) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
-
-/** On the map the kind of unit is left out: it is in every popover. */
-function short(name: string): string {
-  return name.replace(/^(Phường|Xã|Đặc khu)\s+/u, '').replace(/\s+(Ward|Commune|Special Zone)$/u, '');
 }

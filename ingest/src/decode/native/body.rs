@@ -208,6 +208,10 @@ impl<'de> Visitor<'de> for ValuesSeed<'_> {
             }
             let value = map.next_value_seed(Number { field: name, slot })?;
             let value = property.check(value).map_err(|(r, detail)| slot.refuse(r, detail))?;
+            if values.len() == values.inline_size() {
+                // A station with more than the inline values mostly has many more.
+                values.reserve(14);
+            }
             values.push((name.clone(), value));
         }
         Ok(())
