@@ -26,7 +26,8 @@ test: test-deps build
 	$(MAKE) --no-print-directory ui-test
 
 ui-test:
-	bash dashboard/ui/dev/test.sh
+	WORK="$(TARGET)/page-tests" bash dashboard/ui/dev/test.sh
+	BIN="$(BIN)" bash tests/browser/test.sh
 
 test-deps:
 	@bash tests/install-deps.sh

@@ -1,18 +1,17 @@
 // The mock's city: real wards, synthetic devices and readings, a few rules. Deterministic but for
 // the clock.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const DATA = process.env.IOC_MAP_DATA ?? '/work/shared/data/danang_map';
-const SHIPPED = join(here, '../../../config');
+const CONFIG = process.env.IOC_CONFIG ?? join(here, '../../../config');
 
-function read(...candidates) {
-  const found = candidates.find(existsSync);
-  if (!found) throw new Error(`none of ${candidates.join(', ')} exists; set IOC_MAP_DATA`);
-  return readFileSync(found, 'utf8');
-}
+const read = (file) => readFileSync(join(CONFIG, file), 'utf8');
+
+/** Rows of a shipped table without comments, heading, and rows with quoted cells. */
+const rows = (file) =>
+  read(file).trim().split('\n').filter((l) => !l.startsWith('#') && !l.includes('"')).slice(1).map((l) => l.split(','));
 
 /** A seeded generator (mulberry32). */
 function seeded(a) {
@@ -73,16 +72,13 @@ const RULES = [
 
 export function makeCity(scene) {
   const random = seeded(20251101);
-  const csv = read(join(SHIPPED, 'danang_units_2025.csv'), join(DATA, 'danang_units_2025.csv')).trim().split('\n').slice(1).map((l) => l.split(','));
-  const geo = JSON.parse(read(join(DATA, 'danang_wards_2025_94units_simplified4pct.geojson')));
-  const pois = JSON.parse(read(join(DATA, 'danang_pois.json')));
-  const byCode = new Map(geo.features.map((f) => [f.properties.code, f]));
-  const areas = csv.filter((r) => r[2] !== 'da_nang').map(([code, vi, id, lat, lon, km2]) => ({
-    id, code, name: { vi, en: byCode.get(code)?.properties.full_name_en ?? vi }, kind: vi.startsWith('Phường') ? 'ward' : vi.startsWith('Xã') ? 'commune' : 'special_zone',
-    lat: Number(lat), lon: Number(lon), area_km2: Number(km2),
+  const geo = JSON.parse(read('boundaries.geojson'));
+  const areas = rows('areas.csv').map(([id, code, kind, vi, en, lat, lon, km2]) => ({
+    id, code, name: { vi, en }, kind, lat: Number(lat), lon: Number(lon), area_km2: Number(km2),
   }));
-  const byName = new Map(areas.map((a) => [a.name.vi, a]));
-  const idOf = new Map(areas.map((a) => [a.code, a]));
+  const byId = new Map(areas.map((a) => [a.id, a]));
+  // Places with a camera: name, latitude, longitude, area.
+  const pois = rows('devices.csv').filter((r) => r[3] === 'camera').map((r) => [r[1].replace(/^Camera /, ''), Number(r[6]), Number(r[7]), r[5]]);
 
   const devices = [];
   const add = (id, vi, en, kind, service, area, lat, lon, model, cadence) => {
@@ -95,7 +91,7 @@ export function makeCity(scene) {
     for (let k = 0; k < count; k++) {
       const poi = pois[(k * 7 + kind.length) % pois.length];
       const first = k < pois.length * 0.75;
-      const area = first ? (byName.get(poi[3]) ?? areas[4]) : areas[Math.floor(random() * areas.length)];
+      const area = first ? (byId.get(poi[3]) ?? areas[4]) : areas[Math.floor(random() * areas.length)];
       const outer = area.id === 'hoang_sa' ? areas[20] : area;
       const lat = first ? poi[1] + (random() - 0.5) * 0.008 : outer.lat + (random() - 0.5) * 0.03;
       const lon = first ? poi[2] + (random() - 0.5) * 0.008 : outer.lon + (random() - 0.5) * 0.03;
@@ -116,7 +112,7 @@ export function makeCity(scene) {
   const self = {
     devices, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
     city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: [] }),
-    map: () => ({ type: 'FeatureCollection', features: geo.features.map((f) => ({ type: 'Feature', geometry: f.geometry, properties: { id: idOf.get(f.properties.code).id, name_vi: f.properties.full_name, name_en: f.properties.full_name_en } })) }),
+    map: () => geo,
     open: () => [...self.alerts.values()].map((a) => a.row).filter((r) => r.condition === 'active' || !r.acknowledged),
 
     raise(d, rule, severity, value, limit, unit, vi, en, at) {

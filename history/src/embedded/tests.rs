@@ -178,7 +178,7 @@ async fn a_failed_flush_loses_nothing_and_shows() {
     let refused = [reading("a", T0 + 3, 3.0, Quality::Good)];
     let waits = {
         let (store, refused) = (store.clone(), refused.clone());
-        tokio::spawn(async move { store.append(3, &refused).await })
+        tokio_util::task::TaskTracker::new().spawn(async move { store.append(3, &refused).await })
     };
     let again = tokio::time::timeout(Duration::from_millis(50), store.append(3, &refused)).await;
     again.expect_err("memory is full and cannot be written: the reader waits");
