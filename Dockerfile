@@ -1,9 +1,14 @@
-# Two steps as in the Makefile: build, then run the binaries alone.
+# The page (Node), the binaries (Rust), then the binaries alone.
+FROM node:20-bookworm AS page
+WORKDIR /page
+COPY dashboard/ui/ .
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npx vite build --outDir /page-dist
+
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends nodejs npm && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --release -p ioc -p ioc-sim
+COPY --from=page /page-dist /page-dist
+RUN IOC_UI_DIST=/page-dist cargo build --locked --release -p ioc -p ioc-sim
 
 FROM debian:bookworm-slim
 RUN useradd --system --home /var/lib/ioc --create-home ioc

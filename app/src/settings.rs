@@ -172,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_the_compose_file_are_valid() {
+        let deployed = load(&files(include_str!("../../deploy/ioc.yaml"))).expect("valid");
+        assert_eq!(deployed.history.backend, HistoryBackend::Influxdb);
+        assert_eq!(deployed.ingest.subscribers.len(), 1);
+    }
+
+    #[test]
     fn shipped_settings_are_the_defaults() {
         let shipped = load(&crate::config::shipped()).expect("valid");
         assert_eq!(shipped.clock, Clock::Wall);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
@@ -374,7 +374,8 @@ impl Server {
 
     /// A client without a session.
     pub fn stranger(&self) -> Client {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WAIT);
         Client { http: http.build().expect("builds"), address: self.address, session: None }
     }
 
@@ -554,32 +555,39 @@ impl Socket {
 
     /// The next message with this `t`; others are passed over.
     pub async fn json(&mut self, t: &str) -> Value {
-        loop {
+        // Heartbeats come for ever, so the whole wait has a limit too.
+        let end = Instant::now() + WAIT;
+        while Instant::now() < end {
             match self.next().await {
                 Got::Json(value) if value["t"] == t => return value,
                 Got::Closed(code) => unreachable!("closed with {code} while waiting for {t}"),
                 _ => {}
             }
         }
+        unreachable!("no {t} in {WAIT:?}")
     }
 
     /// The next frame of this kind; others are passed over.
     pub async fn frame(&mut self, kind: u8) -> Frame {
-        loop {
+        let end = Instant::now() + WAIT;
+        while Instant::now() < end {
             match self.next().await {
                 Got::Frame(frame) if frame.kind == kind => return frame,
                 Got::Closed(code) => unreachable!("closed with {code} while waiting for a frame"),
                 _ => {}
             }
         }
+        unreachable!("no frame of kind {kind} in {WAIT:?}")
     }
 
     /// The code the server closes with.
     pub async fn closed(&mut self) -> u16 {
-        loop {
+        let end = Instant::now() + WAIT;
+        while Instant::now() < end {
             if let Got::Closed(code) = self.next().await {
                 return code;
             }
         }
+        unreachable!("not closed in {WAIT:?}")
     }
 }

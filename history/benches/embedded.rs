@@ -42,8 +42,13 @@ fn append(c: &mut Criterion) {
     let rt = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
     let folder = tempfile::tempdir().expect("folder");
     let config = EmbeddedConfig { head_max_points: usize::MAX, ..EmbeddedConfig::default() };
-    let store = EmbeddedStore::open(&folder.path().join("history.db"), config, Arc::new(Ledger::default()), 0)
-        .expect("opens");
+    let store = EmbeddedStore::open(
+        &folder.path().join("history.db"),
+        config,
+        Arc::new(Ledger::default()),
+        0,
+    )
+    .expect("opens");
     let batches: Vec<Vec<Entry>> = (0..20).map(batch).collect();
     let mut group = c.benchmark_group("embedded");
     group.throughput(Throughput::Elements(2 * DEVICES as u64));
@@ -76,8 +81,13 @@ fn flush(c: &mut Criterion) {
     group.bench_function("flush of 2,000 series with 50 points each", |b| {
         let folder = tempfile::tempdir().expect("folder");
         let ledger = Arc::new(Ledger::default());
-        let store = EmbeddedStore::open(&folder.path().join("history.db"), EmbeddedConfig::default(), ledger, 0)
-            .expect("opens");
+        let store = EmbeddedStore::open(
+            &folder.path().join("history.db"),
+            EmbeddedConfig::default(),
+            ledger,
+            0,
+        )
+        .expect("opens");
         let mut step = 0i64;
         b.iter_custom(|n| {
             let mut spent = Duration::ZERO;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ioc_ingest::{
@@ -19,10 +21,12 @@ use ioc_ingest::{
 };
 use ioc_model::{City, ConfigFiles, Entry, Timestamp};
 
-/// CPU time of this thread (Linux: first number of `schedstat`).
+/// CPU time of this thread (Linux: first number of `schedstat`); samples must be long (flat).
 struct CpuTime;
 
 fn cpu_ns() -> u64 {
+    // The kernel brings the number up to date when the thread passes through the scheduler.
+    std::thread::yield_now();
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     text.split(' ').next().and_then(|n| n.parse().ok()).expect("nanoseconds")
 }
@@ -86,7 +90,7 @@ fn decode(c: &mut Criterion<CpuTime>) {
         ("fiware_traffic", "fiware/city", "x", FIWARE),
     ];
     let mut group = c.benchmark_group("decode");
-    group.throughput(Throughput::Elements(1_000));
+    group.throughput(Throughput::Elements(1_000)).sampling_mode(SamplingMode::Flat);
     for (name, prefix, end, payload) in cases {
         let topics: Vec<String> = (0..1_000).map(|i| format!("{prefix}/dev-{i}/{end}")).collect();
         let mut records = Vec::with_capacity(1_000);
@@ -137,6 +141,7 @@ fn submit(c: &mut Criterion<CpuTime>) {
     );
     let door = intake.source("bench");
     let mut group = c.benchmark_group("intake");
+    group.sampling_mode(SamplingMode::Flat);
     let mut ms = 1_761_588_000_000i64;
     for n in [1usize, 100] {
         group.throughput(Throughput::Elements(n as u64));
@@ -167,7 +172,7 @@ fn submit(c: &mut Criterion<CpuTime>) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().with_measurement(CpuTime);
+    config = Criterion::default().with_measurement(CpuTime).sample_size(20);
     targets = decode, submit
 }
 criterion_main!(benches);

@@ -35,6 +35,8 @@ fn the_map_shows_the_first_property_and_its_newest_value() {
     live.apply(&reading("air-000", NOON, &[("pm25", 2.0)]));
     live.apply(&reading("air-000", NOON - 60_000, &[("pm25", 99.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 2.0, "a back-filled value is not the newest");
+    let device = live.device("air-000").expect("known").json(serde_json::Value::Null);
+    assert_eq!(device["latest"][1]["value"], 2.0);
     live.apply(&reading("air-000", NOON + 1, &[("pm25", 3.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 3.0);
 }

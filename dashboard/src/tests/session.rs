@@ -123,6 +123,7 @@ async fn sessions_end_by_idleness_age_disabling_and_new_password() {
         assert_eq!(who(&old).await, 200);
         server.clock.fetch_add(10 * hour, Relaxed);
     }
+    assert_eq!(who(&old).await, 200, "in use, not a week old");
     server.clock.fetch_add(9 * hour, Relaxed);
     assert_eq!(who(&old).await, 401, "older than 7 days");
 

@@ -121,11 +121,8 @@ mod tests {
         let one = (0i64..4_000_000_000_000, proptest::num::f64::ANY, 0u8..3);
         proptest::collection::vec(one, 1..400).prop_map(|mut v| {
             v.sort_by_key(|p| p.0);
-            let point = |(t, value, q)| Point {
-                time: Timestamp(t),
-                value,
-                quality: Quality::from_u8(q),
-            };
+            let point =
+                |(t, value, q)| Point { time: Timestamp(t), value, quality: Quality::from_u8(q) };
             v.into_iter().map(point).collect()
         })
     }

@@ -127,7 +127,8 @@ pub(crate) fn is_damaged(e: &Error) -> bool {
 /// Moves a damaged database (with its log) out of the way; returns its new name.
 pub(crate) fn set_aside(path: &Path) -> Result<PathBuf, Error> {
     let mut n = 1;
-    let name = |n: u32, suffix: &str| PathBuf::from(format!("{}.damaged-{n}{suffix}", path.display()));
+    let name =
+        |n: u32, suffix: &str| PathBuf::from(format!("{}.damaged-{n}{suffix}", path.display()));
     while name(n, "").exists() {
         n += 1;
     }
@@ -172,8 +173,8 @@ pub(crate) fn put_tail(conn: &Connection, lane: Lane, b: &Stored) -> Result<(), 
 }
 
 pub(crate) fn tail(conn: &Connection, series: i64, lane: Lane) -> Result<Option<Stored>, Error> {
-    let mut q = conn
-        .prepare_cached("SELECT t_min, t_max, n, crc, data FROM tail WHERE slot = ?1")?;
+    let mut q =
+        conn.prepare_cached("SELECT t_min, t_max, n, crc, data FROM tail WHERE slot = ?1")?;
     Ok(q.query_row([series * 2 + lane as i64], |r| stored(series, r)).optional()?)
 }
 
@@ -229,6 +230,7 @@ pub(crate) fn blocks_before(
         "SELECT id, t_max FROM block WHERE series = ?1 AND late = ?2 AND t_min <= ?3
          ORDER BY t_min DESC, id DESC LIMIT ?4",
     )?;
-    let rows = q.query_map(params![series, lane as i64, at, limit], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let rows =
+        q.query_map(params![series, lane as i64, at, limit], |r| Ok((r.get(0)?, r.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -24,10 +24,8 @@ impl Inner {
             })?;
             let Some((series, memory)) = found else { return Ok(SeriesPoints::default()) };
             let extra = self.extra_points(&snapshot, series, memory, from, to)?;
-            let mut merge = Merge {
-                extra: extra.into_iter().peekable(),
-                out: Collector::new(q.step, q.limit),
-            };
+            let mut merge =
+                Merge { extra: extra.into_iter().peekable(), out: Collector::new(q.step, q.limit) };
             let mut end = ControlFlow::Continue(());
             for id in database::blocks_in(&snapshot, series, Lane::InOrder, from, to)? {
                 let points = self.points(database::block(&snapshot, series, id))?;

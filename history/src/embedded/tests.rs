@@ -44,7 +44,8 @@ fn open_with(
     ledger: &Arc<Ledger>,
     count_from: u64,
 ) -> EmbeddedStore {
-    EmbeddedStore::open(&folder.join("history.db"), config, Arc::clone(ledger), count_from).expect("store opens")
+    EmbeddedStore::open(&folder.join("history.db"), config, Arc::clone(ledger), count_from)
+        .expect("store opens")
 }
 
 fn query(device: &str, from: i64, to: i64, step: Option<(i64, Aggregate)>) -> RangeQuery {
@@ -98,8 +99,10 @@ async fn points_are_seen_before_and_after_the_flush_and_after_a_restart() {
     assert_eq!(store.cursor().await.expect("cursor"), 15);
     assert_eq!(all(&store, "a").await, before);
     assert_eq!(store.last(None, Timestamp(T0 + 9)).await.expect("last"), last);
-    let names: Vec<String> =
-        last.iter().map(|l| format!("{} {} {}", l.series.device, l.series.property, l.point.value)).collect();
+    let names: Vec<String> = last
+        .iter()
+        .map(|l| format!("{} {} {}", l.series.device, l.series.property, l.point.value))
+        .collect();
     assert_eq!(names, ["a pm25 2", "cam battery 80", "cam event.wrong_way 3", "cam online 1"]);
     let at = store.last(Some("a"), Timestamp(T0 + 1)).await.expect("last");
     assert_eq!(at[0].point, Point { time: Timestamp(T0 + 1), value: 1.0, quality: Quality::Bad });
@@ -131,10 +134,8 @@ async fn the_ledger_counts_durable_records_of_this_process_once() {
     let (_, door) = ledger.source("gateway");
     let config = EmbeddedConfig { max_series: 2, ..EmbeddedConfig::default() };
     let store = open_with(folder.path(), config, &ledger, 2);
-    let entries: Vec<Entry> = ["a", "b", "a", "c", "b"]
-        .iter()
-        .map(|d| reading(d, T0, 1.0, Quality::Good))
-        .collect();
+    let entries: Vec<Entry> =
+        ["a", "b", "a", "c", "b"].iter().map(|d| reading(d, T0, 1.0, Quality::Good)).collect();
     store.append(0, &entries).await.expect("append");
     assert_eq!(door.stored.load(Relaxed), 0, "nothing is durable yet");
     store.flush().await.expect("flush");
@@ -149,9 +150,8 @@ async fn a_full_head_flushes_instead_of_growing() {
     let config = EmbeddedConfig { head_max_points: 100, ..EmbeddedConfig::default() };
     let store = open_with(folder.path(), config, &Arc::default(), 0);
     for batch in 0..50u64 {
-        let entries: Vec<Entry> = (0..30)
-            .map(|i| reading("a", T0 + batch as i64 * 30 + i, 1.0, Quality::Good))
-            .collect();
+        let entries: Vec<Entry> =
+            (0..30).map(|i| reading("a", T0 + batch as i64 * 30 + i, 1.0, Quality::Good)).collect();
         store.append(batch * 30, &entries).await.expect("append");
         assert!(store.embedded_stats().unflushed_points < 130);
     }
@@ -353,9 +353,9 @@ async fn check_device(
         }
     }
     // Of one moment the order may differ; the set of points may not.
-    let order = |v: &mut Vec<Point>| v.sort_by(|a, b| {
-        a.time.cmp(&b.time).then(a.value.total_cmp(&b.value))
-    });
+    let order = |v: &mut Vec<Point>| {
+        v.sort_by(|a, b| a.time.cmp(&b.time).then(a.value.total_cmp(&b.value)))
+    };
     order(&mut expect);
     let mut got = all(store, device).await;
     prop_assert!(got.is_sorted_by_key(|p| p.time));

@@ -144,8 +144,8 @@ impl Rows {
 
 /// Reads an answer.
 pub(crate) fn parse(body: &[u8]) -> Result<Vec<Rows>, Error> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|e| Error::Query(format!("unreadable answer: {e}")))?;
+    let body: Body = serde_json::from_slice(body)
+        .map_err(|e| Error::Query(format!("unreadable answer: {e}")))?;
     if let Some(e) = body.error {
         return Err(Error::Query(e));
     }
@@ -239,8 +239,7 @@ mod tests {
         let rows = parse(body).expect("valid");
         let points = merge(&rows, Some((60_000, Aggregate::Mean)));
         let got: Vec<_> = points.iter().map(|p| (p.time.0, p.value, p.quality)).collect();
-        let expect =
-            vec![(60_000, 30.0, Quality::Uncertain), (120_000, 5.0, Quality::Uncertain)];
+        let expect = vec![(60_000, 30.0, Quality::Uncertain), (120_000, 5.0, Quality::Uncertain)];
         assert_eq!(got, expect);
     }
 

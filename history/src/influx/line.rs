@@ -215,7 +215,10 @@ mod tests {
             ("#air", "d", 1.0, LineError::Reserved),
             ("air", "d", f64::NAN, LineError::NotFinite),
         ] {
-            assert_eq!(lines(&record(service, device, "pm25", value)), (String::new(), vec![error]));
+            assert_eq!(
+                lines(&record(service, device, "pm25", value)),
+                (String::new(), vec![error])
+            );
         }
     }
 

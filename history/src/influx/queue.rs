@@ -127,8 +127,7 @@ mod tests {
 
     #[test]
     fn batches_close_by_size_and_age_and_the_queue_is_bounded() {
-        let config =
-            InfluxConfig { batch_points: 4, queue_points: 10, ..InfluxConfig::default() };
+        let config = InfluxConfig { batch_points: 4, queue_points: 10, ..InfluxConfig::default() };
         let mut q = Queue::new(100, &config);
         let now = Instant::now();
         assert!(matches!(q.pop(now), Err(None)));
@@ -148,7 +147,10 @@ mod tests {
     #[test]
     fn ticks_alone_move_the_position() {
         let mut q = Queue::new(0, &InfluxConfig::default());
-        assert_eq!(q.take(0, &[Entry::Tick(Timestamp(1)), Entry::Tick(Timestamp(2))]), (true, true));
+        assert_eq!(
+            q.take(0, &[Entry::Tick(Timestamp(1)), Entry::Tick(Timestamp(2))]),
+            (true, true)
+        );
         q.seal();
         let batch = q.pop(Instant::now()).expect("sealed");
         assert_eq!((batch.len(), batch.end), (0, 2));

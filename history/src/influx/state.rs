@@ -87,9 +87,10 @@ impl State {
                    (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?1)",
                 [whole(self.max)],
             )?;
-            tx.execute("UPDATE meta SET value = value + ?1 WHERE key = 'dropped'", [
-                whole(dropped as u64),
-            ])?;
+            tx.execute(
+                "UPDATE meta SET value = value + ?1 WHERE key = 'dropped'",
+                [whole(dropped as u64)],
+            )?;
         }
         tx.execute("UPDATE meta SET value = ?1 WHERE key = 'cursor'", [whole(cursor)])?;
         tx.commit()?;

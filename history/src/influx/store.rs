@@ -257,7 +257,8 @@ impl HistoryStore for InfluxStore {
 
     async fn stats(&self) -> HistoryStats {
         let trouble = self.shared.progress.borrow().trouble.clone();
-        let stopped = self.shared.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
+        let stopped =
+            self.shared.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
         let trouble = trouble.or(stopped);
         HistoryStats {
             backend: "influxdb",

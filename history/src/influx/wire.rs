@@ -56,7 +56,8 @@ impl Wire {
         if config.gzip {
             // The crate compresses only its own point stream. Its write of rendered lines sends
             // any body, and this builder any header.
-            headers.insert("content-encoding", reqwest011::header::HeaderValue::from_static("gzip"));
+            headers
+                .insert("content-encoding", reqwest011::header::HeaderValue::from_static("gzip"));
         }
         let client = |headers| {
             // No redirects: the 200 of a login page is not a stored point.

@@ -79,12 +79,7 @@ async fn write(
     Ok(store(&mut lock(world), query, body, gzip))
 }
 
-fn store(
-    world: &mut World,
-    query: &BTreeMap<String, String>,
-    body: &[u8],
-    gzip: bool,
-) -> Answer {
+fn store(world: &mut World, query: &BTreeMap<String, String>, body: &[u8], gzip: bool) -> Answer {
     let (lines, answer) = match text(body, gzip) {
         Ok(text) => (text.lines().count(), handle(world, query, &text)),
         Err(why) => (0, error(400, "invalid", &why)),
@@ -141,7 +136,9 @@ fn handle(world: &mut World, query: &BTreeMap<String, String>, text: &str) -> An
         }
     }
     if dropped > 0 {
-        let why = format!("failure writing points to database: partial write: {reason} dropped={dropped}");
+        let why = format!(
+            "failure writing points to database: partial write: {reason} dropped={dropped}"
+        );
         return error(422, "unprocessable entity", &why);
     }
     let mut answer = Response::new(Full::default());

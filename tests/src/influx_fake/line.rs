@@ -199,8 +199,9 @@ mod tests {
 
     #[test]
     fn reads_the_examples_of_the_reference() {
-        let l = line(r#"my\ m,tag\ key\=1=v\,1,b=c\d f1="a \"b\", c",f2=-1.5e3,f3=7i,f4=7u,f5=t 15"#)
-            .expect("valid");
+        let l =
+            line(r#"my\ m,tag\ key\=1=v\,1,b=c\d f1="a \"b\", c",f2=-1.5e3,f3=7i,f4=7u,f5=t 15"#)
+                .expect("valid");
         assert_eq!(l.series.measurement, "my m");
         assert_eq!(l.series.tags["tag key=1"], "v,1");
         assert_eq!(l.series.tags["b"], "c\\d");
@@ -213,9 +214,25 @@ mod tests {
     #[test]
     fn refuses_what_is_no_line() {
         for bad in [
-            "m", "m ", "m,t f=1", "m,t= f=1", "m,=v f=1", "m f", "m f=", "m f=1 x", "m f=1 1 1",
-            "m f=nan", "m f=inf", "m f=1x", "m,a=1,a=2 f=1", "m f=1,f=2", "m,a=b\\\\,c f=1",
-            "m,a=b\t f=1", "m f=\"x", ",t=1 f=1", "m f=1e999",
+            "m",
+            "m ",
+            "m,t f=1",
+            "m,t= f=1",
+            "m,=v f=1",
+            "m f",
+            "m f=",
+            "m f=1 x",
+            "m f=1 1 1",
+            "m f=nan",
+            "m f=inf",
+            "m f=1x",
+            "m,a=1,a=2 f=1",
+            "m f=1,f=2",
+            "m,a=b\\\\,c f=1",
+            "m,a=b\t f=1",
+            "m f=\"x",
+            ",t=1 f=1",
+            "m f=1e999",
         ] {
             assert!(line(bad).is_err(), "{bad}");
         }

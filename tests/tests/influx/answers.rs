@@ -124,11 +124,9 @@ async fn holds_until_mended(status: u16) {
     let store = s.open().await;
     let entries = readings(0, 100);
     store.append(0, &entries).await.expect("append");
-    wait_until("three probes", LIMIT, async || {
-        Ok((s.fake.world().log.len() >= 3).then_some(()))
-    })
-    .await
-    .expect("it probes");
+    wait_until("three probes", LIMIT, async || Ok((s.fake.world().log.len() >= 3).then_some(())))
+        .await
+        .expect("it probes");
     assert_eq!(store.flush().await.expect("flush"), 0, "nothing is dropped");
     let stats = store.stats().await;
     let trouble = stats.trouble.expect("the trouble shows");
@@ -253,11 +251,9 @@ async fn the_wait_a_server_asks_for_is_capped() {
     let store = s.open().await;
     let entries = readings(0, 10);
     store.append(0, &entries).await.expect("append");
-    wait_until("some attempts", LIMIT, async || {
-        Ok((s.fake.world().log.len() >= 6).then_some(()))
-    })
-    .await
-    .expect("the cap is 0.2 s here");
+    wait_until("some attempts", LIMIT, async || Ok((s.fake.world().log.len() >= 6).then_some(())))
+        .await
+        .expect("the cap is 0.2 s here");
     s.fake.world().always = None;
     flush_to(&store, 10).await;
     s.assert_stored(&entries);

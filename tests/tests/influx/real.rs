@@ -105,9 +105,8 @@ async fn compatibility_proxy(target: String) -> String {
             tokio::spawn(async move {
                 let io = TokioIo::new(socket);
                 // An error is a client that went away.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(io, service)
-                    .await;
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
             });
         }
     });
@@ -193,8 +192,7 @@ async fn influxql_answers_equal_those_of_the_embedded_store() {
     let influx = open(compatibility_proxy(base).await, &folder).await;
     let config = EmbeddedConfig::default();
     let file = folder.path().join("history.sqlite");
-    let embedded =
-        EmbeddedStore::open(&file, config, Arc::<Ledger>::default(), 0).expect("opens");
+    let embedded = EmbeddedStore::open(&file, config, Arc::<Ledger>::default(), 0).expect("opens");
     let entries = city();
     let end = entries.len() as u64;
     influx.append(0, &entries).await.expect("append");
@@ -222,8 +220,9 @@ async fn compare_ranges(
     series: &SeriesKey,
     begin: i64,
 ) {
-    let steps = [Aggregate::Mean, Aggregate::Min, Aggregate::Max, Aggregate::Count, Aggregate::Last]
-        .map(|how| Some((60_000, how)));
+    let steps =
+        [Aggregate::Mean, Aggregate::Min, Aggregate::Max, Aggregate::Count, Aggregate::Last]
+            .map(|how| Some((60_000, how)));
     for step in steps.into_iter().chain([None]) {
         for limit in [7, 100_000] {
             let query = RangeQuery {

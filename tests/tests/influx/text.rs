@@ -21,11 +21,22 @@ impl Random {
     /// Mostly what can be written with care, now and then what cannot.
     fn text(&mut self) -> String {
         const HARD: [&str; 14] = [
-            "a", "Z9", ",", "=", " ", "\\x", "\"", "'", "#", "ệ", "😀", "\u{202e}", "value=1",
+            "a",
+            "Z9",
+            ",",
+            "=",
+            " ",
+            "\\x",
+            "\"",
+            "'",
+            "#",
+            "ệ",
+            "😀",
+            "\u{202e}",
+            "value=1",
             " 1700000000000000000",
         ];
-        const IMPOSSIBLE: [&str; 9] =
-            ["\n", "\r", "\t", "\0", "\u{85}", "\\", "\\,", "_", "\\\\"];
+        const IMPOSSIBLE: [&str; 9] = ["\n", "\r", "\t", "\0", "\u{85}", "\\", "\\,", "_", "\\\\"];
         let n = if self.below(40) == 0 { 0 } else { 1 + self.below(5) };
         let mut parts: Vec<&str> = (0..n).map(|_| HARD[self.below(HARD.len())]).collect();
         if self.below(8) == 0 {
@@ -120,8 +131,7 @@ async fn two_readings_of_one_millisecond_are_two_points() {
     let s = Setup::new().await;
     let store = s.open().await;
     let now = now_ms();
-    let entries: Vec<Entry> =
-        (0..50).map(|i| reading("air", "d", now, f64::from(i))).collect();
+    let entries: Vec<Entry> = (0..50).map(|i| reading("air", "d", now, f64::from(i))).collect();
     store.append(0, &entries).await.expect("append");
     flush_to(&store, 50).await;
     s.assert_stored(&entries);
