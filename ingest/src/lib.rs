@@ -22,8 +22,8 @@ mod quarantine;
 mod subscriber;
 
 pub use decode::{
-    Decoded, Decoders, DecodersConfig, FiwareConfig, FrigateConfig, Incoming, Mapping,
-    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, TimeFormat,
+    Decoded, Decoders, DecodersConfig, FiwareConfig, FrigateConfig, Incoming, Mapping, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, Refusal, TimeFormat,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};

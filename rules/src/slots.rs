@@ -247,3 +247,18 @@ impl DetectionSlot {
         self.events.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_stays_small() {
+        // The goal is 200 bytes per rule and entity; the binding of the device comes on top.
+        assert!(size_of::<ThresholdSlot>() <= 64, "{}", size_of::<ThresholdSlot>());
+        assert!(size_of::<WindowSlot>() <= 136, "{}", size_of::<WindowSlot>());
+        assert!(size_of::<AbsenceSlot>() <= 64, "{}", size_of::<AbsenceSlot>());
+        assert!(size_of::<DetectionSlot>() <= 88, "{}", size_of::<DetectionSlot>());
+        assert!(size_of::<crate::device::Binding>() <= 12);
+    }
+}
