@@ -42,20 +42,6 @@ impl Register {
         schema::meta(&lock(&self.reader), CURSOR)
     }
 
-    /// Tells the register that the journal ends at `next`: after a power cut without
-    /// `journal.sync = commit` it may be shorter than what the register has seen, and positions
-    /// will be given anew.
-    ///
-    /// # Errors
-    /// The store's own trouble.
-    pub fn journal_ends_at(&self, next: u64) -> Result<(), RegisterError> {
-        let db = lock(&self.writer);
-        if schema::meta(&db, CURSOR)? > next {
-            schema::set_meta(&db, CURSOR, next)?;
-        }
-        Ok(())
-    }
-
     /// Applies the transitions of the journal entries below `next` in one transaction with that
     /// position, and returns the rows that changed. Transitions that were applied before (by
     /// their position) are passed over, so a replay raises nothing twice.
@@ -121,8 +107,8 @@ impl AlertStore for Register {
         let mut db = lock(&self.writer);
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
         let id = &request.alert;
-        let mut row = schema::read_row(&tx, &id.0)?
-            .ok_or_else(|| RegisterError::NotFound(id.clone()))?;
+        let mut row =
+            schema::read_row(&tx, &id.0)?.ok_or_else(|| RegisterError::NotFound(id.clone()))?;
         if let Some(key) = &request.idempotency_key {
             if is_repeated(&tx, key, request)? {
                 return Ok(row);

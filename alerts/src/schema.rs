@@ -45,9 +45,11 @@ pub(crate) fn meta(db: &Connection, key: &str) -> Result<u64, RegisterError> {
 }
 
 pub(crate) fn set_meta(db: &Connection, key: &str, value: u64) -> Result<(), RegisterError> {
-    db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
-        .and_then(|mut s| s.execute(params![key, value.cast_signed()]))
-        .map_err(store)?;
+    db.prepare_cached(
+        "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+    )
+    .and_then(|mut s| s.execute(params![key, value.cast_signed()]))
+    .map_err(store)?;
     Ok(())
 }
 

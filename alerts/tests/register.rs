@@ -83,7 +83,8 @@ fn replay_after_a_crash_changes_nothing() {
     assert_eq!(rows[1].condition, Condition::Returned);
     assert_eq!(rows[1].severity_max, Severity::Critical);
     assert_eq!(rows[1].message.vi, "v12");
-    let changes: Vec<u64> = bench.heard.lock().expect("no panic").iter().map(|r| r.change).collect();
+    let changes: Vec<u64> =
+        bench.heard.lock().expect("no panic").iter().map(|r| r.change).collect();
     assert_eq!(changes, [1, 2, 3, 4]);
     let actions: Vec<String> =
         register.audit(&rows[1].id).expect("reads").into_iter().map(|a| a.action).collect();
@@ -155,20 +156,8 @@ fn filters_bind_hostile_text_and_pages_meet_without_overlap() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 25);
-    let resumed =
-        AlertFilter { after_change: Some(20), limit: 100, ..AlertFilter::default() };
+    let resumed = AlertFilter { after_change: Some(20), limit: 100, ..AlertFilter::default() };
     let changes: Vec<u64> =
         register.list(&resumed).expect("lists").0.iter().map(|r| r.change).collect();
     assert_eq!(changes, [21, 22, 23, 24, 25]);
-}
-
-#[test]
-fn a_journal_cut_short_lets_its_positions_be_used_again() {
-    let bench = Bench::new();
-    let register = bench.open();
-    let raise = transition(100, 1_000, TransitionKind::Raise, Severity::Major);
-    register.apply(101, std::slice::from_ref(&raise)).expect("applies");
-    register.journal_ends_at(90).expect("rewinds");
-    let other = transition(95, 7_000, TransitionKind::Raise, Severity::Major);
-    assert_eq!(register.apply(96, &[other]).expect("applies").len(), 1);
 }

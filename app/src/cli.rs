@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// A city's intelligent operations centre: MQTT in, rules, alerts, history, live dashboard.
 #[derive(Parser)]
-#[command(name = "ioc", version, about, after_help = "\
+#[command(
+    name = "ioc",
+    version,
+    about,
+    after_help = "\
 Examples:
   ioc run                                  the whole centre with the city of Đà Nẵng, on loopback
   ioc run --config /etc/ioc --data /var/lib/ioc --mqtt-listen 0.0.0.0:1883
@@ -19,7 +23,8 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration.")]
+Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

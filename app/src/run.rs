@@ -13,9 +13,7 @@ use ioc_ingest::{
     SubscriberMetrics,
 };
 use ioc_journal::Journal;
-use ioc_model::{
-    AlertFilter, AlertRow, AlertStore, City, Condition, Entry, HistoryStore, Ledger,
-};
+use ioc_model::{AlertFilter, AlertRow, AlertStore, City, Condition, Entry, HistoryStore, Ledger};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,8 +23,8 @@ use crate::cli::RunArgs;
 use crate::exit::BadConfig;
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, RulesLinks, RulesStage, tick,
-    wall,
+    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, RulesLinks,
+    RulesStage, tick, wall,
 };
 use crate::{config, metrics, status};
 
@@ -68,10 +66,8 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
     let ledger = Arc::<Ledger>::default();
 
     // Journal.
-    let (journal, writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
+    let (journal, mut writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
     tracing::info!(?opened, "journal opened");
-    let mut core = JoinSet::new();
-    core.spawn_blocking(move || writer.run().map(drop).context("journal"));
 
     // Alerts: what changes goes to MQTT and to the screens, in order.
     let publications = Arc::new(Publications::default());
@@ -94,8 +90,18 @@ async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
             progress: Arc::clone(&progress),
         },
     )?;
-    let history = open_history(&settings, &ledger, opened.next).await?;
-    core.spawn(rules.run());
+    // After a power cut without `journal.sync = commit` readers may be ahead of the journal: a
+    // position must never mean two entries.
+    let seen = rules.next().max(live_next).max(register.cursor()?);
+    let (history, stored) = open_history(&settings, &ledger, opened.next.max(seen)).await?;
+    writer.skip_to(seen.max(stored));
+    let start = journal.stats().next;
+    for (reader, cursor) in [("rules", rules.next()), ("live", live_next), ("history", stored)] {
+        journal.set_cursor(reader, cursor);
+    }
+    let mut core = JoinSet::new();
+    core.spawn_blocking(move || writer.run().map(drop).context("journal"));
+    core.spawn(rules.run(start));
     core.spawn(
         LiveStage {
             live: Arc::clone(&live),
@@ -254,7 +260,9 @@ fn open_live(settings: &Settings, city: &City, first: u64) -> anyhow::Result<(Ar
     match std::fs::read(&path) {
         Ok(bytes) => match Live::restore(city, &bytes) {
             Ok((live, next)) => return Ok((Arc::new(live), next)),
-            Err(e) => tracing::warn!(error = %e, "live snapshot not usable, reading the journal anew"),
+            Err(e) => {
+                tracing::warn!(error = %e, "live snapshot not usable, reading the journal anew")
+            }
         },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(e).context("cannot read the live snapshot"),
@@ -266,9 +274,9 @@ async fn open_history(
     settings: &Settings,
     ledger: &Arc<Ledger>,
     count_from: u64,
-) -> anyhow::Result<Arc<dyn HistoryStore>> {
+) -> anyhow::Result<(Arc<dyn HistoryStore>, u64)> {
     let ledger = Arc::clone(ledger);
-    Ok(match settings.history.backend {
+    let store: Arc<dyn HistoryStore> = match settings.history.backend {
         HistoryBackend::Embedded => Arc::new(EmbeddedStore::open(
             &settings.file("history.sqlite"),
             settings.history.embedded.clone(),
@@ -284,7 +292,9 @@ async fn open_history(
             )
             .await?,
         ),
-    })
+    };
+    let cursor = store.cursor().await?;
+    Ok((store, cursor))
 }
 
 /// Topic of an alert on MQTT.
@@ -378,8 +388,7 @@ async fn first_failure(stages: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Erro
 /// Resolves at SIGINT or SIGTERM.
 async fn signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut int, mut term) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         _ = int.recv() => {}
         _ = term.recv() => {}

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_dashboard::DashboardConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
-use ioc_ingest::{
-    DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, SubscriberConfig,
-};
+use ioc_ingest::{DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, SubscriberConfig};
 use ioc_journal::JournalConfig;
 use ioc_model::{ConfigError, ConfigFiles};
 use ioc_rules::{ClockMode, EngineConfig};
@@ -149,8 +147,10 @@ pub(crate) fn load(files: &ConfigFiles) -> Result<Settings, Vec<ConfigError>> {
             e.location().map_or((0, 0), |l| (l.line() as usize, l.column() as usize));
         let text = e.to_string();
         let message = text.lines().next().unwrap_or("not readable").to_owned();
-        vec![ConfigError::new(FILE, line, column, message)
-            .hint("docs/operations.md lists every setting with its default")]
+        vec![
+            ConfigError::new(FILE, line, column, message)
+                .hint("docs/operations.md lists every setting with its default"),
+        ]
     })?;
     settings.journal.validate().map_err(|e| vec![ConfigError::new(FILE, 0, 0, e.to_string())])?;
     Ok(settings)

@@ -32,7 +32,12 @@ pub(crate) fn user(args: &UserArgs) -> anyhow::Result<()> {
         }
         UserAction::List => {
             for u in auth.list()? {
-                println!("{}\t{}\t{}", u.name, u.role.as_str(), if u.disabled { "disabled" } else { "active" });
+                println!(
+                    "{}\t{}\t{}",
+                    u.name,
+                    u.role.as_str(),
+                    if u.disabled { "disabled" } else { "active" }
+                );
             }
         }
     }

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 /// What the build of the page reads; a change of any of these runs it again.
-const SOURCES: [&str; 5] = ["package.json", "package-lock.json", "vite.config.ts", "index.html", "page"];
+const SOURCES: [&str; 5] =
+    ["package.json", "package-lock.json", "vite.config.ts", "index.html", "page"];
 
 const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
 <title>ioc</title><p>This binary was built with IOC_UI=skip: the operators' page is not in it. \

@@ -251,12 +251,7 @@ impl Publications {
         if !filter.contains(['+', '#']) {
             return inner.retained.get(filter).cloned().into_iter().collect();
         }
-        inner
-            .retained
-            .values()
-            .filter(|p| filter_matches(filter, &p.topic))
-            .cloned()
-            .collect()
+        inner.retained.values().filter(|p| filter_matches(filter, &p.topic)).cloned().collect()
     }
 }
 
@@ -383,7 +378,8 @@ mod tests {
         for i in 0..5u8 {
             p.publish("a/b", Bytes::copy_from_slice(&[i]), false);
         }
-        let left: Vec<u8> = std::iter::from_fn(|| m.pop()).map(|d| d.publication.payload[0]).collect();
+        let left: Vec<u8> =
+            std::iter::from_fn(|| m.pop()).map(|d| d.publication.payload[0]).collect();
         assert_eq!(left, [3, 4]);
         assert_eq!(p.metrics().dropped.load(Relaxed), 3);
     }

@@ -42,7 +42,8 @@ struct Source {
 
 impl Source {
     fn new() -> Self {
-        let device = |i: u64| (format!("danang-air-{i:04}").into(), format!("ward_{}", i % 94).into());
+        let device =
+            |i: u64| (format!("danang-air-{i:04}").into(), format!("ward_{}", i % 94).into());
         Self {
             devices: (0..1_000).map(device).collect(),
             service: "air".into(),

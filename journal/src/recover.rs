@@ -92,11 +92,8 @@ fn open_newest(
     state: HeaderState,
 ) -> Result<Opened, JournalError> {
     let path = &segment.path;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(JournalError::open(path))?;
+    let file =
+        OpenOptions::new().read(true).write(true).open(path).map_err(JournalError::open(path))?;
     let len = segment.len.load(Ordering::Acquire);
     if state == HeaderState::Cut {
         segments.torn_bytes.fetch_add(len, Ordering::Relaxed);

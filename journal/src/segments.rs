@@ -170,7 +170,8 @@ impl Segments {
         let end = segment.len.load(Ordering::Acquire);
         let mut scanner = Scanner::new(file, place.offset, end, place.min_first);
         while wanted.left > 0 {
-            let item = scanner.next(wanted.range.start).map_err(JournalError::read(&segment.path))?;
+            let item =
+                scanner.next(wanted.range.start).map_err(JournalError::read(&segment.path))?;
             match item {
                 None => return Ok(false),
                 Some(Item::Record(h)) if h.first >= wanted.range.end => return Ok(true),
@@ -214,7 +215,11 @@ impl Segments {
             if let Some((cursor, position)) = slowest.filter(|(_, p)| *p < end) {
                 self.retention_passed_cursor.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
-                    cursor, position, deleted_below = end, total_bytes = total, age_ms,
+                    cursor,
+                    position,
+                    deleted_below = end,
+                    total_bytes = total,
+                    age_ms,
                     "journal_retention_passed_cursor: deleted entries that a reader has not seen"
                 );
             }
@@ -288,7 +293,11 @@ pub(crate) enum HeaderState {
 ///
 /// # Errors
 /// When it is whole and of another version, or cannot be read.
-pub(crate) fn check_header(file: &File, path: &Path, len: u64) -> Result<HeaderState, JournalError> {
+pub(crate) fn check_header(
+    file: &File,
+    path: &Path,
+    len: u64,
+) -> Result<HeaderState, JournalError> {
     if len < FILE_HEADER as u64 {
         return Ok(HeaderState::Cut);
     }

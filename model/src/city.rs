@@ -168,7 +168,9 @@ pub struct DeviceSpec {
 impl City {
     /// The area whose boundary holds a point (even-odd rule), if any does.
     pub fn area_at(&self, lon: f64, lat: f64) -> Option<&Area> {
-        self.areas.values().find(|a| a.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1)
+        self.areas
+            .values()
+            .find(|a| a.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1)
     }
 }
 

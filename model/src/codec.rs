@@ -202,10 +202,9 @@ impl Decoder<'_> {
                 confidence: self.optional_number()?,
                 count: self.optional_number()?,
             })),
-            STATUS => Body::Status(Status {
-                online: self.byte()? != 0,
-                battery: self.optional_number()?,
-            }),
+            STATUS => {
+                Body::Status(Status { online: self.byte()? != 0, battery: self.optional_number()? })
+            }
             _ => return Err(CodecError::Damaged(self.at)),
         };
         let clock_clamped = head & 16 != 0;

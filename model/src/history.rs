@@ -125,8 +125,11 @@ pub trait HistoryStore: Send + Sync {
     async fn series(&self, device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError>;
 
     /// Newest point of every series (optionally of one device) at or before `at`.
-    async fn last(&self, device: Option<&str>, at: Timestamp)
-    -> Result<Vec<LastValue>, HistoryError>;
+    async fn last(
+        &self,
+        device: Option<&str>,
+        at: Timestamp,
+    ) -> Result<Vec<LastValue>, HistoryError>;
 
     /// For the status page.
     async fn stats(&self) -> HistoryStats;

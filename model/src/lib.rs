@@ -27,7 +27,5 @@ pub use history::{
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
-pub use register::{
-    Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError,
-};
+pub use register::{Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};
 pub use time::{TimeError, Timestamp};

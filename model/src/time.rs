@@ -41,9 +41,8 @@ impl Timestamp {
     /// # Errors
     /// [`TimeError`] when the text is no such time or lies outside 2000 to 2100.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimeError> {
-        let moment: jiff::Timestamp = text
-            .parse()
-            .map_err(|_| TimeError::NotRfc3339(text.chars().take(64).collect()))?;
+        let moment: jiff::Timestamp =
+            text.parse().map_err(|_| TimeError::NotRfc3339(text.chars().take(64).collect()))?;
         Self::from_epoch_ms(moment.as_millisecond())
     }
 

@@ -136,9 +136,7 @@ impl Engine {
             unit: &rule.unit,
             name: &rule.name,
             per_area: rule.kind.per() == Per::Area,
-            severities: (1..=MAX_LEVELS as u8)
-                .map(|l| rule.kind.severity(l) as u8)
-                .collect(),
+            severities: (1..=MAX_LEVELS as u8).map(|l| rule.kind.severity(l) as u8).collect(),
             slots: &run.slots,
         });
         let saved = SavedRef {
@@ -185,7 +183,8 @@ impl Engine {
         engine.restore_devices(&saved.devices);
         let mut gone = Vec::new();
         for rule in saved.rules {
-            let known = engine.set.rules.iter().position(|r| r.id == rule.id && r.hash == rule.hash);
+            let known =
+                engine.set.rules.iter().position(|r| r.id == rule.id && r.hash == rule.hash);
             match known {
                 Some(index) => engine.runs[index].slots = rule.slots,
                 None => gone.push(rule),
@@ -267,8 +266,8 @@ impl Engine {
         let open = self.runs[rule as usize].slots.open_episode(slot as usize);
         let Some(head) = self.runs[rule as usize].slots.head(slot as usize) else { return };
         if let Some((level, start)) = open {
-            let device = (self.set.rules[rule as usize].kind.per() == Per::Device)
-                .then_some(head.entity);
+            let device =
+                (self.set.rules[rule as usize].kind.per() == Per::Device).then_some(head.entity);
             let clear = Outcome::of(TransitionKind::Clear);
             let outcome = Outcome { time: self.now.max(start), start, level, ..clear };
             self.emit(rule, head.entity, Cause { position, device }, &outcome, orphaned);

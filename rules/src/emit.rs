@@ -135,8 +135,10 @@ impl Engine {
             TransitionKind::Raise | TransitionKind::Severity => &rule.message,
         };
         let message = ioc_model::Text {
-            vi: templates[0].render(Language::Vi, &self.facts(Language::Vi, rule_id, &entity, &area, o)),
-            en: templates[1].render(Language::En, &self.facts(Language::En, rule_id, &entity, &area, o)),
+            vi: templates[0]
+                .render(Language::Vi, &self.facts(Language::Vi, rule_id, &entity, &area, o)),
+            en: templates[1]
+                .render(Language::En, &self.facts(Language::En, rule_id, &entity, &area, o)),
         };
         let severity: Severity = rule.kind.severity(o.level);
         out.push(Transition {

@@ -144,7 +144,8 @@ impl Engine {
 
     /// How much it holds.
     pub fn stats(&self) -> EngineStats {
-        let open = |r: &Run| (0..r.slots.len()).filter(|s| r.slots.open_episode(*s).is_some()).count();
+        let open =
+            |r: &Run| (0..r.slots.len()).filter(|s| r.slots.open_episode(*s).is_some()).count();
         EngineStats {
             rules: self.set.len(),
             devices: self.devices.len(),

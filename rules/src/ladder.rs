@@ -82,12 +82,7 @@ impl LevelState {
         to
     }
 
-    fn mark(
-        &mut self,
-        ladder: &Ladder,
-        limits: &[(f64, f64)],
-        (t, value, ok): (i64, f64, bool),
-    ) {
+    fn mark(&mut self, ladder: &Ladder, limits: &[(f64, f64)], (t, value, ok): (i64, f64, bool)) {
         for (i, (level, (raise, clear))) in ladder.levels.iter().zip(limits).enumerate() {
             let pending = if i as u8 + 1 > self.level {
                 ok && level.raise_op.holds(value, *raise)

@@ -142,7 +142,9 @@ fn name_operand(id: &str, rest: &str) -> Result<Operand, Refusal> {
         Some('+') => Adjust::Plus(parse_number(chars.as_str().trim())?),
         Some('-') => Adjust::Plus(-parse_number(chars.as_str().trim())?),
         Some('*') => Adjust::Times(parse_number(chars.as_str().trim())?),
-        Some(_) => return Err((format!("`{rest}` after the threshold `{id}` is not known"), SHAPE)),
+        Some(_) => {
+            return Err((format!("`{rest}` after the threshold `{id}` is not known"), SHAPE));
+        }
     };
     Ok(Operand::Name { id: id.to_owned(), adjust })
 }
@@ -163,7 +165,8 @@ mod tests {
 
     #[test]
     fn reads_numbers_units_names_and_adjustments() {
-        let number = |value, unit: Option<&str>| Operand::Number { value, unit: unit.map(Into::into) };
+        let number =
+            |value, unit: Option<&str>| Operand::Number { value, unit: unit.map(Into::into) };
         let named = |id: &str, adjust| Operand::Name { id: id.into(), adjust };
         for (text, expect) in [
             (">= 0.25", (Op::Ge, number(0.25, None))),

@@ -122,7 +122,8 @@ impl Engine {
         }
         plan.sort_unstable();
         let has_and = plan.iter().any(|b| matches!(b.role, Role::And(_)));
-        let stream = Stream { service: service.clone(), area: area.clone(), area_id, plan, has_and };
+        let stream =
+            Stream { service: service.clone(), area: area.clone(), area_id, plan, has_and };
         let d = &mut self.devices[device as usize];
         let place = d.place_for_stream();
         d.streams.push(stream);

@@ -104,7 +104,8 @@ fn step(node: &Node, report: &mut Report) -> Option<Step> {
     let bad = fields.get("quality").is_some_and(|n| text(n, report) == Some("bad"));
     let detects = fields.get("detection").map(|n| text(n, report).map(Name::from));
     let online = fields.get("online").map(|n| crate::fields::boolean(n, report));
-    let name = |n: Option<&Node>, report: &mut Report| n.and_then(|n| text(n, report)).map(Name::from);
+    let name =
+        |n: Option<&Node>, report: &mut Report| n.and_then(|n| text(n, report)).map(Name::from);
     let object = name(fields.get("object"), report);
     let zone = name(fields.get("zone"), report);
     let id = name(fields.get("id"), report);
@@ -193,7 +194,9 @@ fn run_one(set: &RuleSet, test: &SelfTest) -> Option<ConfigError> {
         out.iter().filter(|t| about(t, rule, &device)).map(Expected::of).collect();
     let same = got.len() == test.expect.len()
         && got.iter().zip(&test.expect).all(|(g, e)| {
-            g.at_ms == e.at_ms && g.kind == e.kind && (e.severity.is_none() || g.severity == e.severity)
+            g.at_ms == e.at_ms
+                && g.kind == e.kind
+                && (e.severity.is_none() || g.severity == e.severity)
         });
     if same {
         return None;
@@ -202,12 +205,8 @@ fn run_one(set: &RuleSet, test: &SelfTest) -> Option<ConfigError> {
         let words: Vec<String> = list.iter().map(Expected::to_string).collect();
         if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
     };
-    let message = format!(
-        "test of `{}`: expected {}, got {}",
-        rule.id,
-        show(&test.expect),
-        show(&got)
-    );
+    let message =
+        format!("test of `{}`: expected {}, got {}", rule.id, show(&test.expect), show(&got));
     Some(fail(message, "correct the rule or the test"))
 }
 
@@ -267,10 +266,9 @@ impl RuleSet {
             Kind::Detection(_) => "object_count".into(),
         };
         let body = match what {
-            What::Value { value, bad } => Body::Observation {
-                quality: quality(*bad),
-                values: smallvec![(property, *value)],
-            },
+            What::Value { value, bad } => {
+                Body::Observation { quality: quality(*bad), values: smallvec![(property, *value)] }
+            }
             What::Values { values, bad } => Body::Observation {
                 quality: quality(*bad),
                 values: values.iter().cloned().collect(),

@@ -57,7 +57,11 @@ impl Publisher {
         let mut sent = 0;
         while self.acknowledged.len() < messages.len() {
             if start.elapsed() > limit {
-                bail!("{} of {} acknowledged in {limit:?}", self.acknowledged.len(), messages.len());
+                bail!(
+                    "{} of {} acknowledged in {limit:?}",
+                    self.acknowledged.len(),
+                    messages.len()
+                );
             }
             // What fails here is the connection; the messages stay in `waiting`.
             let _ = self.session(messages, &mut sent, start, rate, limit).await;

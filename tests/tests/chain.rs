@@ -39,7 +39,12 @@ async fn next<T>(events: &mut EventLoop, mut pick: impl FnMut(Packet) -> Option<
     tokio::time::timeout(Duration::from_secs(10), wait).await.context("no such packet in 10 s")?
 }
 
-async fn publish(client: &AsyncClient, events: &mut EventLoop, topic: &str, payload: &str) -> Result<PubAckReason> {
+async fn publish(
+    client: &AsyncClient,
+    events: &mut EventLoop,
+    topic: &str,
+    payload: &str,
+) -> Result<PubAckReason> {
     client.publish(topic, QoS::AtLeastOnce, false, payload.to_owned()).await?;
     next(events, |p| match p {
         Packet::PubAck(ack) => Some(ack.reason),
@@ -69,7 +74,8 @@ async fn a_reading_becomes_an_alert_that_an_operator_acknowledges() -> Result<()
     let (topic, row) = next(&mut watched, |p| match p {
         Packet::Publish(p) => {
             let row: Value = serde_json::from_slice(&p.payload).ok()?;
-            (row["device"] == "chain-tower").then(|| (String::from_utf8_lossy(&p.topic).into_owned(), row))
+            (row["device"] == "chain-tower")
+                .then(|| (String::from_utf8_lossy(&p.topic).into_owned(), row))
         }
         _ => None,
     })
@@ -84,11 +90,11 @@ async fn a_reading_becomes_an_alert_that_an_operator_acknowledges() -> Result<()
     late.subscribe("ioc/v1/alerts/rain_flood/#", QoS::AtLeastOnce).await?;
     next(&mut heard, |p| matches!(p, Packet::Publish(p) if p.retain).then_some(())).await?;
 
-    let (status, body) =
-        api.post(&format!("/api/v1/alerts/{id}/acknowledge"), &json!({"note": "đã báo phường"})).await?;
+    let (status, body) = api
+        .post(&format!("/api/v1/alerts/{id}/acknowledge"), &json!({"note": "đã báo phường"}))
+        .await?;
     assert_eq!(status, 200, "{body}");
-    let (status, body) =
-        api.post(&format!("/api/v1/alerts/{id}/acknowledge"), &json!({})).await?;
+    let (status, body) = api.post(&format!("/api/v1/alerts/{id}/acknowledge"), &json!({})).await?;
     assert_eq!((status, &body["code"]), (409, &json!("already_acknowledged")), "{body}");
 
     publish(&device, &mut events, TOPIC, &depth(0.0)).await?;
@@ -99,13 +105,18 @@ async fn a_reading_becomes_an_alert_that_an_operator_acknowledges() -> Result<()
     .await?;
     let detail = api.get(&format!("/api/v1/alerts/{id}")).await?;
     assert_eq!(detail["alert"]["note"], "đã báo phường");
-    let actions: Vec<&str> =
-        detail["audit"].as_array().context("audit")?.iter().filter_map(|a| a["action"].as_str()).collect();
+    let actions: Vec<&str> = detail["audit"]
+        .as_array()
+        .context("audit")?
+        .iter()
+        .filter_map(|a| a["action"].as_str())
+        .collect();
     assert_eq!(actions.first(), Some(&"raise"));
     assert_eq!(actions.last(), Some(&"clear"));
     assert!(actions.contains(&"acknowledge"));
 
-    let points = api.history("chain-tower", "flood_depth", now_ms() - 60_000, now_ms() + 1_000).await?;
+    let points =
+        api.history("chain-tower", "flood_depth", now_ms() - 60_000, now_ms() + 1_000).await?;
     assert_eq!(points.iter().map(|p| p.1).collect::<Vec<_>>(), [0.62, 0.0]);
     let ledger = api.ledger_at_rest(Duration::from_secs(20)).await?;
     assert_eq!(total(&ledger, "accepted"), 2);
@@ -133,7 +144,12 @@ async fn garbage_is_refused_with_its_reason_and_loses_nothing_else() -> Result<(
     for (topic, payload, reason) in &cases {
         let ack = publish(&device, &mut events, topic, payload).await?;
         assert!(
-            matches!(ack, PubAckReason::PayloadFormatInvalid | PubAckReason::TopicNameInvalid | PubAckReason::NotAuthorized),
+            matches!(
+                ack,
+                PubAckReason::PayloadFormatInvalid
+                    | PubAckReason::TopicNameInvalid
+                    | PubAckReason::NotAuthorized
+            ),
             "{reason}: {ack:?}"
         );
     }
@@ -143,8 +159,12 @@ async fn garbage_is_refused_with_its_reason_and_loses_nothing_else() -> Result<(
     assert_eq!(total(&ledger, "quarantined"), cases.len() as u64, "{ledger}");
     assert_eq!(total(&ledger, "accepted"), 1);
     let kept = api.get("/api/v1/quarantine?limit=50").await?;
-    let mut reasons: Vec<&str> =
-        kept["messages"].as_array().context("messages")?.iter().filter_map(|m| m["reason"].as_str()).collect();
+    let mut reasons: Vec<&str> = kept["messages"]
+        .as_array()
+        .context("messages")?
+        .iter()
+        .filter_map(|m| m["reason"].as_str())
+        .collect();
     reasons.reverse();
     assert_eq!(reasons, cases.map(|c| c.2));
     Ok(())
@@ -176,7 +196,8 @@ async fn the_socket_tells_of_an_alert_and_of_device_state() -> Result<()> {
                 Message::Text(t) => {
                     let v: Value = serde_json::from_str(&t)?;
                     let rows = v["rows"].as_array().cloned().unwrap_or_default();
-                    alert |= v["t"] == "alerts" && rows.iter().any(|r| r["device"] == "chain-tower");
+                    alert |=
+                        v["t"] == "alerts" && rows.iter().any(|r| r["device"] == "chain-tower");
                 }
                 Message::Close(c) => bail!("closed: {c:?}"),
                 _ => {}
@@ -187,5 +208,35 @@ async fn the_socket_tells_of_an_alert_and_of_device_state() -> Result<()> {
     tokio::time::timeout(Duration::from_secs(10), wait)
         .await
         .with_context(|| format!("snapshot {snapshot}, alert {alert}, heartbeat {heartbeat}"))??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_orderly_stop_and_start_goes_on_where_it_was() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let ioc = Ioc::start(data.path(), &IocOptions::default())?;
+    let api = Api::sign_in(&ioc).await?;
+    let (device, mut events) = client(&ioc, "chain-restart");
+    publish(&device, &mut events, TOPIC, &depth(0.62)).await?;
+    wait_until("the alert", Duration::from_secs(5), async || {
+        Ok((!api.alerts().await?.is_empty()).then_some(()))
+    })
+    .await?;
+    ioc.stop()?;
+    let ioc = Ioc::start(data.path(), &IocOptions::default())?;
+    let api = api.at(&ioc);
+    assert!(ioc.signin.is_none(), "only the first start prints a link; the session goes on");
+    // The episode is still running: another wet reading raises nothing, a dry one ends it.
+    let (device, mut events) = client(&ioc, "chain-restart");
+    publish(&device, &mut events, TOPIC, &depth(0.63)).await?;
+    publish(&device, &mut events, TOPIC, &depth(0.0)).await?;
+    wait_until("the alert to return", Duration::from_secs(5), async || {
+        Ok((api.alerts().await?[0]["condition"] == "returned").then_some(()))
+    })
+    .await?;
+    assert_eq!(api.alerts().await?.len(), 1);
+    let points =
+        api.history("chain-tower", "flood_depth", now_ms() - 60_000, now_ms() + 1_000).await?;
+    assert_eq!(points.iter().map(|p| p.1).collect::<Vec<_>>(), [0.62, 0.63, 0.0]);
     Ok(())
 }

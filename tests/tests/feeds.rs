@@ -39,7 +39,10 @@ async fn ndw_road_sensors_are_all_accounted_for() -> Result<()> {
     simulate(&["replay", "ndw", "--target", &ioc.mqtt_url(), "--speed", "max"]).await?;
     let again = api.ledger_at_rest(Duration::from_secs(30)).await?;
     assert_conserved(&again);
-    assert_eq!(total(&again, "duplicate"), total(&ledger, "received") + total(&ledger, "duplicate"));
+    assert_eq!(
+        total(&again, "duplicate"),
+        total(&ledger, "received") + total(&ledger, "duplicate")
+    );
     assert_eq!(total(&again, "stored"), total(&ledger, "stored"));
     Ok(())
 }
@@ -52,8 +55,7 @@ async fn aarhus_week_keeps_its_zeros_and_loses_nothing() -> Result<()> {
     let data = tempfile::tempdir()?;
     let ioc = Ioc::start(data.path(), &event_clock())?;
     let path = file.to_str().context("path")?;
-    let args =
-        ["replay", "aarhus", "--file", path, "--target", &ioc.mqtt_url(), "--speed", "max"];
+    let args = ["replay", "aarhus", "--file", path, "--target", &ioc.mqtt_url(), "--speed", "max"];
     simulate(&args).await?;
     let api = Api::sign_in(&ioc).await?;
     let ledger = api.ledger_at_rest(Duration::from_secs(120)).await?;
@@ -75,7 +77,12 @@ fn aarhus_rows(file: &std::path::Path) -> Result<(u64, u64)> {
     let mut rows = 0;
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        distinct.insert((cells[0].to_owned(), cells[1].to_owned(), cells[2].to_owned(), cells[3].to_owned()));
+        distinct.insert((
+            cells[0].to_owned(),
+            cells[1].to_owned(),
+            cells[2].to_owned(),
+            cells[3].to_owned(),
+        ));
         rows += 1;
     }
     Ok((rows, distinct.len() as u64))

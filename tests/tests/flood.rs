@@ -36,7 +36,8 @@ async fn replay(file: &Path, speed: &str) -> Result<(Vec<String>, BTreeMap<Strin
     let data = tempfile::tempdir()?;
     let ioc = Ioc::start(data.path(), &IocOptions { event_clock: true, ..IocOptions::default() })?;
     let file = file.to_str().context("path")?;
-    simulate(&["replay", "flood", "--file", file, "--target", &ioc.mqtt_url(), "--speed", speed]).await?;
+    simulate(&["replay", "flood", "--file", file, "--target", &ioc.mqtt_url(), "--speed", speed])
+        .await?;
     let api = Api::sign_in(&ioc).await?;
     api.ledger_at_rest(Duration::from_secs(20)).await?;
     let mut ids = Vec::new();

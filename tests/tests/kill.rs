@@ -43,7 +43,9 @@ fn messages(seconds: usize) -> Vec<Message> {
 
 /// Numbers 0.. of this linear congruential generator decide when to kill: random, yet repeatable.
 fn pause(n: usize) -> Duration {
-    let x = (n as u64 + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let x = (n as u64 + 1)
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     Duration::from_millis(150 + (x >> 33) % 1_200)
 }
 
@@ -54,10 +56,7 @@ struct Seen {
 }
 
 /// Starts and kills `ioc` while `publisher` works, then checks what the survivors say.
-async fn torture(
-    options: &IocOptions,
-    publish_to: impl Fn(&Ioc) -> String,
-) -> Result<Seen> {
+async fn torture(options: &IocOptions, publish_to: impl Fn(&Ioc) -> String) -> Result<Seen> {
     let data = tempfile::tempdir()?;
     let mut ioc = Ioc::start(data.path(), options)?;
     let api = Api::sign_in(&ioc).await?;
@@ -106,7 +105,8 @@ async fn check(api: &Api, all: &[Message], from: i64) -> Result<()> {
     for device in 0..DEVICES {
         let name = format!("kill-{device:02}");
         let points = api.history(&name, "flood_depth", from, now_ms() + 120_000).await?;
-        let turns: Vec<u64> = points.iter().map(|(_, v)| (v * 1e6).round() as u64 % 600_000).collect();
+        let turns: Vec<u64> =
+            points.iter().map(|(_, v)| (v * 1e6).round() as u64 % 600_000).collect();
         let distinct: BTreeSet<u64> = turns.iter().copied().collect();
         let wanted: BTreeSet<u64> = (0..(all.len() / DEVICES) as u64).collect();
         let missing: Vec<_> = wanted.difference(&distinct).take(5).collect();
@@ -120,7 +120,10 @@ async fn check(api: &Api, all: &[Message], from: i64) -> Result<()> {
     for alert in api.alerts().await? {
         if alert["rule"] == "flood.street" {
             let device = alert["device"].as_str().context("device")?;
-            alerts.entry(device.into()).or_default().push(alert["raised_at"].as_i64().context("at")?);
+            alerts
+                .entry(device.into())
+                .or_default()
+                .push(alert["raised_at"].as_i64().context("at")?);
         }
     }
     for (device, wanted) in wanted_alerts {
@@ -143,8 +146,8 @@ async fn nothing_acknowledged_is_lost_over_twenty_kills() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_by_mosquitto_is_lost_over_twenty_kills_of_the_subscriber() -> Result<()>
-{
+async fn nothing_acknowledged_by_mosquitto_is_lost_over_twenty_kills_of_the_subscriber()
+-> Result<()> {
     let dir = tempfile::tempdir()?;
     let broker = Mosquitto::start(dir.path())?;
     let settings = format!(

@@ -37,7 +37,9 @@ fn messages() -> Vec<Message> {
         };
         Message {
             topic: format!("ioc/v1/hai_chau/{service}/{device}/obs"),
-            payload: format!("{{\"time\":{time},\"seq\":{n},\"values\":{{\"{property}\":{value}}}}}"),
+            payload: format!(
+                "{{\"time\":{time},\"seq\":{n},\"values\":{{\"{property}\":{value}}}}}"
+            ),
         }
     };
     (0..MESSAGES).map(reading).collect()

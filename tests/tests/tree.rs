@@ -44,10 +44,7 @@ fn compose_file_names_the_parts_and_only_files_that_exist() {
         serde_saphyr::from_str(&read("docker-compose.yml")).expect("docker-compose.yml is YAML");
     let services = compose["services"].as_object().expect("services");
     let names: BTreeSet<&str> = services.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        BTreeSet::from(["influxdb", "ioc", "mosquitto", "prometheus", "simulator"])
-    );
+    assert_eq!(names, BTreeSet::from(["influxdb", "ioc", "mosquitto", "prometheus", "simulator"]));
     for (name, service) in services {
         assert!(
             service["image"].is_string() || service["build"].is_string(),
@@ -90,7 +87,9 @@ fn dockerfile_builds_the_binaries_that_the_makefile_builds() {
     }
     let version = read("Cargo.toml")
         .lines()
-        .find_map(|l| l.strip_prefix("rust-version = \"").map(|v| v.trim_end_matches('"').to_owned()))
+        .find_map(|l| {
+            l.strip_prefix("rust-version = \"").map(|v| v.trim_end_matches('"').to_owned())
+        })
         .expect("rust-version");
     assert!(docker.contains(&format!("FROM rust:{version}")), "Dockerfile uses another Rust");
 }

@@ -20,6 +20,7 @@ pub(crate) struct HistoryStage {
 impl HistoryStage {
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let from = self.store.cursor().await?;
+        self.progress.history.store(from, Relaxed);
         let mut reader = self.journal.reader("history", from);
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -50,7 +51,9 @@ impl HistoryStage {
                 self.journal.set_cursor("history", cursor);
                 self.progress.history.store(cursor, Relaxed);
             }
-            Err(e) => tracing::warn!(error = %e, "history is not durable yet, the journal keeps it"),
+            Err(e) => {
+                tracing::warn!(error = %e, "history is not durable yet, the journal keeps it")
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct LiveStage {
 
 impl LiveStage {
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        self.progress.live.store(self.next, Relaxed);
         let mut reader = self.journal.reader("live", self.next);
         let mut saved = Instant::now();
         while let Some(batch) = reader.next().await? {

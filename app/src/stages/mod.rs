@@ -44,9 +44,7 @@ impl RecordSink for JournalSink {
         entries: Vec<Entry>,
     ) -> Result<futures::future::BoxFuture<'static, Result<(), SinkError>>, SinkError> {
         let ticket = self.0.append(entries).await.map_err(sink_error)?;
-        Ok(Box::pin(async move {
-            ticket.await.map(|_position| ()).map_err(sink_error)
-        }))
+        Ok(Box::pin(async move { ticket.await.map(|_position| ()).map_err(sink_error) }))
     }
 }
 
@@ -87,4 +85,3 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
-

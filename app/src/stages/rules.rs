@@ -44,7 +44,7 @@ impl RulesStage {
         links: RulesLinks,
     ) -> anyhow::Result<Self> {
         let event_clock = config.clock == ClockMode::Event;
-        let stats = links.journal.stats();
+        let first = links.journal.stats().first;
         let saved = match std::fs::read(&links.checkpoint) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
@@ -53,31 +53,34 @@ impl RulesStage {
         let mut orphaned = Vec::new();
         let restored = saved.map(|b| Engine::restore(rules.clone(), config.clone(), &b));
         let (engine, next) = match restored {
-            Some(Ok(restored)) if restored.next_position <= stats.next => {
+            Some(Ok(restored)) => {
                 orphaned = restored.orphaned;
                 (restored.engine, restored.next_position)
             }
-            Some(Ok(_)) => {
-                tracing::warn!("rule checkpoint is ahead of the journal, judging the journal anew");
-                (Engine::new(rules, config), stats.first)
-            }
             Some(Err(e)) => {
                 tracing::warn!(error = %e, "rule checkpoint not usable, judging the journal anew");
-                (Engine::new(rules, config), stats.first)
+                (Engine::new(rules, config), first)
             }
-            None => (Engine::new(rules, config), stats.first),
+            None => (Engine::new(rules, config), first),
         };
-        links.register.journal_ends_at(stats.next)?;
         if !orphaned.is_empty() {
             tracing::info!(alerts = orphaned.len(), "alerts of changed or removed rules returned");
             let cursor = links.register.cursor()?;
             orphaned.iter_mut().for_each(|t: &mut Transition| t.position = cursor);
             links.register.apply(cursor, &orphaned)?;
         }
-        Ok(Self { engine, next, event_clock, count_from: stats.next, links })
+        Ok(Self { engine, next, event_clock, count_from: 0, links })
     }
 
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+    /// Position of the next entry to judge.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Judges until the journal ends; records at `count_from` and above are this process's own.
+    pub(crate) async fn run(mut self, count_from: u64) -> anyhow::Result<()> {
+        self.count_from = count_from;
+        self.links.progress.rules.store(self.next, Relaxed);
         let mut reader = self.links.journal.reader("rules", self.next);
         let mut saved = Instant::now();
         while let Some(batch) = reader.next().await? {

@@ -294,7 +294,9 @@ mod tests {
         assert_eq!(check(b"\0\x04MQTT\x04\x02\0\x3C\0\x01aZ"), Err(0x81), "trailing byte");
         let will = b"\0\x04MQTT\x04\x06\0\x3C\0\x01a\0\x10ioc/v1/alerts/xy\0\0";
         assert_eq!(check(will), Err(0x87), "will on a topic of ours");
-        assert!(parse(0x11, b"\0\x04MQTT\x04\x02\0\x3C\0\x01a", &GatewayConfig::default()).is_err());
+        assert!(
+            parse(0x11, b"\0\x04MQTT\x04\x02\0\x3C\0\x01a", &GatewayConfig::default()).is_err()
+        );
     }
 
     proptest! {

@@ -22,8 +22,8 @@ use super::inbound::Spec;
 use super::metrics::{GatewayMetrics, add};
 use super::session::{Parting, Session, Sessions, Will};
 use super::sink::MessageSink;
-use crate::publications::Publications;
 use crate::IngestError;
+use crate::publications::Publications;
 
 /// What all connections share.
 pub(super) struct Shared<S: MessageSink> {
@@ -215,7 +215,9 @@ impl<S: MessageSink> Connection<S> {
 
     /// Reads once into a shared buffer and takes in every whole packet.
     async fn read(&mut self) -> Result<(), End> {
-        if let Ok(Frame::Partial(Some(total))) = self.carried() && total > LARGE {
+        if let Ok(Frame::Partial(Some(total))) = self.carried()
+            && total > LARGE
+        {
             return self.read_large(total).await;
         }
         let Some(mut buffer) = self.shared.buffers.take().await else { return Err(End::Lost) };
@@ -272,9 +274,8 @@ impl<S: MessageSink> Connection<S> {
     async fn read_now(&mut self, to: &mut [u8]) -> Result<Option<usize>, End> {
         let mut to = ReadBuf::new(to);
         let stream = &mut self.stream;
-        let read = std::future::poll_fn(|cx| {
-            Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut to))
-        });
+        let read =
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_read(cx, &mut to)));
         match read.await {
             Poll::Pending => Ok(None),
             Poll::Ready(Err(_)) => Err(End::Lost),

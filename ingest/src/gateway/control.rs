@@ -156,9 +156,8 @@ impl<S: MessageSink> Connection<S> {
             self.session.backlog.retain(|d| {
                 !crate::publications::filter_matches(&wish.filter, &d.publication.topic)
             });
-            let deliveries = retained
-                .into_iter()
-                .map(|publication| Delivery { publication, qos, retain: true });
+            let deliveries =
+                retained.into_iter().map(|publication| Delivery { publication, qos, retain: true });
             self.session.backlog.extend(deliveries);
         }
         qos

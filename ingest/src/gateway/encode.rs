@@ -145,8 +145,13 @@ mod tests {
         for v5 in [false, true] {
             for (packet_id, len) in [(0u16, 0usize), (9, 100), (65_535, 20_000)] {
                 let payload = vec![7; len];
-                let out_packet =
-                    Outgoing { topic: "a/b", payload: &payload, packet_id, retain: true, dup: packet_id > 0 };
+                let out_packet = Outgoing {
+                    topic: "a/b",
+                    payload: &payload,
+                    packet_id,
+                    retain: true,
+                    dup: packet_id > 0,
+                };
                 let mut out = Vec::new();
                 out_packet.write(v5, &mut out);
                 assert_eq!(out.len(), out_packet.size(v5));
@@ -155,7 +160,10 @@ mod tests {
                 };
                 assert_eq!(total, out.len());
                 let got = parse_publish(first, body, v5).expect("valid");
-                assert_eq!((got.topic, got.payload, got.packet_id), ("a/b", &payload[..], packet_id));
+                assert_eq!(
+                    (got.topic, got.payload, got.packet_id),
+                    ("a/b", &payload[..], packet_id)
+                );
             }
         }
     }

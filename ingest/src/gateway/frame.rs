@@ -221,7 +221,8 @@ mod tests {
     fn reads_publish_of_both_versions() {
         let got = publish(0x32, b"\x00\x03a/b\x00\x07hello", false).expect("valid");
         assert_eq!((got.topic, got.payload, got.packet_id), ("a/b", &b"hello"[..], 7));
-        let got = publish(0x3B, b"\x00\x01a\x00\x07\x07\x26\x00\x01k\x00\x01vx", true).expect("valid");
+        let got =
+            publish(0x3B, b"\x00\x01a\x00\x07\x07\x26\x00\x01k\x00\x01vx", true).expect("valid");
         assert_eq!((got.topic, got.payload), ("a", &b"x"[..]));
     }
 

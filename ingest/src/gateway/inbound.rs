@@ -31,7 +31,9 @@ enum Answer {
     /// A repeat of a QoS 2 publish: answered after the first, not handed on.
     PubrecAgain,
     /// To a topic of ours: handed on, so that it is counted and quarantined, and refused.
-    NotAuthorised { qos: u8 },
+    NotAuthorised {
+        qos: u8,
+    },
 }
 
 /// Where the decoding of one read stopped.

@@ -245,11 +245,8 @@ impl Sessions {
             other => (other, None),
         };
         inner.offline += 1;
-        let away = Away {
-            session: Some(parting.session),
-            expires: now + parting.expiry,
-            will: later,
-        };
+        let away =
+            Away { session: Some(parting.session), expires: now + parting.expiry, will: later };
         inner.slots.insert(Arc::clone(id), Slot::Offline(Box::new(away)));
         now_will
     }

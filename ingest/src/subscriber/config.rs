@@ -82,9 +82,8 @@ impl Default for SubscriberConfig {
 impl SubscriberConfig {
     /// Checks what `rumqttc` would otherwise panic on or send as nonsense.
     pub(super) fn check(&self) -> Result<(), IngestError> {
-        let wrong = |what: String| {
-            Err(IngestError::SubscriberConfig { name: self.name.clone(), what })
-        };
+        let wrong =
+            |what: String| Err(IngestError::SubscriberConfig { name: self.name.clone(), what });
         let id_ok = (1..=64).contains(&self.client_id.len())
             && self.client_id.bytes().all(|b| b.is_ascii_graphic());
         if !id_ok {

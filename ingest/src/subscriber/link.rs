@@ -55,7 +55,9 @@ impl Delivery {
 
 /// What the broker said, as far as it matters here.
 pub(super) enum Happening {
-    Connected { session_present: bool },
+    Connected {
+        session_present: bool,
+    },
     Publish(Delivery),
     /// Per filter: the granted QoS, or why not.
     Subscribed(Vec<Result<u8, String>>),

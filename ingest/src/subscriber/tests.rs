@@ -66,10 +66,8 @@ impl Mosquitto {
         let mut acks = 0;
         while acks < payloads.len() {
             let event = events.poll().await.expect("the broker is there");
-            acks += usize::from(matches!(
-                event,
-                rumqttc::Event::Incoming(rumqttc::Packet::PubAck(_))
-            ));
+            acks +=
+                usize::from(matches!(event, rumqttc::Event::Incoming(rumqttc::Packet::PubAck(_))));
         }
     }
 }

@@ -83,9 +83,8 @@ async fn a_full_disk_keeps_the_batch_and_commits_it_when_there_is_room() {
         let mut more = pin!(journal.append(vec![4]));
         let polled = std::future::poll_fn(|cx| Poll::Ready(more.as_mut().poll(cx).is_pending()));
         assert!(polled.await, "append waits");
-        let polled = std::future::poll_fn(|cx| {
-            Poll::Ready(pin!(&mut ticket).poll(cx).is_pending())
-        });
+        let polled =
+            std::future::poll_fn(|cx| Poll::Ready(pin!(&mut ticket).poll(cx).is_pending()));
         assert!(polled.await, "nothing is acknowledged");
         disk.full.store(false, Ordering::SeqCst);
         assert_eq!(ticket.await.expect("committed at last"), 0);

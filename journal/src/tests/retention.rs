@@ -7,12 +7,7 @@ use super::{Running, config, read_all, until};
 use crate::JournalConfig;
 
 fn small(dir: &TempDir) -> JournalConfig {
-    JournalConfig {
-        segment_bytes: 1_024,
-        retain_bytes: 4_096,
-        tail_bytes: 1,
-        ..config(dir.path())
-    }
+    JournalConfig { segment_bytes: 1_024, retain_bytes: 4_096, tail_bytes: 1, ..config(dir.path()) }
 }
 
 fn files(dir: &TempDir) -> usize {

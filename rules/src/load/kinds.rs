@@ -52,8 +52,7 @@ fn threshold(
     selection: &Selection,
     check: &mut Check<'_>,
 ) -> Option<Measured> {
-    let property =
-        fields.require("property", &mut check.report).and_then(|n| check.property(n));
+    let property = fields.require("property", &mut check.report).and_then(|n| check.property(n));
     let unit = property.as_ref().map(|p| &p.1);
     let ladder = ladder(fields, unit, selection, true, check);
     let and = fields.get("and").map_or(Some(Vec::new()), |n| and_conditions(n, check));
@@ -94,8 +93,7 @@ fn window(
     selection: &Selection,
     check: &mut Check<'_>,
 ) -> Option<Measured> {
-    let property =
-        fields.require("property", &mut check.report).and_then(|n| check.property(n));
+    let property = fields.require("property", &mut check.report).and_then(|n| check.property(n));
     let aggregate_at = fields.require("aggregate", &mut check.report);
     let aggregate = aggregate_at.and_then(|n| aggregate(n, check));
     if let (Some(n), Some(Aggregate::MeanLevel), Some((_, unit, _))) =
@@ -206,9 +204,8 @@ fn absence(
             None
         }),
     };
-    let severity = fields
-        .require("severity", &mut check.report)
-        .and_then(|n| severity(n, &mut check.report));
+    let severity =
+        fields.require("severity", &mut check.report).and_then(|n| severity(n, &mut check.report));
     if let Some(Some((node, n))) = cadence
         && !(1.0..=1000.0).contains(&n)
     {
@@ -300,9 +297,8 @@ fn detection(fields: &mut Fields<'_>, check: &mut Check<'_>) -> Option<Measured>
     let quiet = fields.require("quiet", &mut check.report);
     let quiet_ms = quiet.and_then(|n| duration(n, 1_000, &mut check.report));
     let per = per(fields, check);
-    let severity = fields
-        .require("severity", &mut check.report)
-        .and_then(|n| severity(n, &mut check.report));
+    let severity =
+        fields.require("severity", &mut check.report).and_then(|n| severity(n, &mut check.report));
     if count.is_some_and(|n| n > 1) && within.is_none() {
         check.report.error(fields.node(), "`within` is missing: how close must the events be?");
         return None;

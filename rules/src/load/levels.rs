@@ -45,9 +45,8 @@ pub(super) fn ladder(
 
 fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Level> {
     let mut fields = Fields::open(node, "a level", &mut check.report)?;
-    let severity = fields
-        .require("severity", &mut check.report)
-        .and_then(|n| severity(n, &mut check.report));
+    let severity =
+        fields.require("severity", &mut check.report).and_then(|n| severity(n, &mut check.report));
     let raise = fields.require("raise", &mut check.report);
     let clear = fields.get("clear");
     let label = fields.get("label");
@@ -205,10 +204,8 @@ fn check_who(
             }
         }
         if !without.is_empty() {
-            let message = format!(
-                "not judged, because `{id}` has no value for them: {}",
-                without.join(", ")
-            );
+            let message =
+                format!("not judged, because `{id}` has no value for them: {}", without.join(", "));
             check.note(node, message);
         }
         return;

@@ -14,8 +14,7 @@ pub(super) fn words(
     kind: Option<&Kind>,
     check: &mut Check<'_>,
 ) -> Option<(Both, Both)> {
-    let message =
-        fields.require("message", &mut check.report).and_then(|n| templates(n, check));
+    let message = fields.require("message", &mut check.report).and_then(|n| templates(n, check));
     let cleared = match (fields.get("cleared"), kind) {
         (Some(n), _) => templates(n, check),
         (None, Some(kind)) => default_cleared(kind),
@@ -44,9 +43,10 @@ fn templates(node: &Node, check: &mut Check<'_>) -> Option<Both> {
 
 fn default_cleared(kind: &Kind) -> Option<Both> {
     let (vi, en) = match kind {
-        Kind::Threshold(_) | Kind::Window(_) => {
-            ("{device}: trở lại bình thường ({value} {unit})", "{device}: back to normal ({value} {unit})")
-        }
+        Kind::Threshold(_) | Kind::Window(_) => (
+            "{device}: trở lại bình thường ({value} {unit})",
+            "{device}: back to normal ({value} {unit})",
+        ),
         Kind::Absence(_) => ("{device}: đã có tín hiệu trở lại", "{device}: reporting again"),
         Kind::Detection(_) => ("{device}: không còn ghi nhận", "{device}: no longer seen"),
     };

@@ -207,11 +207,13 @@ fn a_changed_rule_loses_its_state_and_the_others_keep_theirs() {
     assert_eq!(brief(&after), ["river-a raise minor @41"], "only the changed rule raises anew");
     // Other words are not another rule.
     let reworded = RULES.replace("{device} {value}", "{value} {device}");
-    let restored = Engine::restore(rules(&reworded), config(ClockMode::Event), &bytes).expect("own");
+    let restored =
+        Engine::restore(rules(&reworded), config(ClockMode::Event), &bytes).expect("own");
     assert_eq!(restored.orphaned, []);
     // A removed rule.
     let only_flood = RULES.split("  - id: level").next().expect("text");
-    let restored = Engine::restore(rules(only_flood), config(ClockMode::Event), &bytes).expect("own");
+    let restored =
+        Engine::restore(rules(only_flood), config(ClockMode::Event), &bytes).expect("own");
     let gone: std::collections::BTreeSet<_> =
         restored.orphaned.iter().map(|t| t.rule.to_string()).collect();
     assert!(gone.contains("level") && gone.contains("mean"), "{gone:?}");

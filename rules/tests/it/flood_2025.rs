@@ -93,7 +93,13 @@ fn levels_raise_and_clear_at_the_readings_that_cross_them() {
         .iter()
         .map(|t| {
             let device = t.device.as_deref().expect("about a device");
-            (t.position, device, t.time, ["Raise", "Severity", "Clear"][t.kind as usize], t.severity.as_str())
+            (
+                t.position,
+                device,
+                t.time,
+                ["Raise", "Severity", "Clear"][t.kind as usize],
+                t.severity.as_str(),
+            )
         })
         .collect();
     assert_eq!(got, expect);

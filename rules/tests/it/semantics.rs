@@ -108,7 +108,10 @@ fn late_readings_raise_nothing() {
     let mut out = Vec::new();
     assert_eq!(e.step(0, &level(100.0, 0.5), &mut out), Judged::Evaluated);
     assert_eq!(e.step(1, &level(99.0, 9.0), &mut out), Judged::Late, "out of order");
-    assert_eq!(e.step(2, &obs("river-b", 2000.0, &[("water_level", 0.0)]), &mut out), Judged::Evaluated);
+    assert_eq!(
+        e.step(2, &obs("river-b", 2000.0, &[("water_level", 0.0)]), &mut out),
+        Judged::Evaluated
+    );
     assert_eq!(e.step(3, &level(1000.0, 9.0), &mut out), Judged::Late, "older than 15 minutes");
     assert_eq!(e.step(4, &level(1100.0, 9.0), &mut out), Judged::Evaluated, "exactly 15 minutes");
     assert_eq!(brief(&out), ["river-a raise major @1100"]);
@@ -208,11 +211,11 @@ rules:
     let both = |s, v, o| obs("road-1", s, &[("speed", v), ("occupancy", o)]);
     let occupancy = |s, o| obs("road-1", s, &[("occupancy", o)]);
     let entries = [
-        speed(0.0, 5.0),         // occupancy unknown
-        both(1.0, 5.0, 10.0),    // an empty road
-        both(2.0, 5.0, 60.0),    // now
-        occupancy(3.0, 20.0),    // alone, it clears
-        occupancy(4.0, 70.0),    // and raises
+        speed(0.0, 5.0),      // occupancy unknown
+        both(1.0, 5.0, 10.0), // an empty road
+        both(2.0, 5.0, 60.0), // now
+        occupancy(3.0, 20.0), // alone, it clears
+        occupancy(4.0, 70.0), // and raises
         both(5.0, 50.0, 70.0),
     ];
     let expect = [
@@ -240,7 +243,8 @@ rules:
     message: { vi: "{value}", en: "{value}" }
 "#;
     let r = |s, v| obs("air-1", s, &[("pm25", v)]);
-    let entries = [r(1.0, 40.0), r(9.9, 60.0), r(10.0, 0.0), r(21.0, 1.0), r(22.0, 2.0), r(60.0, 0.0)];
+    let entries =
+        [r(1.0, 40.0), r(9.9, 60.0), r(10.0, 0.0), r(21.0, 1.0), r(22.0, 2.0), r(60.0, 0.0)];
     let got = run(&mut engine(yaml, ClockMode::Event), &entries);
     // The second window has one reading only: not judged. The third clears.
     assert_eq!(brief(&got), ["air-1 raise minor @10", "air-1 clear minor @30"]);
@@ -352,7 +356,8 @@ fn an_offline_status_raises_at_once_and_online_clears() {
 #[test]
 fn bad_readings_are_no_sign_of_life() {
     let bad = graded("river-x", 50.0, &[("water_level", 1.0)], Quality::Bad);
-    let entries = [tick(0.0), obs("river-x", 5.0, &[("water_level", 1.0)]), tick(49.0), bad, tick(65.0)];
+    let entries =
+        [tick(0.0), obs("river-x", 5.0, &[("water_level", 1.0)]), tick(49.0), bad, tick(65.0)];
     check(SILENT, ClockMode::Wall, &entries, &["river-x raise major @65"]);
 }
 
@@ -407,7 +412,8 @@ fn detections_are_counted_in_a_sliding_window_and_cleared_by_quiet() {
 
 #[test]
 fn one_event_told_many_times_counts_once() {
-    let entries: Vec<Entry> = (0..10).map(|i| event("cam-1", f64::from(i), "crowd", "same")).collect();
+    let entries: Vec<Entry> =
+        (0..10).map(|i| event("cam-1", f64::from(i), "crowd", "same")).collect();
     check(CROWD, ClockMode::Event, &entries, &[]);
 }
 

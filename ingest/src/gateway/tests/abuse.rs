@@ -173,8 +173,15 @@ fn arbitrary_packets_never_hurt_another_client() {
         .expect("a runtime");
     let g = runtime.block_on(gateway());
     let mut good = runtime.block_on(g.v5("good", true));
-    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
-    let step = (0u8..3, any::<bool>(), 0u8..12, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40));
+    let mut runner =
+        TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let step = (
+        0u8..3,
+        any::<bool>(),
+        0u8..12,
+        any::<u8>(),
+        proptest::collection::vec(any::<u8>(), 0..40),
+    );
     let steps = proptest::collection::vec(step, 1..12);
     let sent = std::cell::Cell::new(0u16);
     let good = tokio::sync::Mutex::new(&mut good);

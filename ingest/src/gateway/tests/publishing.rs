@@ -43,7 +43,8 @@ async fn failed_commit_ends_the_connection_without_an_ack() {
 async fn packets_of_one_write_become_one_chunk_and_one_answer() {
     let g = gateway().await;
     let mut c = g.v4("d1", true).await;
-    let burst: Vec<u8> = (1..=100).flat_map(|i| publish(false, 1, i, "a/b", &i.to_string())).collect();
+    let burst: Vec<u8> =
+        (1..=100).flat_map(|i| publish(false, 1, i, "a/b", &i.to_string())).collect();
     c.send(&burst).await;
     for id in 1..=100 {
         assert_eq!(c.packet().await, [0x40, 2, 0, id]);

@@ -64,7 +64,8 @@ async fn will_is_published_on_a_lost_connection_and_not_after_disconnect() {
 #[tokio::test]
 async fn delayed_will_waits_for_the_client_to_come_back() {
     let g = gateway().await;
-    let hello = |delay| connect(5, "d1", 0x04, 60, &[0x11, 0, 0, 0, 100], &will("w", "gone", Some(delay)));
+    let hello =
+        |delay| connect(5, "d1", 0x04, 60, &[0x11, 0, 0, 0, 100], &will("w", "gone", Some(delay)));
     let mut c = g.raw().await;
     c.send(&hello(1)).await;
     c.packet().await;

@@ -71,7 +71,11 @@ async fn retained_alerts_come_on_subscribe_and_empty_ones_are_cleared() {
         assert!(c.is_silent().await);
         g.publications.publish("ioc/v1/alerts/air/x/live", Bytes::from_static(b"now"), false);
         let packet = c.packet().await;
-        assert_eq!((packet[0], read(&packet, v5).payload), (0x32, &b"now"[..]), "live, not retained");
+        assert_eq!(
+            (packet[0], read(&packet, v5).payload),
+            (0x32, &b"now"[..]),
+            "live, not retained"
+        );
     }
 }
 
