@@ -6,7 +6,12 @@ ready=$(mktemp)
 "$BIN/ioc" run --data "$DATA" --mqtt-listen "$MQTT" --http-listen "$HTTP" > >(tee "$ready") &
 ioc=$!
 sim=
-stop() { trap - INT TERM; [ -n "$sim" ] && kill "$sim" 2>/dev/null; kill "$ioc" 2>/dev/null; wait; rm -f "$ready"; }
+stop() {
+  trap - INT TERM
+  for p in $sim $ioc; do kill "$p" 2>/dev/null || true; done
+  wait || true
+  rm -f "$ready"
+}
 trap 'stop; exit 0' INT TERM
 for _ in $(seq 300); do
   grep -q '^ready ' "$ready" && break

@@ -1,5 +1,6 @@
 //! The `ioc` binary: command line, configuration, composition, shutdown. No logic of its own.
 
+mod announce;
 mod check;
 mod cli;
 mod config;
@@ -9,6 +10,7 @@ mod run;
 mod settings;
 mod stages;
 mod status;
+mod stop;
 mod user;
 
 use clap::Parser;

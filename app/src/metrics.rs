@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
 use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::run::Watch;
+use crate::status::Watch;
 
 /// One scrape.
 pub(crate) fn render(watch: &Watch) -> String {

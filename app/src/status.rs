@@ -5,8 +5,24 @@ use std::sync::atomic::Ordering::Relaxed;
 use ioc_dashboard::RuleInfo;
 use serde_json::{Value, json};
 
-use crate::run::Watch;
+use std::sync::Arc;
+
+use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
+use ioc_model::{Ledger, Timestamp};
+
 use crate::settings::Clock;
+use crate::stages::{EntryJournal, Progress};
+
+/// What status page, readiness and metrics look at.
+pub(crate) struct Watch {
+    pub journal: EntryJournal,
+    pub ledger: Arc<Ledger>,
+    pub progress: Arc<Progress>,
+    pub gateway: Arc<GatewayMetrics>,
+    pub subscribers: Vec<(String, Arc<SubscriberMetrics>)>,
+    pub clock: Clock,
+    pub started: Timestamp,
+}
 
 /// A reader this far behind the journal's end is not ready, entries.
 const READY_LAG: u64 = 200_000;

@@ -5,7 +5,7 @@ use ioc_model::{Name, Record};
 use smallvec::SmallVec;
 
 use crate::device::{Binding, DETECTION, Device, NO_SLOT, PRESENCE, Role, Stream};
-use crate::engine::{Engine, EngineConfig, UNSET};
+use crate::engine::{ClockMode, Engine, EngineConfig, UNSET};
 use crate::rule::{Kind, Per, Rule};
 use crate::ruleset::{DeviceView, RuleSet};
 use crate::slots::{Head, Run, Slots};
@@ -49,8 +49,12 @@ impl Engine {
         }
     }
 
-    /// Makes the configured devices known, so that one that never reports is missed.
+    /// Makes the configured devices known, so that one that never reports is missed. Not in a
+    /// replay: a recording holds some devices, and the others are not silent, they are not in it.
     pub(crate) fn register_configured(&mut self) {
+        if self.config.clock == ClockMode::Event {
+            return;
+        }
         let city = self.set.city.clone();
         for (name, view) in &city.devices {
             if self.device_ids.contains_key(name) {

@@ -29,9 +29,10 @@ impl Clock {
     }
 
     /// When a timer for a deadline rings: what is due but held back for a device that lags rings
-    /// when its lag has passed.
+    /// when its lag has passed. Never now: time must move on for a timer to ring again.
     fn rings(self, deadline: i64) -> i64 {
-        if deadline > self.now { deadline } else { deadline.saturating_add(self.lag) }
+        let at = if deadline > self.now { deadline } else { deadline.saturating_add(self.lag) };
+        at.max(self.now.saturating_add(1))
     }
 }
 
