@@ -60,7 +60,7 @@ impl Default for JournalConfig {
             batch_max_bytes: 1 << 20,
             batch_linger_ms: 2,
             queue_entries: 65_536,
-            tail_bytes: 16 << 20,
+            tail_bytes: 4 << 20,
             segment_bytes: 64 << 20,
             retain_bytes: 4 << 30,
             retain_age_s: 7 * 86_400,
