@@ -85,3 +85,30 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ioc_journal::JournalConfig;
+    use ioc_model::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn records_are_durable_only_when_the_journal_has_committed_them() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let config = JournalConfig { dir: dir.path().join("journal"), ..JournalConfig::default() };
+        let (journal, writer, _) = Journal::open(config, EntryCodec).expect("opens");
+        let sink = JournalSink(journal.clone());
+        let mut durable = sink.append(vec![Entry::Tick(Timestamp(1))]).await.expect("room");
+        // Nobody writes yet, so nothing can be durable.
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut durable).await;
+        assert!(early.is_err(), "durable before any commit");
+        let writing = tokio::task::spawn_blocking(move || writer.run());
+        durable.await.expect("committed");
+        assert_eq!(journal.stats().next, 1);
+        journal.close();
+        writing.await.expect("no panic").expect("no failure");
+    }
+}
