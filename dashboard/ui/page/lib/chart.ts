@@ -213,8 +213,9 @@ export class Chart {
   }
 }
 
-/** Digits that tell neighbouring ticks apart. */
+/** Digits that show ticks as they are: 0.525 is not 0.53. */
 function digitsOf(ticks: readonly number[]): number {
   const step = Math.abs((ticks[1] ?? 1) - (ticks[0] ?? 0)) || 1;
-  return Math.max(0, Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)));
+  const whole = (x: number) => Math.abs(x - Math.round(x)) < 1e-6;
+  return [0, 1, 2, 3].find((d) => whole(step * 10 ** d)) ?? 4;
 }
