@@ -9,10 +9,18 @@ want /usr/bin/mosquitto_pub mosquitto-clients
 want /usr/bin/influxd influxdb
 want /usr/bin/victoria-metrics victoria-metrics
 want /usr/bin/chromium chromium
+want /usr/bin/xzcat xz-utils
 if [ ${#need[@]} -gt 0 ]; then
   echo "installing for the tests: ${need[*]}"
   if [ "$(id -u)" -ne 0 ]; then echo "run as root, or install these packages by hand" >&2; exit 1; fi
   export DEBIAN_FRONTEND=noninteractive
+  # The tests start their own servers: the packages must not start theirs (Mosquitto would take
+  # port 1883 from `make run`).
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${need[@]}"
 fi
