@@ -6,7 +6,7 @@ use crate::ConfigMistake;
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {source}")]
+    #[error("cannot listen on {listen}")]
     Listen {
         /// Which.
         listen: SocketAddr,
