@@ -6,13 +6,11 @@ ready=$(mktemp)
 "$BIN/ioc" run --data "$DATA" --mqtt-listen "$MQTT" --http-listen "$HTTP" > >(tee "$ready") &
 ioc=$!
 sim=
-stop() {
-  trap - INT TERM
-  for p in $sim $ioc; do kill "$p" 2>/dev/null || true; done
-  wait || true
-  rm -f "$ready"
-}
-trap 'stop; exit 0' INT TERM
+# Ctrl-C reaches both programs by itself, and a second signal would cut their orderly stop short.
+finish() { trap - INT TERM; wait || true; rm -f "$ready"; }
+stop() { for p in $sim $ioc; do kill "$p" 2>/dev/null || true; done; finish; }
+trap 'finish; exit 0' INT
+trap 'stop; exit 0' TERM
 for _ in $(seq 300); do
   grep -q '^ready ' "$ready" && break
   kill -0 "$ioc" 2>/dev/null || { wait "$ioc"; code=$?; rm -f "$ready"; exit "$code"; }
