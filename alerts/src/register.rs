@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -43,8 +44,10 @@ impl Register {
     }
 
     /// Applies the transitions of the journal entries below `next` in one transaction with that
-    /// position, and returns the rows that changed. Transitions that were applied before (by
-    /// their position) are passed over, so a replay raises nothing twice.
+    /// position, and returns the rows that changed. Transitions that their alert has applied
+    /// before (by their position) are passed over, so a replay raises nothing twice; a rule that
+    /// is new to the register is heard also about entries it has seen before. All transitions of
+    /// one entry must come in one call.
     ///
     /// # Errors
     /// The store's own trouble; then nothing of the call is kept.
@@ -60,14 +63,25 @@ impl Register {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
         let cursor = schema::meta(&tx, CURSOR)?;
         let mut changed: Vec<AlertRow> = Vec::new();
-        for t in transitions.iter().filter(|t| t.position >= cursor) {
-            let known = schema::read_row(&tx, &t.alert.0)?;
+        // As it was before this call: one entry may change an alert twice.
+        let mut applied: HashMap<&str, u64> = HashMap::new();
+        for t in transitions {
+            let id = t.alert.0.as_str();
+            let below = match applied.get(id) {
+                Some(below) => *below,
+                None => *applied.entry(id).or_insert(schema::applied(&tx, id)?),
+            };
+            if t.position < below {
+                continue;
+            }
+            let known = schema::read_row(&tx, id)?;
             let Some(mut row) = after(known, t) else { continue };
             schema::write_row(&tx, &mut row)?;
+            schema::set_applied(&tx, id, t.position.saturating_add(1))?;
             let actor = format!("rule:{}", t.rule);
             schema::write_audit(
                 &tx,
-                &t.alert.0,
+                id,
                 &AuditLine {
                     action: action(t.kind),
                     actor: &actor,

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) W
 CREATE TABLE IF NOT EXISTS alert (
   id TEXT PRIMARY KEY, change INTEGER NOT NULL, raised_at INTEGER NOT NULL,
   open INTEGER NOT NULL, severity INTEGER NOT NULL, service TEXT NOT NULL, area TEXT NOT NULL,
-  device TEXT, row TEXT NOT NULL);
+  device TEXT, row TEXT NOT NULL, applied INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS alert_change ON alert (change);
 CREATE INDEX IF NOT EXISTS alert_open ON alert (open, raised_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_at DESC, id DESC);
@@ -70,6 +70,22 @@ pub(crate) fn parse(text: &str) -> Result<AlertRow, RegisterError> {
     serde_json::from_str(text).map_err(store)
 }
 
+/// Journal position below which the transitions of one alert are applied; 0 if it is not known.
+pub(crate) fn applied(db: &Connection, id: &str) -> Result<u64, RegisterError> {
+    let below: Option<i64> = db
+        .prepare_cached("SELECT applied FROM alert WHERE id = ?1")
+        .and_then(|mut s| s.query_row([id], |r| r.get(0)).optional())
+        .map_err(store)?;
+    Ok(below.map_or(0, i64::cast_unsigned))
+}
+
+pub(crate) fn set_applied(db: &Connection, id: &str, below: u64) -> Result<(), RegisterError> {
+    db.prepare_cached("UPDATE alert SET applied = ?2 WHERE id = ?1")
+        .and_then(|mut s| s.execute(params![id, below.cast_signed()]))
+        .map_err(store)?;
+    Ok(())
+}
+
 /// Writes `row` as the next change and gives it its numbers.
 pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), RegisterError> {
     row.change = meta(tx, CHANGE)? + 1;
@@ -78,7 +94,8 @@ pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), 
     let open = row.condition == Condition::Active || !row.acknowledged;
     let text = serde_json::to_string(row).map_err(store)?;
     tx.prepare_cached(
-        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO alert (id, change, raised_at, open, severity, service, area, device, row)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (id) DO UPDATE SET change = ?2, open = ?4, severity = ?5, row = ?9",
     )
     .and_then(|mut s| {

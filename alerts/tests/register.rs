@@ -161,3 +161,38 @@ fn filters_bind_hostile_text_and_pages_meet_without_overlap() {
         register.list(&resumed).expect("lists").0.iter().map(|r| r.change).collect();
     assert_eq!(changes, [21, 22, 23, 24, 25]);
 }
+
+#[test]
+fn a_changed_rule_judging_old_entries_anew_raises_what_was_never_raised() {
+    use TransitionKind::{Raise, Severity as Step};
+    let bench = Bench::new();
+    let register = bench.open();
+    // The register has applied up to 200; the checkpoint of the rules lies at 100.
+    let known = [
+        transition(150, 1_000, Raise, Severity::Minor),
+        transition(160, 1_000, Step, Severity::Critical),
+        transition(170, 1_000, Step, Severity::Minor),
+    ];
+    register.apply(200, &known).expect("applies");
+    // After the crash another rule, new to the register, raises at a position below 200.
+    let mut other = transition(120, 5_000, Raise, Severity::Major);
+    other.alert = AlertId("f".repeat(32));
+    let replayed: Vec<_> = std::iter::once(other).chain(known).collect();
+    let changed = register.apply(200, &replayed).expect("applies");
+    assert_eq!(changed.len(), 1, "only what was never applied changes anything");
+    assert_eq!(changed[0].id.0, "f".repeat(32));
+}
+
+#[test]
+fn two_changes_of_one_alert_by_one_entry_are_both_applied() {
+    use TransitionKind::{Raise, Severity as Step};
+    let bench = Bench::new();
+    let register = bench.open();
+    // A timer that was due raises, then the reading of the same entry escalates.
+    let both = [
+        transition(10, 1_000, Raise, Severity::Minor),
+        transition(10, 1_000, Step, Severity::Critical),
+    ];
+    assert_eq!(register.apply(11, &both).expect("applies").len(), 2);
+    assert!(register.apply(11, &both).expect("applies again").is_empty());
+}
