@@ -9,4 +9,4 @@ pub mod process;
 pub mod publisher;
 
 pub use http::Api;
-pub use process::{Ioc, IocOptions, Mosquitto, simulate, wait_until};
+pub use process::{Ioc, IocOptions, Mosquitto, now_ms, simulate, wait_until};

@@ -18,6 +18,12 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The wall clock, ms since the epoch.
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_millis() as i64)
+}
+
 /// Waits until `done` gives something, asking every 20 ms.
 pub async fn wait_until<T>(
     what: &str,

@@ -7,18 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ioc_tests::process::free_port;
 use ioc_tests::publisher::{Message, Publisher};
-use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, wait_until};
+use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, wait_until};
 
 const RATE: f64 = 2_000.0;
 const DEVICES: usize = 50;
 const KILLS: usize = 20;
 /// A tower is wet for this many of its readings, then dry for as many.
 const WET: usize = 40;
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| d.as_millis() as i64)
-}
 
 /// Numbered readings: the water depth carries the number in its fraction, so that each is unique
 /// and its crossing of 0.50 m is known.

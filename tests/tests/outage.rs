@@ -12,18 +12,13 @@ use ioc_tests::influx_fake::line::Field;
 use ioc_tests::influx_fake::{InfluxFake, TOKEN};
 use ioc_tests::process::{free_port, terminate};
 use ioc_tests::publisher::{Message, Publisher};
-use ioc_tests::{Api, Ioc, IocOptions, wait_until};
+use ioc_tests::{Api, Ioc, IocOptions, now_ms, wait_until};
 
 const RATE: f64 = 1_000.0;
 const AWAY: Duration = Duration::from_secs(60);
 const BEFORE: Duration = Duration::from_secs(4);
 /// Published while the server is there, away, and there again.
 const MESSAGES: usize = 70_000;
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| d.as_millis() as i64)
-}
 
 /// Readings numbered by their value; one of the devices floods in the middle of the outage.
 fn messages() -> Vec<Message> {

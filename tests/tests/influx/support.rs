@@ -11,14 +11,10 @@ use ioc_model::{
 };
 use ioc_tests::influx_fake::line::Field;
 use ioc_tests::influx_fake::{InfluxFake, TOKEN};
+pub use ioc_tests::now_ms;
 use tempfile::TempDir;
 
 pub const LIMIT: Duration = Duration::from_secs(20);
-/// A moment within every retention: readings are of now.
-pub fn now_ms() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.expect("after 1970").as_millis() as i64
-}
 
 /// A store on a fake, in a folder of its own.
 pub struct Setup {
