@@ -9,6 +9,7 @@ mod city;
 mod city_load;
 mod codec;
 mod config_error;
+mod evidence;
 mod history;
 mod ledger;
 mod quarantine;
@@ -20,6 +21,9 @@ pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, Transiti
 pub use city::{Area, AreaKind, City, DeviceSpec, Property, Service, ServiceGroup, Threshold};
 pub use codec::{CodecError, decode_batch, encode_batch};
 pub use config_error::{ConfigError, ConfigFiles};
+pub use evidence::{
+    Evidence, EvidenceFact, EvidenceLimit, EvidenceReading, EvidenceTimer, EvidenceWindow,
+};
 pub use history::{
     Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
     SeriesPoints,

@@ -227,7 +227,7 @@ impl Engine {
                     Per::Device => {
                         self.devices[head.entity as usize].slots.push((rule_id, slot));
                     }
-                    Per::Area => {
+                    _ => {
                         self.runs[rule].groups.insert(head.entity, slot);
                     }
                 }

@@ -125,7 +125,7 @@ impl Engine {
                     device.service().cloned().unwrap_or_else(|| rule.service.clone()),
                 )
             }
-            Per::Area => {
+            _ => {
                 let area = self.areas.get(entity as usize).cloned().unwrap_or_else(unassigned);
                 (Entity::Area(area.clone()), area, rule.service.clone())
             }
@@ -189,6 +189,7 @@ impl Engine {
             digits: rule.digits,
             duration_ms: o.duration_ms,
             reported: o.reported,
+            detail: "",
         }
     }
 }

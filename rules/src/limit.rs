@@ -1,6 +1,7 @@
 //! Comparisons as rules write them: `>= 0.25 m`, `< flood.bd1 - 0.05`, `>= qcvn05.pm25.24h * 0.9`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ioc_model::{Name, Threshold};
 
@@ -45,6 +46,31 @@ impl Op {
 pub(crate) enum Limit {
     Number(f64),
     Named { id: Name, adjust: Adjust, value: Option<f64>, by_device: BTreeMap<Name, f64> },
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+        })
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Named { id, adjust, .. } => match adjust {
+                Adjust::Plus(0.0) => write!(f, "{id}"),
+                Adjust::Plus(d) if *d < 0.0 => write!(f, "{id} - {}", -d),
+                Adjust::Plus(d) => write!(f, "{id} + {d}"),
+                Adjust::Times(x) => write!(f, "{id} * {x}"),
+            },
+        }
+    }
 }
 
 /// What is done to a named threshold.

@@ -120,7 +120,7 @@ impl Engine {
             let run = &self.runs[binding.rule as usize];
             let slot = match set.rules[binding.rule as usize].kind.per() {
                 Per::Device => self.devices[device as usize].slot(binding.rule),
-                Per::Area => run.groups.get(&area_id).copied(),
+                _ => run.groups.get(&area_id).copied(),
             };
             binding.slot = slot.unwrap_or(NO_SLOT);
         }
@@ -204,7 +204,7 @@ impl Engine {
         let area_id = self.devices[device as usize].streams[stream].area_id;
         let existing = match per {
             Per::Device => self.devices[device as usize].slot(b.rule),
-            Per::Area => self.runs[b.rule as usize].groups.get(&area_id).copied(),
+            _ => self.runs[b.rule as usize].groups.get(&area_id).copied(),
         };
         let entity = if per == Per::Device { device } else { area_id };
         let slot = existing.unwrap_or_else(|| self.push_slot(b.rule, per, entity));
@@ -218,7 +218,7 @@ impl Engine {
         let slot = run.slots.push(Head::new(entity, 0));
         match per {
             Per::Device => self.devices[entity as usize].slots.push((rule, slot)),
-            Per::Area => {
+            _ => {
                 run.groups.insert(entity, slot);
             }
         }
@@ -247,7 +247,7 @@ impl Engine {
         let Some(head) = run.slots.head_mut(slot as usize) else { return };
         let device = match kind.per() {
             Per::Device => self.devices.get(head.entity as usize).map(|d| &d.name),
-            Per::Area => None,
+            _ => None,
         };
         if let (Some(ladder), Some(device)) = (kind.ladder(), device)
             && let Some(limits) = ladder.limits(Some(device))

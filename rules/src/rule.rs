@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ioc_model::{Name, Severity, Text};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::limit::{Limit, Op};
@@ -32,7 +33,7 @@ pub(crate) struct Rule {
 }
 
 /// Which devices a rule looks at. Empty lists do not restrict.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     /// Service codes; empty: every service.
     pub(crate) services: BTreeSet<Name>,
@@ -108,10 +109,31 @@ impl Kind {
 }
 
 /// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Per {
     Device,
+    /// Ward or commune.
     Area,
+    Service,
+    /// Road segment of the devices' configuration.
+    Segment,
+    City,
+}
+
+impl Per {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Device, Self::Area, Self::Service, Self::Segment, Self::City];
+
+    /// The word after `per:`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Area => "area",
+            Self::Service => "service",
+            Self::Segment => "segment",
+            Self::City => "city",
+        }
+    }
 }
 
 /// A value of one device against a ladder of limits.
@@ -141,14 +163,16 @@ impl ThresholdRule {
 }
 
 /// Levels in order of severity, and how long a value must stay.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ladder {
+    /// Written as one `severity`, see [`Ladder::switch`].
+    pub(crate) switch: bool,
     pub(crate) levels: Vec<Level>,
     pub(crate) for_ms: i64,
     pub(crate) clear_for_ms: i64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Level {
     pub(crate) severity: Severity,
     pub(crate) raise_op: Op,
@@ -162,6 +186,19 @@ pub(crate) struct Level {
 pub(crate) type LimitSet = SmallVec<[(f64, f64); 4]>;
 
 impl Ladder {
+    /// One level for kinds that know only yes (1) and no (0).
+    pub(crate) fn switch(severity: Severity, for_ms: i64, clear_for_ms: i64) -> Self {
+        let level = Level {
+            severity,
+            raise_op: Op::Ge,
+            raise: Limit::Number(1.0),
+            clear_op: Op::Lt,
+            clear: Limit::Number(1.0),
+            label: Text::default(),
+        };
+        Self { switch: true, levels: vec![level], for_ms, clear_for_ms }
+    }
+
     /// The limits for a device; `None` if a level has none for it.
     pub(crate) fn limits(&self, device: Option<&str>) -> Option<LimitSet> {
         let of = |l: &Limit| device.map_or_else(|| l.general(), |d| l.for_device(d));

@@ -15,9 +15,10 @@ pub(crate) enum Field {
     Level,
     Duration,
     Cause,
+    Detail,
 }
 
-const FIELDS: [(&str, Field); 10] = [
+const FIELDS: [(&str, Field); 11] = [
     ("device", Field::Device),
     ("area", Field::Area),
     ("value", Field::Value),
@@ -28,6 +29,7 @@ const FIELDS: [(&str, Field); 10] = [
     ("level", Field::Level),
     ("duration", Field::Duration),
     ("cause", Field::Cause),
+    ("detail", Field::Detail),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +118,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) duration_ms: i64,
     /// The device itself said that it is offline.
     pub(crate) reported: bool,
+    /// What the kind of rule has to add: a zone, the steps of a pattern.
+    pub(crate) detail: &'a str,
 }
 
 impl Facts<'_> {
@@ -125,6 +129,7 @@ impl Facts<'_> {
             Field::Area => out.push_str(self.area),
             Field::Unit => out.push_str(self.unit),
             Field::Level => out.push_str(self.level),
+            Field::Detail => out.push_str(self.detail),
             Field::Value => write_number(self.value, self.digits, language, out),
             Field::Limit => {
                 let more = self.limit.map_or(self.digits, |l| digits_needed(l, self.digits));

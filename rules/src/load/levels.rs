@@ -7,6 +7,7 @@ use ioc_model::{Name, Text};
 use crate::fields::{Fields, both, duration, severity, text};
 use crate::limit::{Limit, Op, Operand, parse_comparison};
 use crate::load::Check;
+use crate::print;
 use crate::rule::{Ladder, Level, Selection};
 use crate::yaml::{Node, Value};
 
@@ -40,7 +41,7 @@ pub(super) fn ladder(
     for (node, level) in items.iter().zip(&levels) {
         check_who(node, level, selection, per_device, check);
     }
-    Some(Ladder { levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
+    Some(Ladder { switch: false, levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
 }
 
 fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Level> {
@@ -66,6 +67,39 @@ fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Leve
         }
     };
     Some(Level { severity: severity?, raise_op, raise, clear_op, clear, label: label? })
+}
+
+/// The fields that [`ladder`] or [`super::Common::switch`] reads.
+pub(crate) fn print_ladder(ladder: &Ladder) -> Vec<(&'static str, Node)> {
+    let mut out = Vec::new();
+    if ladder.switch {
+        out.extend(ladder.levels.first().map(|l| ("severity", print::text(l.severity.as_str()))));
+    } else {
+        out.push(("levels", print::list(ladder.levels.iter().map(print_level))));
+    }
+    for (key, ms) in [("for", ladder.for_ms), ("clear_for", ladder.clear_for_ms)] {
+        if ms != 0 {
+            out.push((key, print::duration(ms)));
+        }
+    }
+    out
+}
+
+fn print_level(level: &Level) -> Node {
+    let mut out = vec![
+        ("severity", print::text(level.severity.as_str())),
+        ("raise", print_comparison(level.raise_op, &level.raise)),
+        ("clear", print_comparison(level.clear_op, &level.clear)),
+    ];
+    if level.label != Text::default() {
+        out.push(("label", print::both(&level.label)));
+    }
+    print::map(out)
+}
+
+/// As [`comparison`] reads it.
+pub(crate) fn print_comparison(op: Op, limit: &Limit) -> Node {
+    print::text(format!("{op} {limit}"))
 }
 
 /// A comparison of a value in `unit`.

@@ -1,5 +1,6 @@
 //! Rule files to a [`RuleSet`], all mistakes collected.
 
+mod common;
 mod kinds;
 mod levels;
 mod words;
@@ -14,6 +15,9 @@ use crate::rule::{Rule, Selection};
 use crate::ruleset::{CityView, RuleSet};
 use crate::selftest::{self, SelfTest};
 use crate::yaml::{self, Node, Value};
+
+pub(crate) use common::{Common, comparison};
+pub(crate) use levels::{print_comparison, print_ladder};
 
 /// What a rule is checked against, and the mistakes of its file.
 pub(crate) struct Check<'a> {
@@ -194,7 +198,11 @@ fn known_service(node: &Node, id: &str, check: &mut Check<'_>) -> Option<Name> {
 }
 
 /// `where:` — without `service`, the rule's own.
-fn selection(node: Option<&Node>, own: Option<&Name>, check: &mut Check<'_>) -> Selection {
+pub(crate) fn selection(
+    node: Option<&Node>,
+    own: Option<&Name>,
+    check: &mut Check<'_>,
+) -> Selection {
     let mut selection = Selection::default();
     let fields = node.and_then(|n| Fields::open(n, "a selection", &mut check.report));
     let Some(mut fields) = fields else {
