@@ -26,6 +26,7 @@ fn transition(position: u64, start: i64, kind: TransitionKind, severity: Severit
         unit: "m".into(),
         name: Text { vi: "Lũ".into(), en: "Flood".into() },
         message: Text { vi: format!("v{position}"), en: format!("e{position}") },
+        evidence: Box::default(),
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, Timestamp};
+use crate::{Evidence, Name, Timestamp};
 
 /// A text in both languages of the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub enum Entity {
     Area(Name),
     /// One service.
     Service(Name),
+    /// One road segment.
+    Segment(Name),
     /// The whole city.
     City,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Entity {
             Self::Device(id) => write!(f, "device:{id}"),
             Self::Area(id) => write!(f, "area:{id}"),
             Self::Service(id) => write!(f, "service:{id}"),
+            Self::Segment(id) => write!(f, "segment:{id}"),
             Self::City => f.write_str("city"),
         }
     }
@@ -154,6 +157,8 @@ pub struct Transition {
     pub name: Text,
     /// Rendered message in both languages.
     pub message: Text,
+    /// Why.
+    pub evidence: Box<Evidence>,
 }
 
 /// Kinds of change.

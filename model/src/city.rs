@@ -1,6 +1,6 @@
 //! The city as data: areas, services, properties, thresholds, known devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,10 @@ pub struct City {
     pub thresholds: BTreeMap<Name, Threshold>,
     /// Known devices by id.
     pub devices: BTreeMap<Name, DeviceSpec>,
+    /// Named places for geofences, by id; no id is that of an area too.
+    pub zones: BTreeMap<Name, Zone>,
+    /// Public holidays, as local days since 1970-01-01.
+    pub holidays: BTreeSet<i64>,
 }
 
 /// Kind of a ward-level unit since 1 July 2025.
@@ -129,9 +133,29 @@ pub struct Threshold {
     pub source: String,
     /// First day it holds, `2023-09-12`.
     pub effective: String,
+    /// Last day it holds; `None`: until it is changed.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// Values it had before, each until the next one's first day.
+    #[serde(default)]
+    pub earlier: Vec<EarlierValue>,
     /// What is uncertain about it, for people.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+/// A value that a threshold had before its present one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierValue {
+    /// First day it held.
+    pub effective: String,
+    /// Value for everyone, if there was one.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Value by device id.
+    #[serde(default)]
+    pub by_device: BTreeMap<Name, f64>,
 }
 
 impl Threshold {
@@ -163,6 +187,40 @@ pub struct DeviceSpec {
     pub properties: Vec<Name>,
     /// Expected seconds between messages; 0: not regular.
     pub cadence_s: u32,
+    /// Id of the gateway it speaks through: while that one is silent, so is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Name>,
+    /// Road segment it stands on; devices with the same one belong together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Name>,
+}
+
+/// A named place on the map: a harbour, a hospital, waters where something is not allowed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Zone {
+    /// Name rules refer to.
+    pub id: Name,
+    /// Name for people.
+    pub name: Text,
+    /// What it is, such as `harbour` or `hospital`.
+    pub kind: String,
+    /// Outlines and holes (lon, lat), closed; the even-odd rule tells inside from outside.
+    #[serde(skip)]
+    pub rings: Vec<Vec<(f64, f64)>>,
+    /// Smallest longitude and latitude, largest longitude and latitude.
+    pub bounds: (f64, f64, f64, f64),
+    /// Where the outline comes from, for people.
+    pub source: Option<String>,
+}
+
+impl Zone {
+    /// True for a point inside (even-odd rule).
+    pub fn contains(&self, lon: f64, lat: f64) -> bool {
+        let (west, south, east, north) = self.bounds;
+        (west..=east).contains(&lon)
+            && (south..=north).contains(&lat)
+            && self.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1
+    }
 }
 
 impl City {

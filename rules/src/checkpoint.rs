@@ -1,21 +1,25 @@
-//! The engine's state as bytes, and back.
+//! The engine's state as bytes, and back; the same way rules are exchanged while running.
 //!
 //! Devices, slots and their order are kept exactly, so that an engine that was restored goes on
 //! as the one before would have, to the bit. Rules are matched by id and definition hash.
 
-use ioc_model::{Name, Transition, TransitionKind};
+use ioc_model::{
+    AlertId, Entity, Evidence, Name, Severity, Text, Timestamp, Transition, TransitionKind,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
-use crate::emit::{Cause, Outcome};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Step, UNSET};
 use crate::error::RulesError;
-use crate::rule::{MAX_LEVELS, Per};
+use crate::kinds::States;
+use crate::ladder::Change;
+use crate::links::Changed;
+use crate::reorder::Reorder;
+use crate::rule::{MAX_LEVELS, Mode, Per};
 use crate::ruleset::RuleSet;
-use crate::slots::{DEAD, Slots};
-use crate::timers::NEVER;
+use crate::slots::{DEAD, Slot};
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// An engine from a checkpoint.
 #[derive(Debug)]
@@ -24,46 +28,40 @@ pub struct Restored {
     pub engine: Engine,
     /// Position of the first entry it has not seen.
     pub next_position: u64,
-    /// Clears of the episodes whose rule was changed or removed since.
+    /// Clears of the episodes whose rule was changed or removed since, and what followed.
     pub orphaned: Vec<Transition>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    next_position: u64,
-    now: i64,
-    listening_since: i64,
-    refused_devices: u64,
-    missed_windows: u64,
-    areas: Vec<Name>,
+    times: Times,
+    names: Vec<Name>,
     devices: Vec<SavedDevice>,
+    free_devices: Vec<u32>,
+    waiting: Vec<u8>,
     rules: Vec<SavedRule>,
 }
 
 /// [`Saved`] without copies; the fields must be the same.
 #[derive(Serialize)]
 struct SavedRef<'a> {
-    next_position: u64,
-    now: i64,
-    listening_since: i64,
-    refused_devices: u64,
-    missed_windows: u64,
-    areas: &'a [Name],
+    times: Times,
+    names: &'a [Name],
     devices: Vec<SavedDevice>,
+    free_devices: &'a [u32],
+    waiting: Vec<u8>,
     rules: Vec<SavedRuleRef<'a>>,
 }
 
-/// [`SavedRule`] without copies; the fields must be the same.
-#[derive(Serialize)]
-struct SavedRuleRef<'a> {
-    id: &'a Name,
-    hash: u64,
-    service: &'a Name,
-    unit: &'a Name,
-    name: &'a ioc_model::Text,
-    per_area: bool,
-    severities: Vec<u8>,
-    slots: &'a Slots,
+#[derive(Serialize, Deserialize)]
+struct Times {
+    next_position: u64,
+    now: i64,
+    listening_since: i64,
+    next_sweep: i64,
+    newest: i64,
+    refused_devices: u64,
+    forgotten_devices: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,22 +71,41 @@ struct SavedDevice {
     newest_status: i64,
     last_key: u64,
     lag: i64,
+    heard: i64,
     current: u32,
+    dead: bool,
     /// Service, area.
     streams: Vec<(Name, Name)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SavedRule {
+    head: SavedHead,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    states: States,
+}
+
+/// [`SavedRule`] without copies; the fields must be the same.
+#[derive(Serialize)]
+struct SavedRuleRef<'a> {
+    head: SavedHead,
+    slots: &'a [Slot],
+    free: &'a [u32],
+    states: &'a States,
+}
+
+/// What is needed to clear the episodes of a rule that is gone.
+#[derive(Serialize, Deserialize)]
+struct SavedHead {
     id: Name,
     hash: u64,
-    /// For the clear of an episode whose rule is gone.
     service: Name,
     unit: Name,
-    name: ioc_model::Text,
-    per_area: bool,
+    name: Text,
+    per: Per,
+    on: bool,
     severities: Vec<u8>,
-    slots: Slots,
 }
 
 impl SavedDevice {
@@ -99,7 +116,9 @@ impl SavedDevice {
             newest_status: d.newest_status,
             last_key: d.last_key,
             lag: d.lag,
+            heard: d.heard,
             current: d.current,
+            dead: d.dead,
             streams: d.streams.iter().map(|s| (s.service.clone(), s.area.clone())).collect(),
         }
     }
@@ -109,18 +128,27 @@ impl Saved {
     /// Numbers inside must point at something.
     fn check(&self) -> Result<(), RulesError> {
         for rule in &self.rules {
-            let entities = if rule.per_area { self.areas.len() } else { self.devices.len() };
-            let heads = rule.slots.heads();
-            if heads.iter().any(|h| h.entity != DEAD && h.entity as usize >= entities) {
+            let entities =
+                if rule.head.per == Per::Device { self.devices.len() } else { self.names.len() };
+            let lost = |s: &Slot| s.entity != DEAD && s.entity as usize >= entities;
+            if rule.slots.iter().any(lost) || rule.states.len() != rule.slots.len() {
                 return Err(RulesError::Checkpoint("a state belongs to nothing"));
             }
-            let level = |slot| rule.slots.open_episode(slot).map_or(0, |(l, _)| usize::from(l));
-            if (0..heads.len()).any(|slot| level(slot) > MAX_LEVELS) {
+            if rule.slots.iter().any(|s| usize::from(s.levels.level) > rule.head.severities.len()) {
                 return Err(RulesError::Checkpoint("a level does not exist"));
+            }
+            if rule.free.iter().any(|f| *f as usize >= rule.slots.len()) {
+                return Err(RulesError::Checkpoint("a free place does not exist"));
             }
         }
         if self.devices.iter().any(|d| d.current > 0 && d.current as usize >= d.streams.len()) {
             return Err(RulesError::Checkpoint("a stream does not exist"));
+        }
+        if self.free_devices.iter().any(|d| *d as usize >= self.devices.len()) {
+            return Err(RulesError::Checkpoint("a free device does not exist"));
+        }
+        if self.names.first().is_none_or(|n| !n.is_empty()) {
+            return Err(RulesError::Checkpoint("the city is missing"));
         }
         Ok(())
     }
@@ -130,23 +158,35 @@ impl Engine {
     /// The state as bytes; `next_position` is that of the first entry not yet judged.
     pub fn checkpoint(&self, next_position: u64) -> Vec<u8> {
         let rules = self.set.rules.iter().zip(&self.runs).map(|(rule, run)| SavedRuleRef {
-            id: &rule.id,
-            hash: rule.hash,
-            service: &rule.service,
-            unit: &rule.unit,
-            name: &rule.name,
-            per_area: rule.kind.per() == Per::Area,
-            severities: (1..=MAX_LEVELS as u8).map(|l| rule.kind.severity(l) as u8).collect(),
+            head: SavedHead {
+                id: rule.id.clone(),
+                hash: rule.hash,
+                service: rule.service.clone(),
+                unit: rule.unit.clone(),
+                name: rule.name.clone(),
+                per: rule.per,
+                on: rule.mode == Mode::On,
+                severities: rule.ladder.levels.iter().map(|l| l.severity as u8).collect(),
+            },
             slots: &run.slots,
+            free: &run.free,
+            states: &run.states,
         });
+        let (newest, waiting) = self.reorder.save();
         let saved = SavedRef {
-            next_position,
-            now: self.now,
-            listening_since: self.listening_since,
-            refused_devices: self.refused_devices,
-            missed_windows: self.missed_windows,
-            areas: &self.areas,
+            times: Times {
+                next_position,
+                now: self.now,
+                listening_since: self.listening_since,
+                next_sweep: self.next_sweep,
+                newest,
+                refused_devices: self.refused_devices,
+                forgotten_devices: self.forgotten_devices,
+            },
+            names: &self.names,
             devices: self.devices.iter().map(SavedDevice::of).collect(),
+            free_devices: &self.free_devices,
+            waiting,
             rules: rules.collect(),
         };
         let bytes = VERSION.to_le_bytes().to_vec();
@@ -154,7 +194,9 @@ impl Engine {
     }
 
     /// An engine that goes on where the checkpoint was taken. The state of rules with the same
-    /// id and definition is kept; that of others is dropped and their open episodes are cleared.
+    /// id and definition is kept, running timers too; that of others is dropped and their open
+    /// episodes are cleared. So rules are exchanged while running: a checkpoint, restored with
+    /// the new set at the same position.
     ///
     /// # Errors
     /// [`RulesError`] if the bytes are not a checkpoint of this version.
@@ -173,69 +215,77 @@ impl Engine {
         let saved: Saved = postcard::from_bytes(body)?;
         saved.check()?;
         let mut engine = Self::empty(set, config);
-        engine.now = saved.now;
-        engine.listening_since = saved.listening_since;
-        engine.refused_devices = saved.refused_devices;
-        engine.missed_windows = saved.missed_windows;
-        for area in &saved.areas {
-            engine.area_id(area);
-        }
-        engine.restore_devices(&saved.devices);
+        let next_position = saved.times.next_position;
+        engine.take_over(&saved)?;
         let mut gone = Vec::new();
         for rule in saved.rules {
-            let known =
-                engine.set.rules.iter().position(|r| r.id == rule.id && r.hash == rule.hash);
-            match known {
-                Some(index) => engine.runs[index].slots = rule.slots,
+            let same = |r: &crate::rule::Rule| r.id == rule.head.id && r.hash == rule.head.hash;
+            match engine.set.rules.iter().position(same) {
+                Some(index) => {
+                    let run = &mut engine.runs[index];
+                    (run.slots, run.free, run.states) = (rule.slots, rule.free, rule.states);
+                }
                 None => gone.push(rule),
             }
         }
         engine.relink();
         engine.bind_restored(&saved.devices);
         let mut orphaned = Vec::new();
-        engine.drop_unbound(saved.next_position, &mut orphaned);
+        let mut step = Step { position: next_position, out: &mut orphaned };
+        engine.drop_unbound(&mut step);
         for rule in &gone {
-            engine.orphan(rule, saved.next_position, &mut orphaned);
+            engine.orphan(rule, &mut step);
         }
         engine.register_configured();
-        Ok(Restored { engine, next_position: saved.next_position, orphaned })
+        engine.arm_all();
+        engine.look_around(&gone, &mut step);
+        Ok(Restored { engine, next_position, orphaned })
     }
 
-    fn restore_devices(&mut self, devices: &[SavedDevice]) {
-        for saved in devices {
+    fn take_over(&mut self, saved: &Saved) -> Result<(), RulesError> {
+        let times = &saved.times;
+        self.now = times.now;
+        self.listening_since = times.listening_since;
+        self.next_sweep = times.next_sweep;
+        self.refused_devices = times.refused_devices;
+        self.forgotten_devices = times.forgotten_devices;
+        self.reorder = Reorder::load(times.newest, &saved.waiting)
+            .map_err(|_| RulesError::Checkpoint("waiting records"))?;
+        self.free_devices.clone_from(&saved.free_devices);
+        for name in &saved.names {
+            self.name_id(name);
+        }
+        for saved in &saved.devices {
             let id = self.devices.len() as u32;
             let mut device = Device::new(saved.name.clone());
             device.newest = saved.newest;
             device.newest_status = saved.newest_status;
             device.last_key = saved.last_key;
             device.lag = saved.lag;
+            device.heard = saved.heard;
+            device.dead = saved.dead;
             self.devices.push(device);
-            self.device_ids.insert(saved.name.clone(), id);
+            if !saved.dead {
+                self.device_ids.insert(saved.name.clone(), id);
+            }
         }
+        Ok(())
     }
 
-    /// Slots know their entities; here entities learn their slots, and timers are set.
+    /// Slots know their entities; here entities learn their slots.
     fn relink(&mut self) {
         for rule in 0..self.runs.len() {
-            let per = self.set.rules[rule].kind.per();
-            for (slot, head) in self.runs[rule].slots.heads().into_iter().enumerate() {
-                if head.entity == DEAD {
-                    continue;
-                }
-                let (rule_id, slot) = (rule as u32, slot as u32);
+            let per = self.set.rules[rule].per;
+            let living: Vec<(u32, u32)> =
+                self.runs[rule].living().map(|(slot, s)| (slot, s.entity)).collect();
+            for (slot, entity) in living {
                 match per {
-                    Per::Device => {
-                        self.devices[head.entity as usize].slots.push((rule_id, slot));
-                    }
+                    Per::Device => self.devices[entity as usize].slots.push((rule as u32, slot)),
                     _ => {
-                        self.runs[rule].groups.insert(head.entity, slot);
+                        self.runs[rule].groups.insert(entity, slot);
                     }
                 }
-                self.complete_slot(rule_id, slot);
-                if head.armed != NEVER {
-                    let mut fresh = NEVER;
-                    self.timers.arm(&mut fresh, head.armed, (rule_id, slot));
-                }
+                self.complete_slot(rule as u32, slot);
             }
         }
     }
@@ -250,65 +300,107 @@ impl Engine {
     }
 
     /// Retires the slots of devices that their rule no longer looks at (the city changed).
-    fn drop_unbound(&mut self, position: u64, orphaned: &mut Vec<Transition>) {
+    fn drop_unbound(&mut self, step: &mut Step<'_>) {
         for device in 0..self.devices.len() {
             for (rule, slot) in self.devices[device].slots.clone() {
                 let d = &self.devices[device];
-                if !d.streams.iter().any(|s| s.plan.iter().any(|b| b.rule == rule)) {
+                let fed_by_rules = self.set.inputs[rule as usize]
+                    .iter()
+                    .any(|i| matches!(i.what, crate::kinds::Wanted::Rule(_)));
+                let bound = d.streams.iter().any(|s| s.plan.iter().any(|b| b.rule == rule));
+                if !bound && !fed_by_rules {
+                    self.retire((rule, slot), step);
                     self.devices[device].slots.retain(|(r, _)| *r != rule);
-                    self.retire(rule, slot, position, orphaned);
+                    self.runs[rule as usize].release(slot);
                 }
             }
         }
     }
 
-    fn retire(&mut self, rule: u32, slot: u32, position: u64, orphaned: &mut Vec<Transition>) {
-        let open = self.runs[rule as usize].slots.open_episode(slot as usize);
-        let Some(head) = self.runs[rule as usize].slots.head(slot as usize) else { return };
-        if let Some((level, start)) = open {
-            let device =
-                (self.set.rules[rule as usize].kind.per() == Per::Device).then_some(head.entity);
-            let clear = Outcome::of(TransitionKind::Clear);
-            let outcome = Outcome { time: self.now.max(start), start, level, ..clear };
-            self.emit(rule, head.entity, Cause { position, device }, &outcome, orphaned);
-        }
-        if let Some(head) = self.runs[rule as usize].slots.head_mut(slot as usize) {
-            head.entity = DEAD;
+    fn retire(&mut self, (rule, slot): (u32, u32), step: &mut Step<'_>) {
+        let s = &self.runs[rule as usize].slots[slot as usize];
+        if let Some((from, start)) = s.open_episode() {
+            let time = self.now.max(start);
+            let change = Change { time, start, from, to: 0, value: f64::NAN };
+            self.emit_changes((rule, slot), None, &[change], step);
         }
     }
 
+    /// Hours, inhibition and inputs by rules may be others than when the checkpoint was taken.
+    fn look_around(&mut self, gone: &[SavedRule], step: &mut Step<'_>) {
+        if self.now == UNSET {
+            return;
+        }
+        for rule in 0..self.runs.len() as u32 {
+            self.turn_hours(rule, self.now, step);
+        }
+        for rule in gone.iter().filter(|r| r.head.on) {
+            let Some(index) = self.set.index_of(&rule.head.id) else { continue };
+            if self.set.rules[index as usize].per != rule.head.per {
+                continue;
+            }
+            for s in rule.slots.iter().filter(|s| s.entity != DEAD && s.levels.level > 0) {
+                let (entity, t) = (s.entity, self.now);
+                self.changed.push(Changed { rule: index, entity, level: 0, t });
+            }
+        }
+        for rule in 0..self.runs.len() as u32 {
+            let living: Vec<u32> = self.runs[rule as usize].living().map(|(s, _)| s).collect();
+            for slot in living {
+                self.look_at_inhibition((rule, slot), self.now, step);
+            }
+        }
+        self.follow(step);
+    }
+
     /// Clears the open episodes of a rule that is gone.
-    fn orphan(&self, rule: &SavedRule, position: u64, orphaned: &mut Vec<Transition>) {
-        use ioc_model::{AlertId, Entity, Severity, Text, Timestamp};
-        for (slot, head) in rule.slots.heads().into_iter().enumerate() {
-            let Some((level, start)) = rule.slots.open_episode(slot) else { continue };
-            let severity = rule.severities.get(usize::from(level) - 1).copied();
-            let (entity, device, area, service) = if rule.per_area {
-                let Some(area) = self.areas.get(head.entity as usize) else { continue };
-                (Entity::Area(area.clone()), None, Some(area), None)
-            } else {
-                let Some(d) = self.devices.get(head.entity as usize) else { continue };
-                (Entity::Device(d.name.clone()), Some(d.name.clone()), d.area(), d.service())
+    fn orphan(&self, rule: &SavedRule, step: &mut Step<'_>) {
+        let head = &rule.head;
+        if !head.on {
+            return;
+        }
+        for slot in rule.slots.iter().filter(|s| s.entity != DEAD) {
+            let Some((level, start)) = slot.open_episode() else { continue };
+            let severity = head.severities.get(usize::from(level).min(MAX_LEVELS) - 1).copied();
+            let name = self.entity_name(head.per, slot.entity);
+            if !self.owns(head.per, &name) {
+                continue;
+            }
+            let stream = self.devices.get(slot.entity as usize).and_then(|d| d.current_stream());
+            let stream = stream.filter(|_| head.per == Per::Device);
+            let mut area = stream.map_or_else(|| "unassigned".into(), |s| s.area.clone());
+            let service = stream.map_or(&head.service, |s| &s.service).clone();
+            let device = (head.per == Per::Device).then(|| name.clone());
+            let entity = match head.per {
+                Per::Device => Entity::Device(name),
+                Per::Area => {
+                    area = name.clone();
+                    Entity::Area(name)
+                }
+                Per::Service => Entity::Service(name),
+                Per::Segment => Entity::Segment(name),
+                Per::City => Entity::City,
             };
-            orphaned.push(Transition {
-                position,
-                alert: AlertId::new(&rule.id, &entity, Timestamp(start)),
-                rule: rule.id.clone(),
+            step.out.push(Transition {
+                position: step.position,
+                alert: AlertId::new(&head.id, &entity, Timestamp(start)),
+                rule: head.id.clone(),
                 entity,
                 device,
-                area: area.cloned().unwrap_or_else(|| "unassigned".into()),
-                service: service.unwrap_or(&rule.service).clone(),
+                area,
+                service,
                 time: Timestamp(self.now.max(start)),
                 kind: TransitionKind::Clear,
                 severity: severity.and_then(Severity::from_u8).unwrap_or(Severity::Info),
                 value: None,
                 limit: None,
-                unit: rule.unit.clone(),
-                name: rule.name.clone(),
+                unit: head.unit.clone(),
+                name: head.name.clone(),
                 message: Text {
                     vi: "luật cảnh báo đã thay đổi hoặc bị gỡ bỏ".into(),
                     en: "the rule was changed or removed".into(),
                 },
+                evidence: Box::new(Evidence::default()),
             });
         }
     }

@@ -3,7 +3,9 @@
 use ioc_model::Name;
 use smallvec::SmallVec;
 
-/// `slot` of a binding whose rule has not yet seen the device.
+use crate::rule::Per;
+
+/// `slot` of a binding whose rule has not yet seen the entity.
 pub(crate) const NO_SLOT: u32 = u32::MAX;
 /// Instead of a property number: any sign of life.
 pub(crate) const PRESENCE: u16 = u16::MAX;
@@ -24,11 +26,15 @@ pub(crate) struct Device {
     pub(crate) last_key: u64,
     /// How far the device's last record was behind the engine's now.
     pub(crate) lag: i64,
+    /// The engine's now when it last said anything.
+    pub(crate) heard: i64,
     /// Index of the stream that spoke last.
     pub(crate) current: u32,
     pub(crate) streams: SmallVec<[Stream; 1]>,
     /// Slots by rule.
     pub(crate) slots: SmallVec<[(u32, u32); 4]>,
+    /// Forgotten; the next new device takes its place.
+    pub(crate) dead: bool,
 }
 
 /// What a device says for one service in one area: nearly every device has one.
@@ -36,33 +42,47 @@ pub(crate) struct Device {
 pub(crate) struct Stream {
     pub(crate) service: Name,
     pub(crate) area: Name,
-    pub(crate) area_id: u32,
-    /// Sorted by `key`.
+    /// Numbers of the area, service and segment it speaks for.
+    pub(crate) groups: Groups,
+    /// Sorted by `key`, then rule.
     pub(crate) plan: Vec<Binding>,
-    pub(crate) has_and: bool,
+    /// No rule here takes several inputs or depends on another: bindings can be fed one by one.
+    pub(crate) simple: bool,
 }
 
-/// A rule that wants a property of the device.
+/// What a stream belongs to, as numbers of names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Groups {
+    pub(crate) area: u32,
+    pub(crate) service: u32,
+    pub(crate) segment: Option<u32>,
+    pub(crate) city: u32,
+}
+
+impl Groups {
+    /// The entity of a rule that is not about devices.
+    pub(crate) fn of(self, per: Per) -> Option<u32> {
+        match per {
+            Per::Device => None,
+            Per::Area => Some(self.area),
+            Per::Service => Some(self.service),
+            Per::Segment => self.segment,
+            Per::City => Some(self.city),
+        }
+    }
+}
+
+/// A rule that wants something of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Binding {
     /// Property number, [`PRESENCE`] or [`DETECTION`].
     pub(crate) key: u16,
-    pub(crate) role: Role,
+    /// Number of the rule's input.
+    pub(crate) input: u8,
+    /// The rule wants values whatever their quality.
+    pub(crate) any_quality: bool,
     pub(crate) rule: u32,
     pub(crate) slot: u32,
-}
-
-/// What the rule does with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    /// Judges the value.
-    Value,
-    /// Remembers whether this further condition holds.
-    And(u8),
-    /// Takes it as a sign of life.
-    Presence,
-    /// Counts it.
-    Detection,
 }
 
 impl Device {
@@ -73,9 +93,11 @@ impl Device {
             newest_status: i64::MIN,
             last_key: 0,
             lag: 0,
+            heard: i64::MIN,
             current: 0,
             streams: SmallVec::new(),
             slots: SmallVec::new(),
+            dead: false,
         }
     }
 
@@ -97,12 +119,8 @@ impl Device {
         self.slots.iter().find(|(r, _)| *r == rule).map(|(_, s)| *s)
     }
 
-    pub(crate) fn area(&self) -> Option<&Name> {
-        self.streams.get(self.current as usize).map(|s| &s.area)
-    }
-
-    pub(crate) fn service(&self) -> Option<&Name> {
-        self.streams.get(self.current as usize).map(|s| &s.service)
+    pub(crate) fn current_stream(&self) -> Option<&Stream> {
+        self.streams.get(self.current as usize)
     }
 }
 

@@ -1,15 +1,20 @@
-//! The engine: time, lateness, timers. Judging is in `judge.rs`, bindings in `registry.rs`.
+//! The engine: time, lateness, timers. Feeding is in `feed.rs`, bindings in `registry.rs`, what
+//! one rule's alert means for another in `links.rs`.
 
 use ahash::AHashMap;
 use ioc_model::{Body, Entry, Name, Quality, Record, Timestamp, Transition};
 
 use crate::device::Device;
+use crate::links::Changed;
+use crate::reorder::Reorder;
 use crate::ruleset::RuleSet;
-use crate::slots::{Run, Slots};
+use crate::slots::Run;
 use crate::timers::Timers;
 
 /// `now` before the first entry that says what time it is.
 pub(crate) const UNSET: i64 = i64::MIN;
+/// Between two looks for devices that have fallen silent for good.
+const SWEEP_EVERY_MS: i64 = 3_600_000;
 
 /// Whose time is "now".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,14 +26,24 @@ pub enum ClockMode {
     Event,
 }
 
+/// A part of the entities, for engines that share a city: each gets the whole stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
 /// Settings of the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Whose time is "now".
     pub clock: ClockMode,
     /// A record older than now minus this is late: history only.
     pub max_age_ms: i64,
-    /// An observation older than its device's newest minus this is late (out of order).
+    /// Records are put in the order of their times before they are judged, which then happens so
+    /// much later. 0: judged as they come; one older than its device's newest is late.
     pub allowed_lateness_ms: i64,
     /// Ticks further apart than this mean that nobody listened in between: such time is no
     /// silence of a device. Only in [`ClockMode::Wall`].
@@ -36,6 +51,13 @@ pub struct EngineConfig {
     /// Devices beyond this many are not judged and counted in [`EngineStats::refused_devices`],
     /// so that invented device names cannot exhaust the memory.
     pub max_devices: usize,
+    /// A device that is not configured, has no open alert and has said nothing for so long is
+    /// forgotten, with all state of rules on it.
+    pub forget_after_ms: i64,
+    /// Judge these entities only.
+    pub shard: Option<Shard>,
+    /// A clock in ns to measure what rules cost; it decides nothing.
+    pub meter: Option<fn() -> u64>,
 }
 
 impl Default for EngineConfig {
@@ -46,6 +68,9 @@ impl Default for EngineConfig {
             allowed_lateness_ms: 0,
             max_tick_gap_ms: 30_000,
             max_devices: 1_000_000,
+            forget_after_ms: 14 * 86_400_000,
+            shard: None,
+            meter: None,
         }
     }
 }
@@ -53,33 +78,12 @@ impl Default for EngineConfig {
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// A record that the rules judged.
+    /// A record that the rules judged, or will when its turn comes (allowed lateness).
     Evaluated,
     /// A record too old or out of order: no rule saw it.
     Late,
     /// A clock tick.
     Tick,
-}
-
-/// How much the engine holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineStats {
-    /// Rules.
-    pub rules: usize,
-    /// Devices seen or configured.
-    pub devices: usize,
-    /// States of one rule on one entity.
-    pub entities: usize,
-    /// Alerts that are active now.
-    pub open_episodes: usize,
-    /// Timers waiting, dead ones included.
-    pub timers: usize,
-    /// Bytes of all states of rules on entities, without the panes of long windows.
-    pub state_bytes: usize,
-    /// Records of devices beyond [`EngineConfig::max_devices`].
-    pub refused_devices: u64,
-    /// Readings that no longer found their window open.
-    pub missed_windows: u64,
 }
 
 /// The rule engine. See the crate documentation.
@@ -91,10 +95,13 @@ pub struct Engine {
     pub(crate) now: i64,
     /// Since when records are heard without a gap.
     pub(crate) listening_since: i64,
+    pub(crate) next_sweep: i64,
     pub(crate) devices: Vec<Device>,
+    pub(crate) free_devices: Vec<u32>,
     pub(crate) device_ids: AHashMap<Name, u32>,
-    pub(crate) areas: Vec<Name>,
-    pub(crate) area_ids: AHashMap<Name, u32>,
+    /// Names of areas, services and segments.
+    pub(crate) names: Vec<Name>,
+    pub(crate) name_ids: AHashMap<Name, u32>,
     /// Numbers of the properties that rules ask for.
     pub(crate) properties: AHashMap<Name, u16>,
     /// Rules by service, and those of every service.
@@ -102,8 +109,23 @@ pub struct Engine {
     pub(crate) any_service: Vec<u32>,
     pub(crate) runs: Vec<Run>,
     pub(crate) timers: Timers,
+    pub(crate) reorder: Reorder,
+    /// Changes of level that other rules want to know of.
+    pub(crate) changed: Vec<Changed>,
+    /// Computed values on their way back into the rules.
+    pub(crate) fresh: Vec<Record>,
+    /// Computed values for history and screens, until [`Engine::take_derived`].
+    pub(crate) derived: Vec<Record>,
+    /// What rules in shadow mode would have said, until [`Engine::take_shadow`].
+    pub(crate) shadow: Vec<Transition>,
     pub(crate) refused_devices: u64,
-    pub(crate) missed_windows: u64,
+    pub(crate) forgotten_devices: u64,
+}
+
+/// Where transitions go, and the entry that caused them.
+pub(crate) struct Step<'a> {
+    pub(crate) position: u64,
+    pub(crate) out: &'a mut Vec<Transition>,
 }
 
 impl Engine {
@@ -116,25 +138,23 @@ impl Engine {
 
     /// Judges one entry and appends what changed to `out`, in the order of time.
     pub fn step(&mut self, position: u64, entry: &Entry, out: &mut Vec<Transition>) -> Judged {
+        let mut step = Step { position, out };
+        if self.config.allowed_lateness_ms > 0 {
+            return self.step_in_order(entry, &mut step);
+        }
         match entry {
             Entry::Tick(t) => {
-                if self.config.clock == ClockMode::Wall {
-                    self.tick(t.0, position, out);
-                }
+                self.tick(t.0, &mut step);
                 Judged::Tick
             }
-            Entry::Record(record) => self.record(position, record, out),
+            Entry::Record(record) => self.record(record, &mut step),
         }
     }
 
-    /// The watermark: the newest tick or, in [`ClockMode::Event`], the newest phenomenon time.
+    /// The watermark: the newest tick or, in [`ClockMode::Event`], the newest phenomenon time;
+    /// behind it by the allowed lateness.
     pub fn now(&self) -> Option<Timestamp> {
         (self.now != UNSET).then_some(Timestamp(self.now))
-    }
-
-    /// Number of states of one rule on one entity.
-    pub fn entities(&self) -> usize {
-        self.runs.iter().map(|r| r.slots.len()).sum()
     }
 
     /// The rules it runs.
@@ -142,66 +162,59 @@ impl Engine {
         &self.set
     }
 
-    /// How much it holds.
-    pub fn stats(&self) -> EngineStats {
-        let open =
-            |r: &Run| (0..r.slots.len()).filter(|s| r.slots.open_episode(*s).is_some()).count();
-        EngineStats {
-            rules: self.set.len(),
-            devices: self.devices.len(),
-            entities: self.entities(),
-            open_episodes: self.runs.iter().map(open).sum(),
-            timers: self.timers.len(),
-            state_bytes: self.runs.iter().map(|r| r.slots.bytes()).sum(),
-            refused_devices: self.refused_devices,
-            missed_windows: self.missed_windows,
-        }
+    /// The settings it runs with.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
     }
 
-    fn tick(&mut self, t: i64, position: u64, out: &mut Vec<Transition>) {
-        if self.now != UNSET && t <= self.now {
+    /// Observations that `derived` rules computed since the last call, in order.
+    pub fn take_derived(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.derived)
+    }
+
+    /// What rules in shadow mode would have raised and cleared since the last call.
+    pub fn take_shadow(&mut self) -> Vec<Transition> {
+        std::mem::take(&mut self.shadow)
+    }
+
+    pub(crate) fn tick(&mut self, t: i64, step: &mut Step<'_>) {
+        if self.config.clock == ClockMode::Event || (self.now != UNSET && t <= self.now) {
             return; // A clock that was set back; time stands still until it catches up.
         }
         if self.now != UNSET && t - self.now > self.config.max_tick_gap_ms {
             self.listening_since = t;
         }
-        self.advance(t, position, out);
+        self.advance(t, step);
     }
 
     /// Moves time to `t` and fires what is due, in the order of deadlines.
-    fn advance(&mut self, t: i64, position: u64, out: &mut Vec<Transition>) {
-        let first = self.now == UNSET;
-        self.now = t;
-        if first {
+    pub(crate) fn advance(&mut self, t: i64, step: &mut Step<'_>) {
+        if self.now == UNSET {
+            self.now = t;
             self.listening_since = t;
-            self.arm_absences();
+            self.next_sweep = t.saturating_add(SWEEP_EVERY_MS);
+            self.begin_time(step);
         }
+        self.now = t;
         while let Some((at, rule, slot)) = self.timers.pop_due(t) {
-            self.ring(at, (rule, slot), position, out);
+            self.ring(at, (rule, slot), step);
+        }
+        if t >= self.next_sweep {
+            self.next_sweep = t.saturating_add(SWEEP_EVERY_MS);
+            self.sweep();
         }
     }
 
-    /// From now on silence can be measured.
-    fn arm_absences(&mut self) {
-        for (rule, run) in self.runs.iter_mut().enumerate() {
-            let Slots::Absence(slots) = &mut run.slots else { continue };
-            for (i, slot) in slots.iter_mut().enumerate() {
-                let at = slot.deadline(self.listening_since);
-                self.timers.arm(&mut slot.head.armed, at, (rule as u32, i as u32));
-            }
-        }
-    }
-
-    fn record(&mut self, position: u64, r: &Record, out: &mut Vec<Transition>) -> Judged {
+    pub(crate) fn record(&mut self, r: &Record, step: &mut Step<'_>) -> Judged {
         let t = r.time.0;
         if self.config.clock == ClockMode::Event && (self.now == UNSET || t > self.now) {
-            self.advance(t, position, out);
+            self.advance(t, step);
         }
         if self.now != UNSET && t < self.now.saturating_sub(self.config.max_age_ms) {
             return Judged::Late;
         }
         let known = self.device_ids.get(&r.device).copied();
-        if known.is_some_and(|d| self.is_out_of_order(&self.devices[d as usize], r)) {
+        if known.is_some_and(|d| is_out_of_order(&self.devices[d as usize], r)) {
             return Judged::Late;
         }
         let Some(device) = known.or_else(|| self.add_device(&r.device)) else {
@@ -210,37 +223,41 @@ impl Engine {
         };
         let stream = self.stream_of(device, r);
         if self.note(device, r) {
-            self.judge(position, device, stream, r, out);
+            self.judge((device, stream), r, step);
+            self.follow(step);
         }
         Judged::Evaluated
     }
 
-    /// Detections are exempt: a camera tells of an event after it, and a window sorts them.
-    fn is_out_of_order(&self, device: &Device, r: &Record) -> bool {
-        match r.body {
-            Body::Observation { .. } => {
-                r.time.0 < device.newest.saturating_sub(self.config.allowed_lateness_ms)
-            }
-            Body::Status(_) => r.time.0 < device.newest_status,
-            Body::Detection(_) => false,
-        }
-    }
-
-    /// Keeps the device's times; `false` if the record is not to be judged: said twice in a row
-    /// or of bad quality.
+    /// Keeps the device's times; `false` if the record was said twice in a row.
     fn note(&mut self, device: u32, r: &Record) -> bool {
         let d = &mut self.devices[device as usize];
         let t = r.time.0;
         d.lag = if self.now == UNSET { 0 } else { (self.now - t).max(0) };
-        let (newest, usable) = match &r.body {
-            Body::Observation { quality, .. } => (&mut d.newest, *quality != Quality::Bad),
-            Body::Status(_) => (&mut d.newest_status, true),
+        d.heard = self.now;
+        let newest = match &r.body {
+            Body::Observation { .. } => &mut d.newest,
+            Body::Status(_) => &mut d.newest_status,
             Body::Detection(_) => return true,
         };
         let key = r.dedup_key();
         let twice = t == *newest && key == d.last_key;
         *newest = t.max(*newest);
         d.last_key = key;
-        usable && !twice
+        !twice
     }
+}
+
+/// Detections are exempt: a camera tells of an event after it, and a window sorts them.
+fn is_out_of_order(device: &Device, r: &Record) -> bool {
+    match r.body {
+        Body::Observation { .. } => r.time.0 < device.newest,
+        Body::Status(_) => r.time.0 < device.newest_status,
+        Body::Detection(_) => false,
+    }
+}
+
+/// Whether the record is to be taken by its sender's word.
+pub(crate) fn is_bad(r: &Record) -> bool {
+    matches!(r.body, Body::Observation { quality: Quality::Bad, .. })
 }

@@ -1,21 +1,32 @@
 //! The state of one ladder of limits on one entity: which level holds, since when a higher or
-//! lower one is on its way.
+//! lower one is on its way, and what holds it back.
 //!
 //! `since[j]` is, for a level above the present one, when its raise condition began to hold
 //! without interruption; for the present level and those below, when its clear condition did.
 
 use serde::{Deserialize, Serialize};
 
-use crate::rule::{Ladder, MAX_LEVELS};
+use crate::kinds::Verdict;
+use crate::rule::{Eras, Ladder, LimitSet, MAX_LEVELS};
 
-const UNSET: i64 = i64::MIN;
+pub(crate) const UNSET: i64 = i64::MIN;
+
+/// The rule is outside its hours.
+pub(crate) const CLOSED: u8 = 1;
+/// An alert of another rule holds this one back.
+pub(crate) const INHIBITED: u8 = 2;
+/// The further conditions did not hold at the last verdict.
+const NOT_OK: u8 = 4;
 
 /// State of a ladder; 0 is "normal", 1 the lowest level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LevelState {
     pub(crate) level: u8,
+    pub(crate) flags: u8,
     /// Start of the running or, if none runs, of the last episode.
     pub(crate) start: i64,
+    /// Time of the last raise or clear; the next is not before it.
+    stamp: i64,
     /// Last value judged, and its time.
     pub(crate) value: f64,
     pub(crate) last: i64,
@@ -24,7 +35,24 @@ pub(crate) struct LevelState {
 
 impl Default for LevelState {
     fn default() -> Self {
-        Self { level: 0, start: UNSET, value: f64::NAN, last: UNSET, since: None }
+        Self {
+            level: 0,
+            flags: 0,
+            start: UNSET,
+            stamp: UNSET,
+            value: f64::NAN,
+            last: UNSET,
+            since: None,
+        }
+    }
+}
+
+/// The limits at a time.
+#[inline]
+pub(crate) fn era(eras: &Eras, t: i64) -> &LimitSet {
+    match eras.as_slice() {
+        [only] => &only.1,
+        all => &all[all.partition_point(|(from, _)| *from <= t).max(1) - 1].1,
     }
 }
 
@@ -40,28 +68,93 @@ pub(crate) struct Change {
 }
 
 impl LevelState {
-    /// Judges a value of time `t`, after firing what was due until `t` under the value before.
-    /// `ok`: the further conditions hold.
+    /// Judges a verdict, after firing what was due until then under the value before.
     #[inline]
     pub(crate) fn observe(
         &mut self,
         ladder: &Ladder,
         limits: &[(f64, f64)],
-        (t, value, ok): (i64, f64, bool),
+        v: Verdict,
         out: &mut impl FnMut(Change),
     ) {
-        if ladder.for_ms == 0 && ladder.clear_for_ms == 0 {
-            (self.value, self.last) = (value, t);
-            let to = self.target(ladder, limits, value, ok);
-            if to != self.level {
-                self.change(t, to, out);
+        if v.t < self.last {
+            return;
+        }
+        let instant = ladder.for_ms == 0 && ladder.clear_for_ms == 0;
+        if !instant {
+            self.advance(ladder, v.t, out);
+        }
+        (self.value, self.last) = (v.value, v.t);
+        self.flags = if v.ok { self.flags & !NOT_OK } else { self.flags | NOT_OK };
+        if self.flags & CLOSED != 0 {
+            return;
+        }
+        if instant {
+            let to = self.target(ladder, limits, v.value, v.ok);
+            if to != self.level && !(self.level == 0 && self.flags & INHIBITED != 0) {
+                self.change(v.t, to, out);
             }
             return;
         }
-        self.advance(ladder, t, out);
-        (self.value, self.last) = (value, t);
-        self.mark(ladder, limits, (t, value, ok));
-        self.advance(ladder, t, out);
+        self.mark(ladder, limits, (v.t, v.value, v.ok));
+        self.advance(ladder, v.t, out);
+    }
+
+    /// The hours of the rule begin or end at `t`: what runs outside them clears, what holds when
+    /// they begin counts from then.
+    pub(crate) fn set_closed(
+        &mut self,
+        closed: bool,
+        (ladder, limits, t): (&Ladder, &[(f64, f64)], i64),
+        out: &mut impl FnMut(Change),
+    ) {
+        if closed == (self.flags & CLOSED != 0) {
+            return;
+        }
+        self.flags ^= CLOSED;
+        if closed {
+            if self.level > 0 {
+                self.change(t, 0, out);
+            }
+            self.since = None;
+        } else {
+            self.again(ladder, limits, t, out);
+        }
+    }
+
+    /// An alert of another rule begins or ends holding this one back at `t`.
+    pub(crate) fn set_inhibited(
+        &mut self,
+        inhibited: bool,
+        (ladder, limits, t): (&Ladder, &[(f64, f64)], i64),
+        out: &mut impl FnMut(Change),
+    ) {
+        if inhibited == (self.flags & INHIBITED != 0) {
+            return;
+        }
+        self.flags ^= INHIBITED;
+        if !inhibited && self.flags & CLOSED == 0 && self.level == 0 {
+            match self.due(ladder) {
+                // Its time ran out while it was held back.
+                Some((deadline, to)) if deadline <= t => self.change(t, to, out),
+                Some(_) => {}
+                None => self.again(ladder, limits, t, out),
+            }
+        }
+    }
+
+    /// Judges the last value once more.
+    fn again(
+        &mut self,
+        ladder: &Ladder,
+        limits: &[(f64, f64)],
+        t: i64,
+        out: &mut impl FnMut(Change),
+    ) {
+        if self.last != UNSET {
+            let (t, ok) = (t.max(self.last), self.flags & NOT_OK == 0);
+            self.observe(ladder, limits, Verdict { t, value: self.value, ok }, out);
+        }
     }
 
     /// The level this value leads to at once.
@@ -74,7 +167,7 @@ impl LevelState {
         for (i, (level, (raise, clear))) in ladder.levels.iter().zip(limits).enumerate() {
             let n = i as u8 + 1;
             let holds = level.raise_op.holds(value, *raise)
-                || (n <= self.level && !level.clear_op.holds(value, *clear));
+                || (n <= self.level && !level.clears(value, *clear));
             if holds {
                 to = n;
             }
@@ -87,7 +180,7 @@ impl LevelState {
             let pending = if i as u8 + 1 > self.level {
                 ok && level.raise_op.holds(value, *raise)
             } else {
-                !ok || level.clear_op.holds(value, *clear)
+                !ok || level.clears(value, *clear)
             };
             match (&mut self.since, pending) {
                 (None, false) => {}
@@ -105,15 +198,27 @@ impl LevelState {
     /// Fires every `for` and `clear_for` that ends at or before `until`.
     pub(crate) fn advance(&mut self, ladder: &Ladder, until: i64, out: &mut impl FnMut(Change)) {
         while let Some((deadline, to)) = self.due(ladder) {
-            if deadline > until {
+            if deadline > until || (self.level == 0 && self.flags & (INHIBITED | CLOSED) != 0) {
                 return;
             }
             self.change(deadline, to, out);
         }
     }
 
+    /// Since when a higher level, and since when a lower one, has been on its way.
+    pub(crate) fn pending(&self) -> [Option<i64>; 2] {
+        let Some(since) = &self.since else { return [None, None] };
+        let level = usize::from(self.level).min(MAX_LEVELS);
+        let first = |part: &[i64]| part.iter().copied().filter(|t| *t != UNSET).min();
+        [first(&since[level..]), first(&since[..level])]
+    }
+
     /// When the next level comes or goes if nothing else is heard.
     pub(crate) fn next_deadline(&self, ladder: &Ladder) -> Option<i64> {
+        // What is held back waits for an event, not for a time.
+        if self.level == 0 && self.flags & (INHIBITED | CLOSED) != 0 {
+            return None;
+        }
         self.due(ladder).map(|(deadline, _)| deadline)
     }
 
@@ -140,6 +245,8 @@ impl LevelState {
 
     fn change(&mut self, time: i64, to: u8, out: &mut impl FnMut(Change)) {
         let from = std::mem::replace(&mut self.level, to);
+        let time = time.max(self.stamp);
+        self.stamp = time;
         if from == 0 {
             self.start = next_start(self.start, time);
         }

@@ -45,7 +45,17 @@ impl Op {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Limit {
     Number(f64),
-    Named { id: Name, adjust: Adjust, value: Option<f64>, by_device: BTreeMap<Name, f64> },
+    Named { id: Name, adjust: Adjust, eras: Vec<Era> },
+}
+
+/// The values of a threshold over a span of time; the first era also holds before its first day,
+/// so that a recording of earlier years can be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Era {
+    /// Begin, ms.
+    pub(crate) from: i64,
+    pub(crate) value: Option<f64>,
+    pub(crate) by_device: BTreeMap<Name, f64>,
 }
 
 impl fmt::Display for Op {
@@ -63,29 +73,43 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(n) => write!(f, "{n}"),
-            Self::Named { id, adjust, .. } => match adjust {
-                Adjust::Plus(0.0) => write!(f, "{id}"),
-                Adjust::Plus(d) if *d < 0.0 => write!(f, "{id} - {}", -d),
-                Adjust::Plus(d) => write!(f, "{id} + {d}"),
-                Adjust::Times(x) => write!(f, "{id} * {x}"),
-            },
+            Self::Named { id, adjust: Adjust { times, plus }, .. } => {
+                write!(f, "{id}")?;
+                if *times != 1.0 {
+                    write!(f, " * {times}")?;
+                }
+                match plus {
+                    0.0 => Ok(()),
+                    d if *d < 0.0 => write!(f, " - {}", -d),
+                    d => write!(f, " + {d}"),
+                }
+            }
         }
     }
 }
 
-/// What is done to a named threshold.
+/// What is done to a named threshold: `* times`, then `+ plus`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Adjust {
-    Plus(f64),
-    Times(f64),
+pub(crate) struct Adjust {
+    times: f64,
+    plus: f64,
 }
 
 impl Adjust {
+    pub(crate) fn plus(plus: f64) -> Self {
+        Self { times: 1.0, plus }
+    }
+
+    pub(crate) fn times(times: f64) -> Self {
+        Self { times, plus: 0.0 }
+    }
+
+    fn and_plus(self, by: f64) -> Self {
+        Self { plus: self.plus + by, ..self }
+    }
+
     fn apply(self, value: f64) -> f64 {
-        let exact = match self {
-            Self::Plus(d) => value + d,
-            Self::Times(f) => value * f,
-        };
+        let exact = value * self.times + self.plus;
         // 8.8 - 0.05 must be the 8.75 that a gauge sends, not 8.750000000000002.
         (exact * 1e9).round() / 1e9
     }
@@ -93,42 +117,99 @@ impl Adjust {
 
 impl Limit {
     pub(crate) fn named(threshold: &Threshold, adjust: Adjust) -> Self {
-        Self::Named {
-            id: threshold.id.clone(),
-            adjust,
-            value: threshold.value.map(|v| adjust.apply(v)),
-            by_device: threshold
-                .by_device
-                .iter()
-                .map(|(d, v)| (d.clone(), adjust.apply(*v)))
-                .collect(),
+        let era = |from: i64, value: Option<f64>, own: &BTreeMap<Name, f64>| Era {
+            from,
+            value: value.map(|v| adjust.apply(v)),
+            by_device: own.iter().map(|(d, v)| (d.clone(), adjust.apply(*v))).collect(),
+        };
+        let mut eras: Vec<Era> = threshold
+            .earlier
+            .iter()
+            .map(|e| era(day_start(&e.effective), e.value, &e.by_device))
+            .collect();
+        eras.push(era(day_start(&threshold.effective), threshold.value, &threshold.by_device));
+        if let Some(until) = &threshold.until {
+            let after = day_start(until).saturating_add(86_400_000);
+            eras.push(Era { from: after, value: None, by_device: BTreeMap::new() });
+        }
+        eras.sort_by_key(|e| e.from);
+        Self::Named { id: threshold.id.clone(), adjust, eras }
+    }
+
+    /// The limit at a time, for a device or, without one, for everyone.
+    pub(crate) fn at(&self, device: Option<&str>, t: i64) -> Option<f64> {
+        match self {
+            Self::Number(n) => Some(*n),
+            Self::Named { eras, .. } => {
+                let index = eras.partition_point(|e| e.from <= t).max(1) - 1;
+                eras.get(index)?.of(device)
+            }
         }
     }
 
-    /// The limit for everyone.
-    pub(crate) fn general(&self) -> Option<f64> {
+    /// Whether there is a limit at any time.
+    pub(crate) fn ever(&self, device: Option<&str>) -> bool {
         match self {
-            Self::Number(n) => Some(*n),
-            Self::Named { value, .. } => *value,
+            Self::Number(_) => true,
+            Self::Named { eras, .. } => eras.iter().any(|e| e.of(device).is_some()),
         }
     }
 
-    /// The limit for a device: its own, else the general one.
-    pub(crate) fn for_device(&self, device: &str) -> Option<f64> {
-        match self {
-            Self::Number(n) => Some(*n),
-            Self::Named { value, by_device, .. } => by_device.get(device).copied().or(*value),
-        }
+    /// When its value changes.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = i64> {
+        let eras = match self {
+            Self::Number(_) => &[][..],
+            Self::Named { eras, .. } => eras.get(1..).unwrap_or_default(),
+        };
+        eras.iter().map(|e| e.from)
     }
 
     /// Devices that have a limit of their own.
     pub(crate) fn own_devices(&self) -> impl Iterator<Item = &Name> {
-        let map = match self {
-            Self::Number(_) => None,
-            Self::Named { by_device, .. } => Some(by_device),
+        let eras = match self {
+            Self::Number(_) => &[][..],
+            Self::Named { eras, .. } => eras,
         };
-        map.into_iter().flat_map(BTreeMap::keys)
+        eras.iter().flat_map(|e| e.by_device.keys())
     }
+
+    /// The same limit moved by `by`.
+    pub(crate) fn shifted(&self, by: f64) -> Self {
+        let exact = |v: f64| Adjust::plus(by).apply(v);
+        match self {
+            _ if by == 0.0 => self.clone(),
+            Self::Number(n) => Self::Number(exact(*n)),
+            Self::Named { id, adjust, eras } => {
+                let era = |e: &Era| Era {
+                    from: e.from,
+                    value: e.value.map(exact),
+                    by_device: e.by_device.iter().map(|(d, v)| (d.clone(), exact(*v))).collect(),
+                };
+                let adjust = adjust.and_plus(by);
+                Self::Named { id: id.clone(), adjust, eras: eras.iter().map(era).collect() }
+            }
+        }
+    }
+
+    /// Begins of its eras; at least one.
+    pub(crate) fn starts(&self) -> Vec<i64> {
+        match self {
+            Self::Number(_) => vec![i64::MIN],
+            Self::Named { eras, .. } => eras.iter().map(|e| e.from).collect(),
+        }
+    }
+}
+
+impl Era {
+    fn of(&self, device: Option<&str>) -> Option<f64> {
+        device.and_then(|d| self.by_device.get(d)).copied().or(self.value)
+    }
+}
+
+/// Local midnight of a day, ms; days that are none were refused when the city was loaded.
+fn day_start(day: &str) -> i64 {
+    let midnight = format!("{day}T00:00:00+07:00");
+    ioc_model::Timestamp::parse_rfc3339(&midnight).map_or(i64::MIN, |t| t.0)
 }
 
 /// A comparison as it was written, names not yet looked up.
@@ -144,7 +225,7 @@ pub(crate) type Refusal = (String, &'static str);
 const SHAPE: &str = "write an operator and a limit, such as `>= 0.25`, `< 10 km/h`, \
                      `>= flood.bd1` or `< flood.bd1 - 0.05`";
 
-/// Reads `OP NUMBER [UNIT]` or `OP NAME [(+|-|*) NUMBER]`.
+/// Reads `OP NUMBER [UNIT]` or `OP NAME [* NUMBER] [(+|-) NUMBER]`.
 pub(crate) fn parse_comparison(text: &str) -> Result<(Op, Operand), Refusal> {
     let text = text.trim();
     let (op, rest) = [(">=", Op::Ge), ("<=", Op::Le), (">", Op::Gt), ("<", Op::Lt)]
@@ -162,12 +243,19 @@ pub(crate) fn parse_comparison(text: &str) -> Result<(Op, Operand), Refusal> {
 }
 
 fn name_operand(id: &str, rest: &str) -> Result<Operand, Refusal> {
+    let mut adjust = Adjust::plus(0.0);
+    let mut rest = rest;
+    if let Some(factor) = rest.strip_prefix('*') {
+        let factor = factor.trim_start();
+        let end = factor.find(char::is_whitespace).unwrap_or(factor.len());
+        adjust.times = parse_number(&factor[..end])?;
+        rest = factor[end..].trim_start();
+    }
     let mut chars = rest.chars();
-    let adjust = match chars.next() {
-        None => Adjust::Plus(0.0),
-        Some('+') => Adjust::Plus(parse_number(chars.as_str().trim())?),
-        Some('-') => Adjust::Plus(-parse_number(chars.as_str().trim())?),
-        Some('*') => Adjust::Times(parse_number(chars.as_str().trim())?),
+    adjust.plus = match chars.next() {
+        None => 0.0,
+        Some('+') => parse_number(chars.as_str().trim())?,
+        Some('-') => -parse_number(chars.as_str().trim())?,
         Some(_) => {
             return Err((format!("`{rest}` after the threshold `{id}` is not known"), SHAPE));
         }
@@ -198,9 +286,10 @@ mod tests {
             (">= 0.25", (Op::Ge, number(0.25, None))),
             ("< 10 km/h", (Op::Lt, number(10.0, Some("km/h")))),
             (">-1", (Op::Gt, number(-1.0, None))),
-            ("<= flood.bd1", (Op::Le, named("flood.bd1", Adjust::Plus(0.0)))),
-            ("< flood.bd1 - 0.05", (Op::Lt, named("flood.bd1", Adjust::Plus(-0.05)))),
-            (">= a.b * 0.9", (Op::Ge, named("a.b", Adjust::Times(0.9)))),
+            ("<= flood.bd1", (Op::Le, named("flood.bd1", Adjust::plus(0.0)))),
+            ("< flood.bd1 - 0.05", (Op::Lt, named("flood.bd1", Adjust::plus(-0.05)))),
+            (">= a.b * 0.9", (Op::Ge, named("a.b", Adjust::times(0.9)))),
+            (">= a.b * 0.9 - 2", (Op::Ge, named("a.b", Adjust { times: 0.9, plus: -2.0 }))),
         ] {
             assert_eq!(parse_comparison(text), Ok(expect), "{text}");
         }

@@ -1,15 +1,19 @@
-//! Devices, areas and properties as numbers; which rules look at which device.
+//! Devices, areas and properties as numbers; which rules look at which device; who is forgotten.
+
+use std::collections::BTreeSet;
 
 use ahash::AHashMap;
 use ioc_model::{Name, Record};
-use smallvec::SmallVec;
 
-use crate::device::{Binding, DETECTION, Device, NO_SLOT, PRESENCE, Role, Stream};
+use crate::device::{Binding, DETECTION, Device, Groups, NO_SLOT, PRESENCE, Stream};
 use crate::engine::{ClockMode, Engine, EngineConfig, UNSET};
-use crate::rule::{Kind, Per, Rule};
+use crate::kinds::{Input, Wanted};
+use crate::ladder::{CLOSED, INHIBITED};
+use crate::reorder::Reorder;
+use crate::rule::{Mode, Per, Selection, fnv1a};
 use crate::ruleset::{DeviceView, RuleSet};
-use crate::slots::{Head, Run, Slots};
-use crate::timers::Timers;
+use crate::slots::Run;
+use crate::timers::{NEVER, Timers};
 
 impl Engine {
     /// Without any device.
@@ -18,35 +22,56 @@ impl Engine {
         let mut by_service: AHashMap<Name, Vec<u32>> = AHashMap::new();
         let mut any_service = Vec::new();
         for (i, rule) in set.rules.iter().enumerate() {
-            for property in rule_properties(rule) {
-                let n = properties.len() as u16;
-                properties.entry(property.clone()).or_insert(n);
+            let mut services: BTreeSet<&Name> = BTreeSet::new();
+            let mut everywhere = false;
+            for Input { what, selection } in &set.inputs[i] {
+                if let Wanted::Property(p) | Wanted::AnyQuality(p) = what {
+                    let n = properties.len() as u16;
+                    properties.entry(p.clone()).or_insert(n);
+                }
+                if matches!(what, Wanted::Rule(_)) {
+                    continue;
+                }
+                let selection = selection.as_ref().unwrap_or(&rule.selection);
+                everywhere |= selection.services.is_empty();
+                services.extend(&selection.services);
             }
-            if rule.selection.services.is_empty() {
+            if everywhere {
                 any_service.push(i as u32);
+                continue;
             }
-            for service in &rule.selection.services {
+            for service in services {
                 by_service.entry(service.clone()).or_default().push(i as u32);
             }
         }
-        let runs = set.rules.iter().map(|r| Run::new(&r.kind)).collect();
-        Self {
+        let runs = set.rules.iter().map(Run::new).collect();
+        let mut engine = Self {
             set,
             config,
             now: UNSET,
             listening_since: UNSET,
+            next_sweep: UNSET,
             devices: Vec::new(),
+            free_devices: Vec::new(),
             device_ids: AHashMap::new(),
-            areas: Vec::new(),
-            area_ids: AHashMap::new(),
+            names: Vec::new(),
+            name_ids: AHashMap::new(),
             properties,
             by_service,
             any_service,
             runs,
             timers: Timers::default(),
+            reorder: Reorder::default(),
+            changed: Vec::new(),
+            fresh: Vec::new(),
+            derived: Vec::new(),
+            shadow: Vec::new(),
             refused_devices: 0,
-            missed_windows: 0,
-        }
+            forgotten_devices: 0,
+        };
+        // The whole city is the entity without a name.
+        engine.name_id(&"".into());
+        engine
     }
 
     /// Makes the configured devices known, so that one that never reports is missed. Not in a
@@ -67,22 +92,31 @@ impl Engine {
     }
 
     pub(crate) fn add_device(&mut self, name: &Name) -> Option<u32> {
-        if self.devices.len() >= self.config.max_devices {
+        if self.device_ids.len() >= self.config.max_devices {
             return None;
         }
-        let id = self.devices.len() as u32;
-        self.devices.push(Device::new(name.clone()));
+        let fresh = Device::new(name.clone());
+        let id = match self.free_devices.pop() {
+            Some(id) => {
+                self.devices[id as usize] = fresh;
+                id
+            }
+            None => {
+                self.devices.push(fresh);
+                self.devices.len() as u32 - 1
+            }
+        };
         self.device_ids.insert(name.clone(), id);
         Some(id)
     }
 
-    pub(crate) fn area_id(&mut self, name: &Name) -> u32 {
-        if let Some(id) = self.area_ids.get(name) {
+    pub(crate) fn name_id(&mut self, name: &Name) -> u32 {
+        if let Some(id) = self.name_ids.get(name) {
             return *id;
         }
-        let id = self.areas.len() as u32;
-        self.areas.push(name.clone());
-        self.area_ids.insert(name.clone(), id);
+        let id = self.names.len() as u32;
+        self.names.push(name.clone());
+        self.name_ids.insert(name.clone(), id);
         id
     }
 
@@ -101,176 +135,247 @@ impl Engine {
 
     /// Finds the rules that look at a device in a service and area.
     pub(crate) fn bind(&mut self, device: u32, service: &Name, area: &Name) -> usize {
-        let area_id = self.area_id(area);
         let set = self.set.clone();
         let name = self.devices[device as usize].name.clone();
         let view = set.city.devices.get(&name);
+        let groups = Groups {
+            area: self.name_id(area),
+            service: self.name_id(service),
+            segment: view.and_then(|v| v.segment.as_ref()).map(|s| self.name_id(s)),
+            city: 0,
+        };
         let mut rules = self.any_service.clone();
         rules.extend(self.by_service.get(service).into_iter().flatten());
         rules.sort_unstable();
         let mut plan = Vec::new();
         for index in rules {
-            let rule = &set.rules[index as usize];
-            let kind = view.map(|v| v.kind.as_str());
-            if rule.selection.matches(&name, kind, service, area) {
-                self.bind_rule((index, rule), &name, view, &mut plan);
-            }
-        }
-        for binding in &mut plan {
-            let run = &self.runs[binding.rule as usize];
-            let slot = match set.rules[binding.rule as usize].kind.per() {
-                Per::Device => self.devices[device as usize].slot(binding.rule),
-                _ => run.groups.get(&area_id).copied(),
-            };
-            binding.slot = slot.unwrap_or(NO_SLOT);
+            let known = Known { name: &name, view, service, area };
+            self.bind_rule(index, (device, groups), &known, &mut plan);
         }
         plan.sort_unstable();
-        let has_and = plan.iter().any(|b| matches!(b.role, Role::And(_)));
-        let stream =
-            Stream { service: service.clone(), area: area.clone(), area_id, plan, has_and };
+        let several = |b: &Binding| set.inputs[b.rule as usize].len() > 1;
+        let simple = plan.iter().all(|b| !several(b) && set.rules[b.rule as usize].rank == 0);
+        let stream = Stream { service: service.clone(), area: area.clone(), groups, plan, simple };
         let d = &mut self.devices[device as usize];
         let place = d.place_for_stream();
         d.streams.push(stream);
         d.current = place as u32;
-        self.create_absences(device, place, view);
+        self.create_eager((device, place), view);
         place
     }
 
     fn bind_rule(
         &self,
-        (index, rule): (u32, &Rule),
-        device: &Name,
-        view: Option<&DeviceView>,
+        index: u32,
+        (device, groups): (u32, Groups),
+        known: &Known<'_>,
         plan: &mut Vec<Binding>,
     ) {
-        let mut add = |key: u16, role: Role| {
-            plan.push(Binding { key, role, rule: index, slot: NO_SLOT });
+        let rule = &self.set.rules[index as usize];
+        let own = (rule.per == Per::Device).then_some(&**known.name);
+        let (entity, name) = match rule.per {
+            Per::Device => (device, known.name),
+            per => match groups.of(per) {
+                Some(group) => (group, &self.names[group as usize]),
+                None => return,
+            },
         };
-        match &rule.kind {
-            Kind::Threshold(r) => {
-                let judged = r.ladder.limits(Some(device)).is_some()
-                    && r.and.iter().all(|c| c.limit.for_device(device).is_some());
-                if judged {
-                    add(self.properties[&r.property], Role::Value);
-                    for (i, c) in r.and.iter().enumerate() {
-                        add(self.properties[&c.property], Role::And(i as u8));
-                    }
-                }
+        let cadence_s = known.view.map_or(0, |v| v.cadence_s);
+        if rule.mode == Mode::Off
+            || rule.ladder.limits(own).is_none()
+            || !rule.kind.judges(cadence_s)
+            || !self.judges(index, name)
+        {
+            return;
+        }
+        let slot = match rule.per {
+            Per::Device => self.devices[device as usize].slot(index),
+            _ => self.runs[index as usize].groups.get(&entity).copied(),
+        };
+        for (n, input) in self.set.inputs[index as usize].iter().enumerate() {
+            if !known.matches(input.selection.as_ref().unwrap_or(&rule.selection)) {
+                continue;
             }
-            Kind::Window(r) => {
-                let own = (r.per == Per::Device).then_some(&**device);
-                if r.ladder.limits(own).is_some() {
-                    add(self.properties[&r.property], Role::Value);
-                }
-            }
-            Kind::Absence(r) => {
-                if r.limit_ms(view.map_or(0, |v| v.cadence_s)).is_some() {
-                    let key = r.property.as_ref().map_or(PRESENCE, |p| self.properties[p]);
-                    add(key, Role::Presence);
-                }
-            }
-            Kind::Detection(_) => add(DETECTION, Role::Detection),
+            let key = match &input.what {
+                Wanted::Property(p) | Wanted::AnyQuality(p) => self.properties[p],
+                Wanted::Detection => DETECTION,
+                Wanted::Presence => PRESENCE,
+                Wanted::Rule(_) => continue,
+            };
+            plan.push(Binding {
+                key,
+                input: n as u8,
+                any_quality: matches!(input.what, Wanted::AnyQuality(_)),
+                rule: index,
+                slot: slot.unwrap_or(NO_SLOT),
+            });
         }
     }
 
+    /// Whether this engine judges a rule on an entity: its own, or another rule needs it.
+    pub(crate) fn judges(&self, rule: u32, entity: &str) -> bool {
+        let r = &self.set.rules[rule as usize];
+        r.mode != Mode::Off && (self.set.shared[rule as usize] || self.owns(r.per, entity))
+    }
+
+    /// Whether transitions of an entity are this engine's to tell.
+    pub(crate) fn owns(&self, per: Per, entity: &str) -> bool {
+        self.config.shard.is_none_or(|shard| {
+            let key = fnv1a(format!("{}\0{entity}", per.word()).as_bytes());
+            (key >> 32) % u64::from(shard.of.max(1)) == u64::from(shard.index)
+        })
+    }
+
     /// Waiting for a device begins when it is known, not at its first word.
-    fn create_absences(&mut self, device: u32, stream: usize, view: Option<&DeviceView>) {
-        for i in 0..self.devices[device as usize].streams[stream].plan.len() {
-            let binding = self.devices[device as usize].streams[stream].plan[i];
-            if binding.role != Role::Presence || binding.slot != NO_SLOT {
+    fn create_eager(&mut self, at: (u32, usize), view: Option<&DeviceView>) {
+        for i in 0..self.devices[at.0 as usize].streams[at.1].plan.len() {
+            let b = self.devices[at.0 as usize].streams[at.1].plan[i];
+            if b.slot != NO_SLOT || !self.set.rules[b.rule as usize].kind.is_eager() {
                 continue;
             }
-            let Kind::Absence(rule) = &self.set.rules[binding.rule as usize].kind else { continue };
-            let reports = |p: &Name| view.is_some_and(|v| v.properties.contains(p));
-            if rule.property.as_ref().is_none_or(reports) {
-                self.ensure_slot(device, stream, i);
+            let reports = match &self.set.inputs[b.rule as usize][usize::from(b.input)].what {
+                Wanted::Property(p) => view.is_some_and(|v| v.properties.contains(p)),
+                _ => true,
+            };
+            if reports {
+                self.ensure_slot(at, i);
             }
         }
     }
 
     /// The slot of a binding, created at the first need.
     #[inline]
-    pub(crate) fn ensure_slot(&mut self, device: u32, stream: usize, binding: usize) -> Binding {
-        let b = self.devices[device as usize].streams[stream].plan[binding];
+    pub(crate) fn ensure_slot(&mut self, at: (u32, usize), binding: usize) -> Binding {
+        let b = self.devices[at.0 as usize].streams[at.1].plan[binding];
         if b.slot != NO_SLOT {
             return b;
         }
-        self.create_slot(device, stream, b)
+        self.create_slot(at, b)
     }
 
     #[cold]
-    fn create_slot(&mut self, device: u32, stream: usize, b: Binding) -> Binding {
-        let per = self.set.rules[b.rule as usize].kind.per();
-        let area_id = self.devices[device as usize].streams[stream].area_id;
-        let existing = match per {
-            Per::Device => self.devices[device as usize].slot(b.rule),
-            _ => self.runs[b.rule as usize].groups.get(&area_id).copied(),
+    fn create_slot(&mut self, (device, stream): (u32, usize), b: Binding) -> Binding {
+        let groups = self.devices[device as usize].streams[stream].groups;
+        let existing = match self.set.rules[b.rule as usize].per {
+            Per::Device => self.devices[device as usize].slot(b.rule).ok_or(device),
+            per => {
+                let entity = groups.of(per).unwrap_or_default();
+                self.runs[b.rule as usize].groups.get(&entity).copied().ok_or(entity)
+            }
         };
-        let entity = if per == Per::Device { device } else { area_id };
-        let slot = existing.unwrap_or_else(|| self.push_slot(b.rule, per, entity));
+        let slot = existing.unwrap_or_else(|entity| self.push_slot(b.rule, entity));
         let plan = &mut self.devices[device as usize].streams[stream].plan;
         plan.iter_mut().filter(|x| x.rule == b.rule).for_each(|x| x.slot = slot);
         Binding { slot, ..b }
     }
 
-    fn push_slot(&mut self, rule: u32, per: Per, entity: u32) -> u32 {
+    pub(crate) fn push_slot(&mut self, rule: u32, entity: u32) -> u32 {
         let run = &mut self.runs[rule as usize];
-        let slot = run.slots.push(Head::new(entity, 0));
-        match per {
+        let slot = run.take(entity);
+        if run.closed {
+            run.slots[slot as usize].levels.flags |= CLOSED;
+        }
+        match self.set.rules[rule as usize].per {
             Per::Device => self.devices[entity as usize].slots.push((rule, slot)),
             _ => {
                 run.groups.insert(entity, slot);
             }
         }
         self.complete_slot(rule, slot);
-        if let (Kind::Threshold(r), Slots::Threshold(slots)) =
-            (&self.set.rules[rule as usize].kind, &mut self.runs[rule as usize].slots)
+        if !self.set.rules[rule as usize].unless.is_empty()
+            && !self.inhibitors(rule, entity).is_empty()
         {
-            slots[slot as usize].and_bits = r.first_bits();
+            self.runs[rule as usize].slots[slot as usize].levels.flags |= INHIBITED;
         }
-        if let Slots::Absence(slots) = &mut self.runs[rule as usize].slots {
-            let s = &mut slots[slot as usize];
-            s.waiting_since = self.now;
-            if self.now != UNSET {
-                let at = s.deadline(self.listening_since);
-                self.timers.arm(&mut s.head.armed, at, (rule, slot));
-            }
-        }
+        self.begin((rule, slot));
         slot
     }
 
     /// Fills in what comes from the rules and the city and is not in a checkpoint.
     pub(crate) fn complete_slot(&mut self, rule: u32, slot: u32) {
         let set = self.set.clone();
+        let r = &set.rules[rule as usize];
+        if r.per != Per::Device {
+            return;
+        }
         let run = &mut self.runs[rule as usize];
-        let kind = &set.rules[rule as usize].kind;
-        let Some(head) = run.slots.head_mut(slot as usize) else { return };
-        let device = match kind.per() {
-            Per::Device => self.devices.get(head.entity as usize).map(|d| &d.name),
-            _ => None,
-        };
-        if let (Some(ladder), Some(device)) = (kind.ladder(), device)
-            && let Some(limits) = ladder.limits(Some(device))
-            && run.limits.first() != Some(&limits)
+        let Some(s) = run.slots.get_mut(slot as usize) else { return };
+        let Some(device) = self.devices.get(s.entity as usize).map(|d| &d.name) else { return };
+        s.cadence_s = set.city.devices.get(device).map_or(0, |v| v.cadence_s);
+        if let Some(limits) = r.ladder.limits(Some(device))
+            && !same(run.limits.first(), &limits)
         {
-            head.limits = run.limits.len() as u32;
+            s.limits = run.limits.len() as u32;
             run.limits.push(limits);
         }
-        if let (Kind::Absence(r), Slots::Absence(slots)) = (kind, &mut run.slots) {
-            let cadence = device.and_then(|d| set.city.devices.get(d)).map_or(0, |v| v.cadence_s);
-            slots[slot as usize].limit_ms = r.limit_ms(cadence).unwrap_or(i64::MAX);
+    }
+
+    /// Forgets devices that are not configured and have said nothing for long.
+    pub(crate) fn sweep(&mut self) {
+        let before = self.now.saturating_sub(self.config.forget_after_ms);
+        for id in 0..self.devices.len() as u32 {
+            let d = &self.devices[id as usize];
+            let open = |&(rule, slot): &(u32, u32)| {
+                self.runs[rule as usize].slots[slot as usize].open_episode().is_some()
+            };
+            if d.dead
+                || d.heard >= before
+                || self.set.city.devices.contains_key(&d.name)
+                || d.slots.iter().any(open)
+            {
+                continue;
+            }
+            self.forget(id);
+            self.forgotten_devices += 1;
+        }
+    }
+
+    /// Frees a device with its slots.
+    pub(crate) fn forget(&mut self, id: u32) {
+        let d = &mut self.devices[id as usize];
+        let (name, slots) = (d.name.clone(), std::mem::take(&mut d.slots));
+        *d = Device { dead: true, ..Device::new("".into()) };
+        self.device_ids.remove(&name);
+        self.free_devices.push(id);
+        for (rule, slot) in slots {
+            self.runs[rule as usize].release(slot);
+        }
+    }
+
+    /// Puts every timer that is armed into a fresh heap.
+    pub(crate) fn arm_all(&mut self) {
+        self.timers = Timers::default();
+        for (rule, run) in (0u32..).zip(&self.runs) {
+            for (slot, s) in run.living().filter(|(_, s)| s.armed != NEVER) {
+                let mut fresh = NEVER;
+                self.timers.arm(&mut fresh, s.armed, (rule, slot));
+            }
         }
     }
 }
 
-/// Properties a rule asks for.
-fn rule_properties(rule: &Rule) -> SmallVec<[&Name; 2]> {
-    match &rule.kind {
-        Kind::Threshold(r) => {
-            std::iter::once(&r.property).chain(r.and.iter().map(|c| &c.property)).collect()
-        }
-        Kind::Window(r) => std::iter::once(&r.property).collect(),
-        Kind::Absence(r) => r.property.iter().collect(),
-        Kind::Detection(_) => SmallVec::new(),
+/// Equal limits; "none" is equal to "none".
+fn same(a: Option<&crate::rule::Eras>, b: &crate::rule::Eras) -> bool {
+    let bits = |e: &crate::rule::Eras| -> Vec<(i64, u64, u64)> {
+        let set = |(from, set): &(i64, crate::rule::LimitSet)| {
+            set.iter().map(|(r, c)| (*from, r.to_bits(), c.to_bits())).collect::<Vec<_>>()
+        };
+        e.iter().flat_map(set).collect()
+    };
+    a.is_some_and(|a| bits(a) == bits(b))
+}
+
+/// What selections ask of a device.
+struct Known<'a> {
+    name: &'a Name,
+    view: Option<&'a DeviceView>,
+    service: &'a Name,
+    area: &'a Name,
+}
+
+impl Known<'_> {
+    fn matches(&self, selection: &Selection) -> bool {
+        let kind = self.view.map(|v| v.kind.as_str());
+        selection.matches(self.name, kind, self.service, self.area)
     }
 }

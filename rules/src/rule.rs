@@ -6,6 +6,8 @@ use ioc_model::{Name, Severity, Text};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::hours::Hours;
+use crate::kinds::Kind;
 use crate::limit::{Limit, Op};
 use crate::template::Template;
 
@@ -22,14 +24,78 @@ pub(crate) struct Rule {
     pub(crate) line: usize,
     pub(crate) source: String,
     pub(crate) selection: Selection,
+    pub(crate) per: Per,
+    pub(crate) mode: Mode,
+    /// When it is judged; `None`: always.
+    pub(crate) hours: Option<Hours>,
+    pub(crate) unless: Vec<Unless>,
     pub(crate) kind: Kind,
+    pub(crate) ladder: Ladder,
     /// Unit symbol and digits of the value the rule speaks of.
     pub(crate) unit: Name,
     pub(crate) digits: u8,
+    /// In Vietnamese and English.
     pub(crate) message: [Template; 2],
     pub(crate) cleared: [Template; 2],
     /// Of everything that decides when it raises and clears, not of its words.
     pub(crate) hash: u64,
+    /// Rules it depends on come before it: their greatest rank and one.
+    pub(crate) rank: u16,
+}
+
+/// Whether a rule is at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    #[default]
+    On,
+    /// Judges and tells what it would have raised, raises nothing.
+    Shadow,
+    Off,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 3] = [Self::On, Self::Shadow, Self::Off];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// While an alert of another rule runs, this one does not raise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unless {
+    pub(crate) rule: Name,
+    pub(crate) on: Relation,
+}
+
+/// Where the other alert must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// On the same entity or, for a rule about something larger, on what this one belongs to.
+    Same,
+    /// On the device's gateway (`parent` of the device).
+    Parent,
+    /// Anywhere in the ward.
+    Area,
+    /// Anywhere.
+    City,
+}
+
+impl Relation {
+    pub(crate) const ALL: [Self; 4] = [Self::Same, Self::Parent, Self::Area, Self::City];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Parent => "parent",
+            Self::Area => "area",
+            Self::City => "city",
+        }
+    }
 }
 
 /// Which devices a rule looks at. Empty lists do not restrict.
@@ -59,57 +125,8 @@ impl Selection {
     }
 }
 
-/// The kinds of rules.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    Threshold(ThresholdRule),
-    Window(WindowRule),
-    Absence(AbsenceRule),
-    Detection(DetectionRule),
-}
-
-impl Kind {
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Threshold(_) => "threshold",
-            Self::Window(_) => "window",
-            Self::Absence(_) => "absence",
-            Self::Detection(_) => "detection",
-        }
-    }
-
-    pub(crate) fn ladder(&self) -> Option<&Ladder> {
-        match self {
-            Self::Threshold(r) => Some(&r.ladder),
-            Self::Window(r) => Some(&r.ladder),
-            Self::Absence(_) | Self::Detection(_) => None,
-        }
-    }
-
-    /// What an alert of the rule is about.
-    pub(crate) fn per(&self) -> Per {
-        match self {
-            Self::Threshold(_) | Self::Absence(_) => Per::Device,
-            Self::Window(r) => r.per,
-            Self::Detection(r) => r.per,
-        }
-    }
-
-    /// Severity of a level, from 1.
-    pub(crate) fn severity(&self, level: u8) -> Severity {
-        match self {
-            Self::Absence(r) => r.severity,
-            Self::Detection(r) => r.severity,
-            Self::Threshold(_) | Self::Window(_) => self
-                .ladder()
-                .and_then(|l| l.levels.get(usize::from(level).saturating_sub(1)))
-                .map_or(Severity::Info, |l| l.severity),
-        }
-    }
-}
-
 /// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Per {
     Device,
     /// Ward or commune.
@@ -136,32 +153,6 @@ impl Per {
     }
 }
 
-/// A value of one device against a ladder of limits.
-#[derive(Clone, Debug)]
-pub(crate) struct ThresholdRule {
-    pub(crate) property: Name,
-    pub(crate) ladder: Ladder,
-    pub(crate) and: Vec<AndCondition>,
-}
-
-/// A further property of the same device that must hold too.
-#[derive(Clone, Debug)]
-pub(crate) struct AndCondition {
-    pub(crate) property: Name,
-    pub(crate) op: Op,
-    pub(crate) limit: Limit,
-    /// Whether it holds while the device has not yet told the property.
-    pub(crate) or_unknown: bool,
-}
-
-impl ThresholdRule {
-    /// The bits of further conditions of a device that has said nothing.
-    pub(crate) fn first_bits(&self) -> u8 {
-        let bit = |(i, c): (usize, &AndCondition)| u8::from(c.or_unknown) << i;
-        self.and.iter().enumerate().map(bit).sum()
-    }
-}
-
 /// Levels in order of severity, and how long a value must stay.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ladder {
@@ -182,8 +173,21 @@ pub(crate) struct Level {
     pub(crate) label: Text,
 }
 
-/// Limits of a ladder for one device or area: raise and clear of each level.
+/// Limits of a ladder for one entity: raise and clear of each level.
 pub(crate) type LimitSet = SmallVec<[(f64, f64); 4]>;
+
+/// Limits of a ladder for one entity over time: since when they hold, oldest first. A level that
+/// has no limit (not yet, no longer) is not a number and holds for no value.
+pub(crate) type Eras = SmallVec<[(i64, LimitSet); 1]>;
+
+impl Level {
+    /// Whether a value ends the level. One without a limit (a threshold that is not in force)
+    /// ends with the first value.
+    #[inline]
+    pub(crate) fn clears(&self, value: f64, clear: f64) -> bool {
+        self.clear_op.holds(value, clear) || clear.is_nan()
+    }
+}
 
 impl Ladder {
     /// One level for kinds that know only yes (1) and no (0).
@@ -199,102 +203,42 @@ impl Ladder {
         Self { switch: true, levels: vec![level], for_ms, clear_for_ms }
     }
 
-    /// The limits for a device; `None` if a level has none for it.
-    pub(crate) fn limits(&self, device: Option<&str>) -> Option<LimitSet> {
-        let of = |l: &Limit| device.map_or_else(|| l.general(), |d| l.for_device(d));
-        self.levels.iter().map(|l| Some((of(&l.raise)?, of(&l.clear)?))).collect()
+    /// No level: nothing is ever raised.
+    pub(crate) fn none() -> Self {
+        Self { switch: false, levels: Vec::new(), for_ms: 0, clear_for_ms: 0 }
     }
-}
 
-/// An aggregate over a window of time against a ladder of limits.
-#[derive(Clone, Debug)]
-pub(crate) struct WindowRule {
-    pub(crate) property: Name,
-    pub(crate) per: Per,
-    pub(crate) aggregate: Aggregate,
-    pub(crate) size_ms: i64,
-    pub(crate) slide_ms: i64,
-    pub(crate) min_count: u64,
-    /// So many slides of the window must hold readings.
-    pub(crate) min_filled: usize,
-    pub(crate) grace_ms: i64,
-    pub(crate) ladder: Ladder,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Aggregate {
-    Count,
-    Sum,
-    Mean,
-    /// Mean of levels in dB: of the energies, as LAeq is defined.
-    MeanLevel,
-    Min,
-    Max,
-}
-
-impl Aggregate {
-    /// What is summed up of a reading.
-    #[inline]
-    pub(crate) fn summand(self, value: f64) -> f64 {
-        if self == Self::MeanLevel { 10f64.powf(value / 10.0) } else { value }
-    }
-}
-
-/// A device that says nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct AbsenceRule {
-    /// Only this property counts as a sign of life; `None`: anything does.
-    pub(crate) property: Option<Name>,
-    /// Fixed limit, also for devices without a cadence.
-    pub(crate) after_ms: Option<i64>,
-    /// Limit as a multiple of the device's cadence.
-    pub(crate) cadence: Option<f64>,
-    /// A status "offline" raises at once.
-    pub(crate) on_status: bool,
-    pub(crate) severity: Severity,
-}
-
-impl AbsenceRule {
-    /// Silence that raises, for a device with this cadence (0: not regular).
-    pub(crate) fn limit_ms(&self, cadence_s: u32) -> Option<i64> {
-        match self.cadence {
-            Some(n) if cadence_s > 0 => Some((n * f64::from(cadence_s) * 1000.0) as i64),
-            _ => self.after_ms,
+    /// The limits for a device or, without one, the general ones; `None` if a level never has one.
+    pub(crate) fn limits(&self, device: Option<&str>) -> Option<Eras> {
+        let of = |l: &Limit, t: i64| l.at(device, t).unwrap_or(f64::NAN);
+        let all = || self.levels.iter().flat_map(|l| [&l.raise, &l.clear]);
+        if all().any(|l| !l.ever(device)) {
+            return None;
         }
+        let mut starts: Vec<i64> = all().flat_map(|l| l.changes()).collect();
+        starts.push(i64::MIN);
+        starts.sort_unstable();
+        starts.dedup();
+        let set = |t: i64| self.levels.iter().map(|l| (of(&l.raise, t), of(&l.clear, t))).collect();
+        Some(starts.into_iter().map(|t| (t, set(t))).collect())
     }
-}
 
-/// Camera events in a window of time.
-#[derive(Clone, Debug)]
-pub(crate) struct DetectionRule {
-    pub(crate) kinds: BTreeSet<Name>,
-    pub(crate) objects: BTreeSet<Name>,
-    pub(crate) zones: BTreeSet<Name>,
-    pub(crate) min_confidence: f64,
-    pub(crate) min_objects: f64,
-    pub(crate) count: usize,
-    pub(crate) within_ms: i64,
-    pub(crate) quiet_ms: i64,
-    pub(crate) per: Per,
-    pub(crate) severity: Severity,
+    /// Severity of a level, from 1.
+    pub(crate) fn severity(&self, level: u8) -> Severity {
+        let level = self.levels.get(usize::from(level).saturating_sub(1));
+        level.map_or(Severity::Info, |l| l.severity)
+    }
 }
 
 impl Rule {
     /// 64-bit FNV-1a of everything that decides when the rule raises and clears. `Debug` of
     /// these types is stable: numbers print exactly, sets are ordered.
     pub(crate) fn definition_hash(&self) -> u64 {
-        let text = match self.kind.ladder() {
-            None => format!("{:?}|{:?}", self.selection, self.kind),
-            Some(ladder) => {
-                let mut kind = self.kind.clone();
-                if let Kind::Threshold(ThresholdRule { ladder: l, .. })
-                | Kind::Window(WindowRule { ladder: l, .. }) = &mut kind
-                {
-                    l.levels.iter_mut().for_each(|level| level.label = Text::default());
-                }
-                format!("{:?}|{kind:?}|{}", self.selection, ladder.levels.len())
-            }
-        };
+        let mut ladder = self.ladder.clone();
+        ladder.levels.iter_mut().for_each(|level| level.label = Text::default());
+        let Self { selection, per, mode, hours, unless, kind, .. } = self;
+        let text =
+            format!("{selection:?}|{per:?}|{mode:?}|{hours:?}|{unless:?}|{kind:?}|{ladder:?}");
         fnv1a(text.as_bytes())
     }
 }

@@ -8,7 +8,8 @@ use smallvec::smallvec;
 
 use crate::engine::{ClockMode, Engine, EngineConfig};
 use crate::fields::{Fields, Report, duration, number, severity, text};
-use crate::rule::{Kind, Rule};
+use crate::kinds::Wanted;
+use crate::rule::{Per, Rule};
 use crate::ruleset::RuleSet;
 use crate::yaml::{Node, Value};
 
@@ -31,6 +32,8 @@ pub(crate) struct SelfTest {
 #[derive(Clone, Debug)]
 struct Step {
     at_ms: i64,
+    /// Who says it; `None`: the tested device.
+    device: Option<Name>,
     what: What,
 }
 
@@ -101,6 +104,7 @@ fn step(node: &Node, report: &mut Report) -> Option<Step> {
     let at_ms = fields.require("at", report).and_then(|n| duration(n, 0, report));
     let value = fields.get("value").map(|n| number(n, report));
     let values = fields.get("values").map(|n| value_map(n, report));
+    let device = fields.get("device").and_then(|n| text(n, report)).map(Name::from);
     let bad = fields.get("quality").is_some_and(|n| text(n, report) == Some("bad"));
     let detects = fields.get("detection").map(|n| text(n, report).map(Name::from));
     let online = fields.get("online").map(|n| crate::fields::boolean(n, report));
@@ -125,7 +129,7 @@ fn step(node: &Node, report: &mut Report) -> Option<Step> {
             return None;
         }
     };
-    Some(Step { at_ms: at_ms?, what })
+    Some(Step { at_ms: at_ms?, device, what })
 }
 
 fn value_map(node: &Node, report: &mut Report) -> Option<Vec<(Name, f64)>> {
@@ -176,7 +180,7 @@ fn run_one(set: &RuleSet, test: &SelfTest) -> Option<ConfigError> {
         max_tick_gap_ms: i64::MAX,
         ..EngineConfig::default()
     };
-    let mut engine = Engine::new(set.clone(), config);
+    let mut engine = Engine::new(set.only(&test.rule), config);
     let mut out = Vec::new();
     let mut position = 0;
     let mut feed = |entry: Entry| {
@@ -186,10 +190,12 @@ fn run_one(set: &RuleSet, test: &SelfTest) -> Option<ConfigError> {
     feed(Entry::Tick(Timestamp(START_MS)));
     for step in &test.steps {
         let at = Timestamp(START_MS + step.at_ms);
+        let device = step.device.as_ref().unwrap_or(&device);
         feed(Entry::Tick(at));
-        feed(Entry::Record(set.test_record(rule, &device, at, &step.what)));
+        feed(Entry::Record(set.test_record(rule, device, at, &step.what)));
     }
     feed(Entry::Tick(Timestamp(START_MS + test.until_ms)));
+    out.extend(engine.take_shadow());
     let got: Vec<Expected> =
         out.iter().filter(|t| about(t, rule, &device)).map(Expected::of).collect();
     let same = got.len() == test.expect.len()
@@ -212,7 +218,8 @@ fn run_one(set: &RuleSet, test: &SelfTest) -> Option<ConfigError> {
 
 /// Transitions of the rule on the tested device or its area.
 fn about(t: &Transition, rule: &Rule, device: &Name) -> bool {
-    t.rule == rule.id && t.device.as_ref().is_none_or(|d| d == device)
+    let other = matches!(&t.entity, ioc_model::Entity::Device(d) if d != device);
+    t.rule == rule.id && !other
 }
 
 impl Expected {
@@ -240,16 +247,18 @@ impl std::fmt::Display for Expected {
 impl RuleSet {
     /// A configured device that the rule looks at.
     fn some_device(&self, rule: &Rule) -> Option<Name> {
+        let inputs = rule.kind.inputs();
+        let first = inputs.first();
         let fits = |(id, d): &(&Name, &crate::ruleset::DeviceView)| {
-            let property = match &rule.kind {
-                Kind::Threshold(r) => Some(&r.property),
-                Kind::Window(r) => Some(&r.property),
-                Kind::Absence(r) => r.property.as_ref(),
-                Kind::Detection(_) => None,
+            let property = match first.map(|i| &i.what) {
+                Some(Wanted::Property(p) | Wanted::AnyQuality(p)) => Some(p),
+                _ => None,
             };
-            rule.selection.matches(id, Some(&d.kind), &d.service, &d.area)
+            let selection = first.and_then(|i| i.selection.as_ref()).unwrap_or(&rule.selection);
+            selection.matches(id, Some(&d.kind), &d.service, &d.area)
                 && property.is_none_or(|p| d.properties.contains(p))
-                && rule.kind.ladder().is_none_or(|l| l.limits(Some(id)).is_some())
+                && (rule.per != Per::Device || rule.ladder.limits(Some(id)).is_some())
+                && (rule.per != Per::Segment || d.segment.is_some())
         };
         self.city.devices.iter().find(fits).map(|(id, _)| id.clone())
     }
@@ -259,14 +268,9 @@ impl RuleSet {
         let service = view.map_or(&rule.service, |v| &v.service);
         let area = view.map_or_else(|| "unassigned".into(), |v| v.area.clone());
         let quality = |bad: bool| if bad { Quality::Bad } else { Quality::Good };
-        let property = match &rule.kind {
-            Kind::Threshold(r) => r.property.clone(),
-            Kind::Window(r) => r.property.clone(),
-            Kind::Absence(r) => r.property.clone().unwrap_or_else(|| "temperature".into()),
-            Kind::Detection(_) => "object_count".into(),
-        };
         let body = match what {
             What::Value { value, bad } => {
+                let property = main_property(rule);
                 Body::Observation { quality: quality(*bad), values: smallvec![(property, *value)] }
             }
             What::Values { values, bad } => Body::Observation {
@@ -288,4 +292,13 @@ impl RuleSet {
             body,
         }
     }
+}
+
+/// The property that `value` means.
+fn main_property(rule: &Rule) -> Name {
+    let property = |i: &crate::kinds::Input| match &i.what {
+        Wanted::Property(p) | Wanted::AnyQuality(p) => Some(p.clone()),
+        Wanted::Detection | Wanted::Presence | Wanted::Rule(_) => None,
+    };
+    rule.kind.inputs().iter().find_map(property).unwrap_or_else(|| "temperature".into())
 }

@@ -1,6 +1,6 @@
 //! Messages with placeholders, and numbers as the two languages write them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(t) => f.write_str(t),
+            Part::Field(field) => write!(f, "{{{}}}", Self::name_of(*field)),
+        })
+    }
+}
+
 /// Why a text is not a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TemplateError {
@@ -72,6 +81,11 @@ impl Template {
             parts.push(Part::Text(rest.to_owned()));
         }
         Ok(Self(parts))
+    }
+
+    /// The name of a placeholder.
+    fn name_of(field: Field) -> &'static str {
+        FIELDS.iter().find(|(_, f)| *f == field).map_or("", |(n, _)| n)
     }
 
     /// Names of all placeholders.

@@ -46,7 +46,7 @@ impl OpenAlerts {
         }
         let device = match &row.entity {
             Entity::Device(id) => Some(id.clone()),
-            Entity::Area(_) | Entity::Service(_) | Entity::City => None,
+            Entity::Area(_) | Entity::Service(_) | Entity::Segment(_) | Entity::City => None,
         };
         let active = row.condition == Condition::Active;
         if let Some(device) = &device {

@@ -1,6 +1,6 @@
 //! `city.yaml`, `services.yaml`, `properties.yaml`, `thresholds.yaml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,8 @@ use serde_saphyr::Spanned;
 
 use super::Report;
 use crate::{
-    City, ConfigError, ConfigFiles, Name, Property, Service, ServiceGroup, Text, Threshold,
+    City, ConfigError, ConfigFiles, EarlierValue, Name, Property, Service, ServiceGroup, Text,
+    Threshold,
 };
 
 #[derive(Deserialize)]
@@ -64,7 +65,35 @@ struct ThresholdFile {
     source: String,
     effective: Spanned<String>,
     #[serde(default)]
+    until: Option<Spanned<String>>,
+    #[serde(default)]
+    earlier: Vec<EarlierFile>,
+    #[serde(default)]
     note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarlierFile {
+    effective: Spanned<String>,
+    #[serde(default)]
+    value: Option<f64>,
+    #[serde(default)]
+    by_device: BTreeMap<String, Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalendarFile {
+    holidays: Vec<HolidayFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HolidayFile {
+    date: Spanned<String>,
+    #[expect(dead_code, reason = "for the reader of the file")]
+    name: Text,
 }
 
 /// Place of a value: where it is written.
@@ -204,6 +233,8 @@ pub(super) fn thresholds(
             by_device: t.by_device.into_iter().map(|(d, v)| (d.into(), v.value)).collect(),
             source: t.source,
             effective: t.effective.value,
+            until: t.until.map(|u| u.value),
+            earlier: t.earlier.into_iter().map(earlier).collect(),
             note: t.note,
         };
         if all.insert(id.clone(), threshold).is_some() {
@@ -231,11 +262,46 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
     for (device, value) in &t.by_device {
         report.check_known(at(value), "device", device, &city.devices);
     }
-    if t.effective.value.parse::<jiff::civil::Date>().is_err() {
-        report.add_hint(
-            at(&t.effective),
-            format!("`{}` is not a date", t.effective.value),
-            "as in 2023-09-12".into(),
-        );
+    let days = [Some(&t.effective), t.until.as_ref()].into_iter().flatten();
+    for day in days.chain(t.earlier.iter().map(|e| &e.effective)) {
+        check_day(day, report);
     }
+    for e in t.earlier.iter().filter(|e| e.effective.value >= t.effective.value) {
+        report.add(at(&e.effective), "an earlier value must have held earlier".into());
+    }
+    for (device, value) in t.earlier.iter().flat_map(|e| &e.by_device) {
+        report.check_known(at(value), "device", device, &city.devices);
+    }
+}
+
+fn check_day(day: &Spanned<String>, report: &mut Report<'_>) -> Option<jiff::civil::Date> {
+    let date = day.value.parse::<jiff::civil::Date>();
+    if date.is_err() {
+        let message = format!("`{}` is not a date", day.value);
+        report.add_hint(at(day), message, "as in 2023-09-12".into());
+    }
+    date.ok()
+}
+
+fn earlier(e: EarlierFile) -> EarlierValue {
+    EarlierValue {
+        effective: e.effective.value,
+        value: e.value,
+        by_device: e.by_device.into_iter().map(|(d, v)| (d.into(), v.value)).collect(),
+    }
+}
+
+/// `calendar.yaml`: days since 1970 that are holidays; without the file there are none.
+pub(super) fn holidays(files: &ConfigFiles, errors: &mut Vec<ConfigError>) -> BTreeSet<i64> {
+    if files.get("calendar.yaml").is_none() {
+        return BTreeSet::new();
+    }
+    let mut report = Report { file: "calendar.yaml", errors };
+    let Some(file) = parse::<CalendarFile>(&mut report, files) else { return BTreeSet::new() };
+    let day = |h: &HolidayFile| {
+        let date = check_day(&h.date, &mut report)?;
+        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(midnight.timestamp().as_second() / 86_400)
+    };
+    file.holidays.iter().filter_map(day).collect()
 }

@@ -8,7 +8,7 @@ use super::{Context, Message, Operator, Said, Shown, Verdicts};
 use crate::fields::{Fields, Report};
 use crate::ladder::{Change, LevelState};
 use crate::load::{Check, Common};
-use crate::rule::{Ladder, Selection};
+use crate::rule::{Eras, Ladder, Selection};
 use crate::ruleset::CityView;
 
 /// 2025-10-28T00:00:00+07:00; times of the bench count from here.
@@ -18,7 +18,8 @@ pub(crate) const T0: i64 = 1_761_584_400_000;
 pub(crate) fn city() -> City {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let names = ["city.yaml", "properties.yaml", "services.yaml", "thresholds.yaml"];
-    let tables = ["areas.csv", "boundaries.geojson", "devices.csv"];
+    let tables =
+        ["areas.csv", "boundaries.geojson", "devices.csv", "zones.geojson", "calendar.yaml"];
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("a shipped file");
     let files = names.into_iter().chain(tables).map(|n| (n.to_owned(), read(n))).collect();
     let files = ConfigFiles(files);
@@ -31,7 +32,7 @@ pub(crate) struct Bench<K: Operator> {
     pub(crate) ladder: Ladder,
     pub(crate) state: K::State,
     levels: LevelState,
-    limits: Vec<(f64, f64)>,
+    limits: Eras,
     view: CityView,
     pub(crate) cadence_s: u32,
     pub(crate) listening_since: i64,
@@ -55,8 +56,8 @@ impl<K: Operator> Bench<K> {
             return Err(errors.join("\n"));
         }
         let loaded = loaded.ok_or("refused without an error")?;
-        let limits = loaded.ladder.limits(None).ok_or("no general limits")?.to_vec();
-        Ok(Self {
+        let limits = loaded.ladder.limits(None).ok_or("no general limits")?;
+        let mut bench = Self {
             kind: loaded.kind,
             ladder: loaded.ladder,
             state: K::State::default(),
@@ -68,7 +69,11 @@ impl<K: Operator> Bench<K> {
             now: T0,
             changes: Vec::new(),
             derived: Vec::new(),
-        })
+        };
+        let mut state = K::State::default();
+        bench.kind.begin(&mut state, &bench.context(None));
+        bench.state = state;
+        Ok(bench)
     }
 
     pub(crate) fn new(yaml: &str) -> Self {
@@ -136,8 +141,8 @@ impl<K: Operator> Bench<K> {
     fn judge(&mut self, out: &Verdicts) -> &mut Self {
         for v in out {
             let (ladder, changes) = (&self.ladder, &mut self.changes);
-            let seen = (v.t, v.value, v.ok);
-            self.levels.observe(ladder, &self.limits, seen, &mut |c| changes.push(c));
+            let limits = crate::ladder::era(&self.limits, v.t);
+            self.levels.observe(ladder, limits, *v, &mut |c| changes.push(c));
         }
         self.kind.derived(&mut self.state, &mut self.derived);
         self

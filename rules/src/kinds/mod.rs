@@ -2,18 +2,16 @@
 //! everything else (levels, `for`, hysteresis, active hours, `unless`, episodes, messages, timers,
 //! checkpoints, lateness) is the engine's and the same for all kinds.
 //!
-//! A new kind is one file here with an [`Operator`], and one line in [`super::rule::Kind`].
+//! A new kind is one file here with an [`Operator`], and one line in `kinds!` below.
 //!
 //! **Invariant:** an operator is a function of its state and what it is fed: no clock, no
 //! randomness, no iteration over unordered maps.
 
-#![expect(dead_code, reason = "wired into the engine next")]
-
 use std::fmt::Debug;
 
 use ioc_model::{Detection, Evidence, Name, Text};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::fields::Fields;
@@ -32,8 +30,11 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     type State: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
 
     /// Reads the fields of this kind; mistakes go to `check.report`, all of them.
-    fn load(fields: &mut Fields<'_>, common: &Common, check: &mut Check<'_>)
-    -> Option<Loaded<Self>>;
+    fn load(
+        fields: &mut Fields<'_>,
+        common: &Common,
+        check: &mut Check<'_>,
+    ) -> Option<Loaded<Self>>;
 
     /// The fields of this kind as [`Operator::load`] reads them, without the ladder's:
     /// `load(print(rule)) == rule`. Helpers are in [`crate::print`].
@@ -41,6 +42,9 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
 
     /// What it wants to be fed, in the order of input numbers; at most 250.
     fn inputs(&self) -> Vec<Input>;
+
+    /// The entity becomes known, or time begins for one that is.
+    fn begin(&self, _state: &mut Self::State, _cx: &Context<'_>) {}
 
     /// A message with something for this rule. Called in the order of event time per device; for
     /// entities of several devices, of arrival. Verdicts may not go back in time.
@@ -53,14 +57,7 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     );
 
     /// Time has come to `until`: do everything that was due at or before it, in order.
-    fn wake(
-        &self,
-        _state: &mut Self::State,
-        _cx: &Context<'_>,
-        _until: i64,
-        _out: &mut Verdicts,
-    ) {
-    }
+    fn wake(&self, _state: &mut Self::State, _cx: &Context<'_>, _until: i64, _out: &mut Verdicts) {}
 
     /// When [`Operator::wake`] has something to do next, if nothing else is heard. After
     /// `wake(until)` it is later than `until`.
@@ -85,6 +82,21 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     /// Values computed by this rule that are observations again: property, time, value. Called
     /// after each feed and wake; empties what was gathered.
     fn derived(&self, _state: &mut Self::State, _out: &mut Vec<(Name, i64, f64)>) {}
+
+    /// Waiting begins when a device is known, not at its first word (silence).
+    fn is_eager(&self) -> bool {
+        false
+    }
+
+    /// Whether an entity with this cadence can be judged at all.
+    fn judges(&self, _cadence_s: u32) -> bool {
+        true
+    }
+
+    /// The property its derived values have.
+    fn output(&self) -> Option<&Name> {
+        None
+    }
 
     /// Bytes the state keeps on the heap.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
@@ -215,6 +227,168 @@ pub(crate) struct Shown {
     pub(crate) reported: bool,
     /// `{detail}`.
     pub(crate) detail: Text,
+}
+
+macro_rules! kinds {
+    ($($Kind:ident = $module:ident :: $Operator:ident),+ $(,)?) => {
+        $(pub(crate) mod $module;)+
+
+        /// A rule of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub(crate) enum Kind {
+            $($Kind($module::$Operator),)+
+        }
+
+        /// The states of one rule, one per entity.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub(crate) enum States {
+            $($Kind(Vec<<$module::$Operator as Operator>::State>),)+
+        }
+
+        /// The words after `kind:`.
+        pub(crate) const WORDS: &[&str] = &[$($module::$Operator::WORD),+];
+
+        impl Kind {
+            pub(crate) fn word(&self) -> &'static str {
+                match self {
+                    $(Self::$Kind(_) => $module::$Operator::WORD,)+
+                }
+            }
+
+            /// What rules of a kind can be about; `None`: no such kind.
+            pub(crate) fn pers(word: &str) -> Option<&'static [Per]> {
+                match word {
+                    $(w if w == $module::$Operator::WORD => Some($module::$Operator::PER),)+
+                    _ => None,
+                }
+            }
+
+            /// Reads the fields of a kind; `None` with an error told.
+            pub(crate) fn load(
+                word: &str,
+                fields: &mut Fields<'_>,
+                common: &Common,
+                check: &mut Check<'_>,
+            ) -> Option<Loaded<Self>> {
+                match word {
+                    $(w if w == $module::$Operator::WORD => {
+                        let loaded = $module::$Operator::load(fields, common, check)?;
+                        Some(loaded.map(Self::$Kind))
+                    })+
+                    _ => None,
+                }
+            }
+
+            pub(crate) fn print(&self) -> Vec<(&'static str, Node)> {
+                match self {
+                    $(Self::$Kind(k) => k.print(),)+
+                }
+            }
+
+            pub(crate) fn inputs(&self) -> Vec<Input> {
+                match self {
+                    $(Self::$Kind(k) => k.inputs(),)+
+                }
+            }
+
+            #[inline]
+            pub(crate) fn grace_ms(&self) -> i64 {
+                match self {
+                    $(Self::$Kind(k) => k.grace_ms(),)+
+                }
+            }
+
+            pub(crate) fn is_eager(&self) -> bool {
+                match self {
+                    $(Self::$Kind(k) => k.is_eager(),)+
+                }
+            }
+
+            pub(crate) fn judges(&self, cadence_s: u32) -> bool {
+                match self {
+                    $(Self::$Kind(k) => k.judges(cadence_s),)+
+                }
+            }
+
+            pub(crate) fn output(&self) -> Option<&Name> {
+                match self {
+                    $(Self::$Kind(k) => k.output(),)+
+                }
+            }
+
+            pub(crate) fn states(&self) -> States {
+                match self {
+                    $(Self::$Kind(_) => States::$Kind(Vec::new()),)+
+                }
+            }
+
+            /// The kind and its states, typed. `None` only if they are of different kinds.
+            #[inline]
+            pub(crate) fn visit<V: Visit>(&self, states: &mut States, visit: V) -> Option<V::Out> {
+                match (self, states) {
+                    $((Self::$Kind(k), States::$Kind(s)) => Some(visit.visit(k, s)),)+
+                    _ => None,
+                }
+            }
+
+            /// The kind and its states, typed, to look at.
+            pub(crate) fn look<V: Look>(&self, states: &States, look: V) -> Option<V::Out> {
+                match (self, states) {
+                    $((Self::$Kind(k), States::$Kind(s)) => Some(look.look(k, s)),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl States {
+            pub(crate) fn len(&self) -> usize {
+                match self {
+                    $(Self::$Kind(s) => s.len(),)+
+                }
+            }
+
+            /// A fresh state at the end, or in place of that of an entity that was forgotten.
+            pub(crate) fn reset(&mut self, slot: usize) {
+                match self {
+                    $(Self::$Kind(s) => match s.get_mut(slot) {
+                        Some(state) => *state = Default::default(),
+                        None => s.push(Default::default()),
+                    },)+
+                }
+            }
+
+            /// Bytes of the states themselves, without what they keep on the heap.
+            pub(crate) fn bytes(&self) -> usize {
+                match self {
+                    $(Self::$Kind(s) => std::mem::size_of_val(&s[..]),)+
+                }
+            }
+        }
+    };
+}
+
+/// Something done with a kind and its states, whatever the kind.
+pub(crate) trait Visit {
+    type Out;
+    fn visit<K: Operator>(self, kind: &K, states: &mut [K::State]) -> Self::Out;
+}
+
+/// As [`Visit`], without changing anything.
+pub(crate) trait Look {
+    type Out;
+    fn look<K: Operator>(self, kind: &K, states: &[K::State]) -> Self::Out;
+}
+
+impl<K> Loaded<K> {
+    fn map<T>(self, f: impl FnOnce(K) -> T) -> Loaded<T> {
+        let Self { kind, ladder, unit, digits, cleared } = self;
+        Loaded { kind: f(kind), ladder, unit, digits, cleared }
+    }
+}
+
+kinds! {
+    Threshold = threshold::ThresholdRule,
+    Absence = absence::AbsenceRule,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ioc_model::{Name, Text};
 
-use crate::fields::{Fields, both, duration, severity, text};
+use crate::fields::{Fields, Report, both, duration, number, severity, text};
 use crate::limit::{Limit, Op, Operand, parse_comparison};
 use crate::load::Check;
 use crate::print;
@@ -25,6 +25,7 @@ pub(super) fn ladder(
         None => Some(0),
     };
     let (for_ms, clear_for_ms) = (time("for"), time("clear_for"));
+    let deadband = fields.get("deadband").map(|n| deadband(n, &mut check.report));
     let list = list?;
     let Value::List(items) = &list.value else {
         let message = format!("expected a list of levels, found {}", list.value.kind());
@@ -35,7 +36,10 @@ pub(super) fn ladder(
         check.report.error(list, "at least one level is needed");
         return None;
     }
-    let levels: Vec<Option<Level>> = items.iter().map(|n| level(n, unit, check)).collect();
+    let levels: Vec<Option<Level>> = {
+        let one = |n| level(n, unit, deadband.flatten(), check);
+        items.iter().map(one).collect()
+    };
     let levels: Vec<Level> = levels.into_iter().collect::<Option<_>>()?;
     check_order(items, &levels, check);
     for (node, level) in items.iter().zip(&levels) {
@@ -44,7 +48,22 @@ pub(super) fn ladder(
     Some(Ladder { switch: false, levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
 }
 
-fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Level> {
+/// How far a value must come back before a level without a `clear` of its own clears.
+fn deadband(node: &Node, report: &mut Report) -> Option<f64> {
+    let width = number(node, report)?;
+    if width > 0.0 {
+        return Some(width);
+    }
+    report.error(node, format!("`deadband` is {width}, expected more than 0"));
+    None
+}
+
+fn level(
+    node: &Node,
+    unit: Option<&Name>,
+    deadband: Option<f64>,
+    check: &mut Check<'_>,
+) -> Option<Level> {
     let mut fields = Fields::open(node, "a level", &mut check.report)?;
     let severity =
         fields.require("severity", &mut check.report).and_then(|n| severity(n, &mut check.report));
@@ -59,7 +78,10 @@ fn level(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<Leve
     let (raise_at, unit) = (raise?, unit?);
     let (raise_op, raise) = comparison(raise_at, unit, check)?;
     let (clear_op, clear) = match clear {
-        None => (raise_op.negated(), raise.clone()),
+        None => {
+            let back = if raise_op.is_upper() { -1.0 } else { 1.0 };
+            (raise_op.negated(), raise.shifted(back * deadband.unwrap_or(0.0)))
+        }
         Some(n) => {
             let (op, limit) = comparison(n, unit, check)?;
             check_hysteresis(n, (raise_op, &raise), (op, &limit), check)?;
@@ -153,8 +175,9 @@ fn check_hysteresis(
     }
     let mut devices: BTreeSet<Option<&Name>> = BTreeSet::from([None]);
     devices.extend(raise.own_devices().chain(clear.own_devices()).map(Some));
-    for device in devices {
-        let of = |l: &Limit| device.map_or_else(|| l.general(), |d| l.for_device(d));
+    let times = raise.starts().into_iter().chain(clear.starts());
+    for (device, t) in times.flat_map(|t| devices.iter().map(move |d| (*d, t))) {
+        let of = |l: &Limit| l.at(device.map(|d| &**d), t);
         let (Some(r), Some(c)) = (of(raise), of(clear)) else { continue };
         let inverted = if raise_op.is_upper() { c > r } else { c < r };
         let both = c == r && raise_op.holds(r, r) && clear_op.holds(r, r);
@@ -191,8 +214,10 @@ fn check_order(nodes: &[Node], levels: &[Level], check: &mut Check<'_>) {
         for limit in [&low.raise, &high.raise, &low.clear, &high.clear] {
             devices.extend(limit.own_devices().map(Some));
         }
-        for device in devices {
-            let of = |l: &Limit| device.map_or_else(|| l.general(), |d| l.for_device(d));
+        let starts = [&low.raise, &high.raise, &low.clear, &high.clear].map(|l| l.starts());
+        let times = starts.into_iter().flatten();
+        for (device, t) in times.flat_map(|t| devices.iter().map(move |d| (*d, t))) {
+            let of = |l: &Limit| l.at(device.map(|d| &**d), t);
             let falls = |a: Option<f64>, b: Option<f64>, strict: bool| match (a, b) {
                 (Some(a), Some(b)) if upper => b < a || (strict && b == a),
                 (Some(a), Some(b)) => b > a || (strict && b == a),
@@ -221,8 +246,8 @@ fn check_who(
     check: &mut Check<'_>,
 ) {
     for limit in [&level.raise, &level.clear] {
-        let Limit::Named { id, value, .. } = limit else { continue };
-        if value.is_some() {
+        let Limit::Named { id, .. } = limit else { continue };
+        if limit.ever(None) {
             continue;
         }
         if !per_device {
@@ -233,7 +258,7 @@ fn check_who(
         let mut without = Vec::new();
         for d in check.city.devices.values() {
             let mine = selection.matches(&d.id, Some(&d.kind), &d.service, &d.area);
-            if mine && limit.for_device(&d.id).is_none() {
+            if mine && !limit.ever(Some(&d.id)) {
                 without.push(&*d.id);
             }
         }

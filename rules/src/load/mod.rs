@@ -1,8 +1,9 @@
 //! Rule files to a [`RuleSet`], all mistakes collected.
 
 mod common;
-mod kinds;
 mod levels;
+mod links;
+mod print;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,14 +11,17 @@ use std::sync::Arc;
 
 use ioc_model::{City, ConfigError, ConfigFiles, Name, Threshold};
 
-use crate::fields::{Fields, Report, closest, is_id, text, texts};
-use crate::rule::{Rule, Selection};
+use crate::fields::{Fields, Report, both, closest, is_id, text, texts};
+use crate::hours;
+use crate::kinds::{Kind, WORDS};
+use crate::rule::{Mode, Per, Relation, Rule, Selection, Unless};
 use crate::ruleset::{CityView, RuleSet};
 use crate::selftest::{self, SelfTest};
 use crate::yaml::{self, Node, Value};
 
 pub(crate) use common::{Common, comparison};
 pub(crate) use levels::{print_comparison, print_ladder};
+pub(crate) use print::{print_file, print_selection};
 
 /// What a rule is checked against, and the mistakes of its file.
 pub(crate) struct Check<'a> {
@@ -68,17 +72,35 @@ pub(crate) fn load(files: &ConfigFiles, city: &City) -> Result<RuleSet, Vec<Conf
         errors.append(&mut check.report.errors);
         notes.append(&mut check.notes);
     }
+    let ordered = links::order(rules, &mut errors);
     if !errors.is_empty() {
         errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         errors.dedup();
         return Err(errors);
     }
+    same_twice(&ordered.rules, &mut notes);
     Ok(RuleSet {
-        rules: rules.into_values().collect(),
+        rules: ordered.rules.into(),
+        inputs: ordered.inputs.into(),
+        links: ordered.links.into(),
+        shared: ordered.shared.into(),
         city: Arc::new(CityView::new(city)),
         tests: tests.into(),
         notes: notes.into(),
     })
+}
+
+/// Two rules that judge the same raise two alerts about one thing.
+fn same_twice(rules: &[Rule], notes: &mut Vec<ConfigError>) {
+    let mut seen: BTreeMap<u64, &Rule> = BTreeMap::new();
+    for rule in rules.iter().filter(|r| r.mode != Mode::Off) {
+        if let Some(first) = seen.insert(rule.hash, rule) {
+            let message = format!("`{}` judges exactly what `{}` judges", rule.id, first.id);
+            let note = ConfigError::new(&rule.file, rule.line, 1, message);
+            let hint = format!("the other is at {}:{}", first.file, first.line);
+            notes.push(note.hint(hint));
+        }
+    }
 }
 
 fn load_file(
@@ -133,17 +155,21 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let before = check.report.errors.len();
     let mut fields = Fields::open(node, "a rule", &mut check.report)?;
     let id = fields.require("id", &mut check.report).and_then(|n| rule_id(n, check));
-    let word = fields.require("kind", &mut check.report);
-    let known = word.is_some_and(kinds::is_kind);
+    let word = fields.require("kind", &mut check.report).and_then(|n| kind_word(n, check));
     let service = fields.require("service", &mut check.report).and_then(|n| one_service(n, check));
-    let name = fields
-        .require("name", &mut check.report)
-        .and_then(|n| crate::fields::both(n, &mut check.report));
+    let name = fields.require("name", &mut check.report).and_then(|n| both(n, &mut check.report));
     let selection = selection(fields.get("where"), service.as_ref(), check);
-    let kind = word.and_then(|w| kinds::kind(w, &mut fields, &selection, check));
-    let words = words::words(&mut fields, kind.as_ref().map(|k| &k.kind), check);
+    let per = per(fields.get("per"), word, check);
+    let mode = fields
+        .get("mode")
+        .map_or(Some(Mode::On), |n| one_of(n, "mode", &Mode::ALL.map(|m| (m.word(), m)), check));
+    let hours = fields.get("active").map(|n| hours::load(n, check));
+    let unless = fields.get("unless").map_or(Some(Vec::new()), |n| unless(n, check));
+    let common = Common { service: service.clone(), selection, per: per.unwrap_or(Per::Device) };
+    let kind = word.and_then(|w| Kind::load(w, &mut fields, &common, check));
+    let words = words::words(&mut fields, kind.as_ref().map(|k| k.cleared), check);
     let tests = fields.get("tests");
-    if known {
+    if word.is_some() {
         fields.finish(&mut check.report);
     }
     let tests = tests.map(|n| selftest::parse(n, id.as_ref(), &mut check.report));
@@ -159,16 +185,82 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
         file: check.report.file.clone(),
         line: node.line,
         source,
-        selection,
+        selection: common.selection,
+        per: per?,
+        mode: mode?,
+        hours: hours.flatten(),
+        unless: unless?,
         kind: kind.kind,
+        ladder: kind.ladder,
         unit: kind.unit,
         digits: kind.digits,
         message,
         cleared,
         hash: 0,
+        rank: 0,
     };
     rule.hash = rule.definition_hash();
     Some((rule, tests.unwrap_or_default()))
+}
+
+/// A word after `kind:` that is known.
+fn kind_word(node: &Node, check: &mut Check<'_>) -> Option<&'static str> {
+    let word = text(node, &mut check.report)?;
+    let found = WORDS.iter().find(|w| **w == word);
+    if found.is_none() {
+        check.report.unknown(node, "kind", word, WORDS.iter().copied());
+    }
+    found.copied()
+}
+
+fn per(node: Option<&Node>, word: Option<&'static str>, check: &mut Check<'_>) -> Option<Per> {
+    let possible = Kind::pers(word?)?;
+    let Some(node) = node else { return possible.first().copied() };
+    let per = one_of(node, "`per`", &Per::ALL.map(|p| (p.word(), p)), check)?;
+    if possible.contains(&per) {
+        return Some(per);
+    }
+    let words: Vec<&str> = possible.iter().map(|p| p.word()).collect();
+    let message = format!("a rule of this kind cannot be about a {}", per.word());
+    check.report.hinted(node, message, format!("one of: {}", words.join(", ")));
+    None
+}
+
+pub(crate) fn one_of<T: Copy>(
+    node: &Node,
+    what: &str,
+    choices: &[(&'static str, T)],
+    check: &mut Check<'_>,
+) -> Option<T> {
+    let word = text(node, &mut check.report)?;
+    let found = choices.iter().find(|(w, _)| *w == word);
+    if found.is_none() {
+        check.report.unknown(node, what, word, choices.iter().map(|(w, _)| *w));
+    }
+    found.map(|(_, t)| *t)
+}
+
+/// `unless: other.rule`, a list of ids, or of `{rule, on}`.
+fn unless(node: &Node, check: &mut Check<'_>) -> Option<Vec<Unless>> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let one = |item: &Node, check: &mut Check<'_>| {
+        if !matches!(item.value, Value::Map(_)) {
+            let rule = rule_id(item, check)?;
+            return Some(Unless { rule, on: Relation::Same });
+        }
+        let mut fields = Fields::open(item, "{rule, on}", &mut check.report)?;
+        let rule = fields.require("rule", &mut check.report).and_then(|n| rule_id(n, check));
+        let on = fields.get("on").map_or(Some(Relation::Same), |n| {
+            one_of(n, "relation", &Relation::ALL.map(|r| (r.word(), r)), check)
+        });
+        fields.finish(&mut check.report);
+        Some(Unless { rule: rule?, on: on? })
+    };
+    let all: Vec<Option<Unless>> = items.iter().map(|item| one(item, check)).collect();
+    all.into_iter().collect()
 }
 
 fn rule_id(node: &Node, check: &mut Check<'_>) -> Option<Name> {

@@ -2,7 +2,6 @@
 
 use crate::fields::{Fields, both, suggestion};
 use crate::load::Check;
-use crate::rule::Kind;
 use crate::template::{Template, TemplateError};
 use crate::yaml::Node;
 
@@ -11,13 +10,15 @@ type Both = [Template; 2];
 /// `message` and `cleared`; the latter has a default for each kind.
 pub(super) fn words(
     fields: &mut Fields<'_>,
-    kind: Option<&Kind>,
+    default: Option<(&'static str, &'static str)>,
     check: &mut Check<'_>,
 ) -> Option<(Both, Both)> {
     let message = fields.require("message", &mut check.report).and_then(|n| templates(n, check));
-    let cleared = match (fields.get("cleared"), kind) {
+    let cleared = match (fields.get("cleared"), default) {
         (Some(n), _) => templates(n, check),
-        (None, Some(kind)) => default_cleared(kind),
+        (None, Some((vi, en))) => {
+            Template::parse(vi).ok().zip(Template::parse(en).ok()).map(Into::into)
+        }
         (None, None) => None,
     };
     Some((message?, cleared?))
@@ -39,16 +40,4 @@ fn templates(node: &Node, check: &mut Check<'_>) -> Option<Both> {
     };
     let (vi, en) = (parse(&texts.vi), parse(&texts.en));
     Some([vi?, en?])
-}
-
-fn default_cleared(kind: &Kind) -> Option<Both> {
-    let (vi, en) = match kind {
-        Kind::Threshold(_) | Kind::Window(_) => (
-            "{device}: trở lại bình thường ({value} {unit})",
-            "{device}: back to normal ({value} {unit})",
-        ),
-        Kind::Absence(_) => ("{device}: đã có tín hiệu trở lại", "{device}: reporting again"),
-        Kind::Detection(_) => ("{device}: không còn ghi nhận", "{device}: no longer seen"),
-    };
-    Some([Template::parse(vi).ok()?, Template::parse(en).ok()?])
 }

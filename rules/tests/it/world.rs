@@ -73,6 +73,8 @@ pub fn city() -> City {
             by_device: own.into_iter().map(|(d, v)| (Name::from(d), v)).collect(),
             source: "test".into(),
             effective: "2020-01-01".into(),
+            until: None,
+            earlier: Vec::new(),
             note: None,
         };
         city.thresholds.insert(id.into(), threshold);
@@ -94,6 +96,8 @@ pub fn city() -> City {
             lon: 108.2,
             properties: vec![property.into()],
             cadence_s,
+            parent: None,
+            segment: None,
         };
         city.devices.insert(id.into(), device);
     }
