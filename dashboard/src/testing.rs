@@ -95,6 +95,7 @@ pub(crate) fn city(n: usize) -> City {
         thresholds: Default::default(),
         devices: (0..n).map(device).map(|d| (d.id.clone(), d)).collect(),
         zones: Default::default(),
+        holidays: Default::default(),
     }
 }
 
