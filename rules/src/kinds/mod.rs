@@ -217,5 +217,10 @@ pub(crate) struct Shown {
     pub(crate) detail: Text,
 }
 
+pub(crate) mod composite;
+pub(crate) mod detection;
+pub(crate) mod events;
+pub(crate) mod pattern;
+
 #[cfg(test)]
 pub(crate) mod bench;
