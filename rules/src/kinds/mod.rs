@@ -389,7 +389,12 @@ impl<K> Loaded<K> {
 kinds! {
     Threshold = threshold::ThresholdRule,
     Absence = absence::AbsenceRule,
+    Detection = detection::DetectionRule,
+    Pattern = pattern::PatternRule,
+    Composite = composite::CompositeRule,
 }
+
+mod events;
 
 #[cfg(test)]
 pub(crate) mod bench;

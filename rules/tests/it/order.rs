@@ -26,10 +26,8 @@ fn told(set: &ioc_rules::RuleSet, config: EngineConfig, entries: &[Entry]) -> Ve
         engine.step(i as u64, entry, &mut out);
     }
     engine.finish(entries.len() as u64, &mut out);
-    let mut told: Vec<String> = out
-        .into_iter()
-        .map(|t| format!("{:?}", Transition { position: 0, ..t }))
-        .collect();
+    let mut told: Vec<String> =
+        out.into_iter().map(|t| format!("{:?}", Transition { position: 0, ..t })).collect();
     told.sort();
     told
 }
