@@ -21,6 +21,8 @@ fn city(devices: usize) -> City {
         lon: 108.2,
         properties: vec!["pm25".into()],
         cadence_s: 60,
+        parent: None,
+        segment: None,
     };
     let devices = (0..devices).map(spec).map(|d| (d.id.clone(), d)).collect();
     City { devices, ..City::default() }

@@ -73,6 +73,8 @@ pub(crate) fn city(n: usize) -> City {
         lon: 108.22,
         properties: vec!["pm25".into(), "no2".into()],
         cadence_s: 60,
+        parent: None,
+        segment: None,
     };
     City {
         name: text("Đà Nẵng"),
@@ -92,6 +94,7 @@ pub(crate) fn city(n: usize) -> City {
             .into(),
         thresholds: Default::default(),
         devices: (0..n).map(device).map(|d| (d.id.clone(), d)).collect(),
+        zones: Default::default(),
     }
 }
 

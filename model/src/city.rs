@@ -27,6 +27,8 @@ pub struct City {
     pub thresholds: BTreeMap<Name, Threshold>,
     /// Known devices by id.
     pub devices: BTreeMap<Name, DeviceSpec>,
+    /// Named places for geofences, by id; no id is that of an area too.
+    pub zones: BTreeMap<Name, Zone>,
 }
 
 /// Kind of a ward-level unit since 1 July 2025.
@@ -163,6 +165,40 @@ pub struct DeviceSpec {
     pub properties: Vec<Name>,
     /// Expected seconds between messages; 0: not regular.
     pub cadence_s: u32,
+    /// Id of the gateway it speaks through: while that one is silent, so is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Name>,
+    /// Road segment it stands on; devices with the same one belong together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Name>,
+}
+
+/// A named place on the map: a harbour, a hospital, waters where something is not allowed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Zone {
+    /// Name rules refer to.
+    pub id: Name,
+    /// Name for people.
+    pub name: Text,
+    /// What it is, such as `harbour` or `hospital`.
+    pub kind: String,
+    /// Outlines and holes (lon, lat), closed; the even-odd rule tells inside from outside.
+    #[serde(skip)]
+    pub rings: Vec<Vec<(f64, f64)>>,
+    /// Smallest longitude and latitude, largest longitude and latitude.
+    pub bounds: (f64, f64, f64, f64),
+    /// Where the outline comes from, for people.
+    pub source: Option<String>,
+}
+
+impl Zone {
+    /// True for a point inside (even-odd rule).
+    pub fn contains(&self, lon: f64, lat: f64) -> bool {
+        let (west, south, east, north) = self.bounds;
+        (west..=east).contains(&lon)
+            && (south..=north).contains(&lat)
+            && self.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1
+    }
 }
 
 impl City {

@@ -6,6 +6,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod yaml;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use crate::{City, ConfigError, ConfigFiles, Name};
 
 impl City {
     /// Reads `city.yaml`, `areas.csv`, `boundaries.geojson`, `services.yaml`, `properties.yaml`,
-    /// `thresholds.yaml` and `devices.csv`.
+    /// `thresholds.yaml`, `devices.csv` and, if it is there, `zones.geojson`.
     ///
     /// # Errors
     /// Every mistake found, each with its place. Within one YAML file a mistake of form (syntax,
@@ -26,6 +27,7 @@ impl City {
         city.services = yaml::services(files, &city.properties, &mut errors);
         city.areas = tables::areas(files, &mut errors);
         city.boundaries = boundaries::load(files, &mut city.areas, &mut errors);
+        city.zones = zones::load(files, &city.areas, &mut errors);
         city.devices = tables::devices(files, &city, &mut errors);
         city.thresholds = yaml::thresholds(files, &city, &mut errors);
         if errors.is_empty() {

@@ -18,7 +18,9 @@ mod register;
 mod time;
 
 pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, TransitionKind};
-pub use city::{Area, AreaKind, City, DeviceSpec, Property, Service, ServiceGroup, Threshold};
+pub use city::{
+    Area, AreaKind, City, DeviceSpec, Property, Service, ServiceGroup, Threshold, Zone,
+};
 pub use codec::{CodecError, decode_batch, encode_batch};
 pub use config_error::{ConfigError, ConfigFiles};
 pub use evidence::{

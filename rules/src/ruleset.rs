@@ -43,6 +43,8 @@ pub struct RuleInfo {
 pub(crate) struct CityView {
     pub(crate) devices: BTreeMap<Name, DeviceView>,
     pub(crate) areas: BTreeMap<Name, Text>,
+    /// Places for geofences.
+    pub(crate) zones: BTreeMap<Name, Text>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +55,13 @@ pub(crate) struct DeviceView {
     pub(crate) area: Name,
     pub(crate) properties: Vec<Name>,
     pub(crate) cadence_s: u32,
+    /// The gateway it speaks through.
+    pub(crate) parent: Option<Name>,
+    /// Road segment.
+    pub(crate) segment: Option<Name>,
+    /// Degrees, WGS 84.
+    pub(crate) lat: f64,
+    pub(crate) lon: f64,
 }
 
 impl CityView {
@@ -64,10 +73,15 @@ impl CityView {
             area: d.area.clone(),
             properties: d.properties.clone(),
             cadence_s: d.cadence_s,
+            parent: d.parent.clone(),
+            segment: d.segment.clone(),
+            lat: d.lat,
+            lon: d.lon,
         };
         Self {
             devices: city.devices.values().map(|d| (d.id.clone(), device(d))).collect(),
             areas: city.areas.values().map(|a| (a.id.clone(), a.name.clone())).collect(),
+            zones: city.zones.values().map(|z| (z.id.clone(), z.name.clone())).collect(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use ioc_model::{City, ConfigFiles};
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("city.yaml", include_str!("../../config/city.yaml")),
     ("areas.csv", include_str!("../../config/areas.csv")),
     ("boundaries.geojson", include_str!("../../config/boundaries.geojson")),
@@ -13,7 +13,10 @@ const FILES: [(&str, &str); 7] = [
     ("properties.yaml", include_str!("../../config/properties.yaml")),
     ("thresholds.yaml", include_str!("../../config/thresholds.yaml")),
     ("devices.csv", include_str!("../../config/devices.csv")),
+    (ZONES, include_str!("../../config/zones.geojson")),
 ];
+/// A folder may be without it.
+const ZONES: &str = "zones.geojson";
 
 /// The city of a configuration folder, or the one built in.
 ///
@@ -23,6 +26,7 @@ pub fn city(folder: Option<&Path>) -> anyhow::Result<City> {
     let mut files = ConfigFiles::default();
     for (name, built_in) in FILES {
         let text = match folder {
+            Some(folder) if name == ZONES && !folder.join(name).exists() => continue,
             Some(folder) => {
                 let path = folder.join(name);
                 std::fs::read_to_string(&path)

@@ -79,7 +79,7 @@ pub(super) fn load(
 }
 
 /// Line and column (characters, from 1) of a part of `text`.
-fn place_of(text: &str, part: &str) -> (usize, usize) {
+pub(super) fn place_of(text: &str, part: &str) -> (usize, usize) {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let before = &text[..offset.min(text.len())];
     let line_start = before.rfind('\n').map_or(0, |n| n + 1);
@@ -87,7 +87,7 @@ fn place_of(text: &str, part: &str) -> (usize, usize) {
 }
 
 /// The message without serde_json's own place.
-fn plain(e: &serde_json::Error) -> String {
+pub(super) fn plain(e: &serde_json::Error) -> String {
     let text = e.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_string()
 }

@@ -8,19 +8,19 @@ pub(super) struct Row<'a> {
     line_text: &'a str,
     /// Line number from 1.
     pub(super) line: usize,
-    /// Position in the file of each wanted column.
-    order: &'a [usize],
+    /// Position in the file of each column; an optional one may not be there.
+    order: &'a [Option<usize>],
 }
 
 impl Row<'_> {
-    /// Text of a column, without blanks around it.
+    /// Text of a column, without blanks around it; empty if the file does not have it.
     pub(super) fn text(&self, column: usize) -> &str {
-        self.fields[self.order[column]].trim()
+        self.order[column].map_or("", |at| self.fields[at].trim())
     }
 
     /// Where a column stands: line and column (characters, from 1).
     pub(super) fn place(&self, column: usize) -> (usize, usize) {
-        (self.line, field_column(self.line_text, self.order[column]))
+        (self.line, self.order[column].map_or(0, |at| field_column(self.line_text, at)))
     }
 
     /// A number of a column within limits, or a mistake.
@@ -49,10 +49,11 @@ impl Row<'_> {
     }
 }
 
-/// Calls `each` for every row that has all columns; lines that start with `#` are comments.
+/// Calls `each` for every row that has all columns of the file; lines that start with `#` are
+/// comments. The last `optional` of the columns may be missing in the whole file.
 pub(super) fn read(
     text: &str,
-    columns: &[&str],
+    (columns, optional): (&[&str], usize),
     report: &mut Report<'_>,
     mut each: impl FnMut(&Row<'_>, &mut Report<'_>),
 ) {
@@ -67,11 +68,17 @@ pub(super) fn read(
         Some(Ok(h)) => h.iter().map(|c| c.trim().to_string()).collect(),
         _ => Vec::new(),
     };
-    let order: Vec<usize> =
-        columns.iter().filter_map(|c| header.iter().position(|h| h == c)).collect();
-    if order.len() != columns.len() || header.len() != columns.len() {
+    let order: Vec<Option<usize>> =
+        columns.iter().map(|c| header.iter().position(|h| h == c)).collect();
+    let needed = columns.len().saturating_sub(optional);
+    let found = order.iter().flatten().count();
+    if order[..needed].contains(&None) || header.len() != found {
         let line = lines.iter().position(|l| !l.starts_with('#')).map_or(1, |n| n + 1);
-        report.add((line, 1), format!("expected the columns {}", columns.join(",")));
+        let message = format!("expected the columns {}", columns[..needed].join(","));
+        match columns[needed..].join(",") {
+            further if further.is_empty() => report.add((line, 1), message),
+            further => report.add_hint((line, 1), message, format!("further ones: {further}")),
+        }
         return;
     }
     for record in records {
@@ -85,10 +92,10 @@ pub(super) fn read(
         };
         let line = record.position().map_or(0, |p| p.line() as usize);
         let line_text = line.checked_sub(1).and_then(|n| lines.get(n)).copied().unwrap_or("");
-        if record.len() != columns.len() {
+        if record.len() != header.len() {
             report.add_hint(
                 (line, 0),
-                format!("{} fields where {} are expected", record.len(), columns.len()),
+                format!("{} fields where {} are expected", record.len(), header.len()),
                 "a text that holds a comma stands in double quotes".into(),
             );
             continue;

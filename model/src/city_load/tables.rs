@@ -13,7 +13,7 @@ pub(super) fn areas(files: &ConfigFiles, errors: &mut Vec<ConfigError>) -> BTree
     let mut areas: BTreeMap<Name, Area> = BTreeMap::new();
     let Some(text) = report.text(files) else { return areas };
     let columns = ["id", "code", "kind", "name_vi", "name_en", "lat", "lon", "area_km2"];
-    rows::read(text, &columns, &mut report, |row, report| {
+    rows::read(text, (&columns, 0), &mut report, |row, report| {
         let id = row.text(0);
         let kind = match row.text(2) {
             "ward" => Some(AreaKind::Ward),
@@ -69,8 +69,11 @@ pub(super) fn devices(
         "lon",
         "properties",
         "cadence_s",
+        "parent",
+        "segment",
     ];
-    rows::read(text, &columns, &mut report, |row, report| {
+    let mut parents = Vec::new();
+    rows::read(text, (&columns, 2), &mut report, |row, report| {
         let id = row.text(0);
         if !report.check_id(row.place(0), id) {
             return;
@@ -92,8 +95,14 @@ pub(super) fn devices(
                 properties.push(Name::from(property));
             }
         }
+        let named = |column: usize| Some(row.text(column)).filter(|t| !t.is_empty());
+        let segment = named(11).filter(|t| report.check_id(row.place(11), t)).map(Name::from);
+        let parent = named(10).map(Name::from);
         // A row with a bad number is kept, so that what refers to it is not reported too.
         let id = Name::from(id);
+        if parent.is_some() {
+            parents.push((id.clone(), row.place(10)));
+        }
         devices.insert(
             id.clone(),
             DeviceSpec {
@@ -106,8 +115,37 @@ pub(super) fn devices(
                 lon: lon.unwrap_or_default(),
                 properties,
                 cadence_s: cadence.unwrap_or_default() as u32,
+                parent,
+                segment,
             },
         );
     });
+    for (id, place) in parents {
+        check_parent(&id, place, &devices, &mut report);
+    }
     devices
+}
+
+/// A parent must be there, and no device may hang below itself.
+fn check_parent(
+    id: &Name,
+    place: (usize, usize),
+    devices: &BTreeMap<Name, DeviceSpec>,
+    report: &mut Report<'_>,
+) {
+    let above = |id: &Name| devices.get(id).and_then(|d| d.parent.clone());
+    let Some(parent) = above(id) else { return };
+    if !report.check_known(place, "parent device", &parent, devices) {
+        return;
+    }
+    let mut next = Some(parent);
+    for _ in 0..devices.len() {
+        let Some(here) = next else { return };
+        if here == *id {
+            let hint = "the parent is the gateway that the device speaks through";
+            report.add_hint(place, format!("device `{id}` is its own parent"), hint.into());
+            return;
+        }
+        next = above(&here);
+    }
 }

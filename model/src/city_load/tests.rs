@@ -14,6 +14,7 @@ fn shipped() -> ConfigFiles {
         "properties.yaml",
         "thresholds.yaml",
         "devices.csv",
+        "zones.geojson",
     ] {
         let text = std::fs::read_to_string(folder.join(name)).expect("shipped file");
         files.0.insert(name.into(), text);
@@ -95,10 +96,10 @@ fn a_wrong_device_row_names_every_field() {
             "river_gauge,river,cam_le,16.011,108.204,water_level,600",
             "river_gauge,rivr,cam_lee,16.011,1o8,water_level;depth,600",
         ),
-        "devices.csv:7:91: unknown service `rivr`\n  hint: did you mean `river`?\n\
-         devices.csv:7:96: unknown area `cam_lee`\n  hint: did you mean `cam_le`?\n\
-         devices.csv:7:111: `1o8` is not a number\n\
-         devices.csv:7:115: unknown property `depth`",
+        "devices.csv:9:91: unknown service `rivr`\n  hint: did you mean `river`?\n\
+         devices.csv:9:96: unknown area `cam_lee`\n  hint: did you mean `cam_le`?\n\
+         devices.csv:9:111: `1o8` is not a number\n\
+         devices.csv:9:115: unknown property `depth`",
     );
 }
 
@@ -140,5 +141,129 @@ fn a_boundary_of_no_area_and_an_area_without_boundary_are_mistakes() {
         &changed("boundaries.geojson", "\"id\":\"hai_van\"", "\"id\":\"haivan\""),
         "boundaries.geojson:0:0: area `hai_van` has no boundary\n\
          boundaries.geojson:2:1: unknown area `haivan`\n  hint: did you mean `hai_van`?",
+    );
+}
+
+#[test]
+fn a_device_list_without_the_later_columns_is_still_read() {
+    let mut files = shipped();
+    let text = files.0.get_mut("devices.csv").expect("shipped file");
+    let header = "id,name_vi,name_en,kind,service,area,lat,lon,properties,cadence_s";
+    *text = format!("{header}\na,A,A,camera,traffic,hai_chau,16.07,108.22,speed,60\n");
+    files.0.remove("zones.geojson");
+    files.0.insert("thresholds.yaml".into(), "[]".into());
+    let city = City::load(&files).expect("an older configuration");
+    let device = &city.devices["a"];
+    assert_eq!((&device.parent, &device.segment), (&None, &None));
+    assert!(city.zones.is_empty());
+}
+
+#[test]
+fn a_parent_must_be_another_known_device() {
+    let row = |id: &str, parent: &str| {
+        format!("{id},A,A,camera,traffic,hai_chau,16.07,108.22,speed,60,{parent},le duan\n")
+    };
+    let mut files = shipped();
+    let text = files.0.get_mut("devices.csv").expect("shipped file");
+    for (id, parent) in [("x1", "x2"), ("x2", "x1"), ("x3", "x4"), ("x4", "")] {
+        text.push_str(&row(id, parent).replace("le duan", ""));
+    }
+    text.push_str(&row("x5", "river-cam-lee"));
+    let own = "is its own parent\n  hint: the parent is the gateway that the device speaks through";
+    check(
+        &files,
+        &format!(
+            "devices.csv:204:54: device `x1` {own}\ndevices.csv:205:54: device `x2` {own}\n\
+             devices.csv:208:54: unknown parent device `river-cam-lee`\n  \
+             hint: did you mean `river-cam-le`?\n\
+             devices.csv:208:68: `le duan` cannot be an id\n  \
+             hint: 1 to 64 of the characters A-Z a-z 0-9 _ . : -"
+        ),
+    );
+}
+
+#[test]
+fn a_list_with_a_strange_column_is_refused() {
+    let files = changed("devices.csv", ",parent,segment\n", ",parent,road\n");
+    check(
+        &files,
+        "devices.csv:8:1: expected the columns id,name_vi,name_en,kind,service,area,lat,lon,\
+         properties,cadence_s\n  hint: further ones: parent,segment",
+    );
+}
+
+#[test]
+fn shipped_zones_lie_where_their_names_say() {
+    let city = City::load(&shipped()).expect("shipped city loads");
+    for (zone, lat, lon, expect) in [
+        ("tho_quang_harbour", 16.0985, 108.2440, true),
+        ("tho_quang_harbour", 16.1100, 108.2440, false),
+        ("tien_sa_port", 16.1220, 108.2150, true),
+        ("da_nang_hospital", 16.0727, 108.2158, true),
+        ("cham_islands_reserve", 15.92, 108.50, true),
+        ("cham_islands_reserve", 15.96, 108.51, false), // The village is a hole.
+        ("cham_islands_reserve", 15.98, 108.41, true),  // The second part.
+        ("fishing_watch", 16.3714, 112.0786, true),
+    ] {
+        let found = city.zones[zone].contains(lon, lat);
+        assert_eq!(found, expect, "{zone} at {lat}, {lon}");
+    }
+    let zone = &city.zones["cham_islands_reserve"];
+    assert_eq!(zone.bounds, (108.4, 15.9, 108.56, 16.01));
+    for zone in city.zones.values() {
+        let source = zone.source.as_deref().unwrap_or_default();
+        assert!(source.contains("proposal"), "{} says where it comes from", zone.id);
+    }
+}
+
+#[test]
+fn a_wrong_zone_names_its_place() {
+    let zones = |features: &str| {
+        let mut files = shipped();
+        let text = format!("{{\"type\":\"FeatureCollection\",\"features\":[\n{features}\n]}}");
+        files.0.insert("zones.geojson".into(), text);
+        files
+    };
+    let zone = |id: &str, coordinates: &str| {
+        format!(
+            "{{\"properties\":{{\"id\":\"{id}\",\"name_vi\":\"A\",\"name_en\":\"A\",\"kind\":\"port\"}},\n\
+             \"geometry\":{{\"type\":\"Polygon\",\"coordinates\":{coordinates}}}}}"
+        )
+    };
+    let good = "[[[108.2,16],[108.3,16],[108.3,16.1],[108.2,16]]]";
+    let shape = "\n  hint: expected the properties id, name_vi, name_en, kind and a Polygon or \
+                 MultiPolygon";
+    let all = [
+        zone("a", good),
+        zone("a", good),
+        zone("hai_chau", good),
+        zone("b", "[[[16,108.2],[16,108.3],[16.1,108.3],[16,108.2]]]"),
+        zone("c", "[[[108.2,16],[108.3,16],[108.3,16.1]]]"),
+        zone("d", "[[[108.2,16],[108.3],[108.3,16.1]]]"),
+        zone("e", "[]"),
+        zone("f", good).replace("name_vi", "name"),
+        zone("g", good).replace("Polygon", "Point"),
+    ];
+    check(
+        &zones(&all.join(",\n")),
+        &format!(
+            "zones.geojson:4:1: zone `a` is there already\n\
+             zones.geojson:6:15: `hai_chau` is the id of an area\n  \
+             hint: rules may name areas as zones: choose another id\n\
+             zones.geojson:9:45: no place on earth: longitude 16, latitude 108.2\n  \
+             hint: longitude comes first\n\
+             zones.geojson:11:45: a ring needs at least four positions, the last like the first\n\
+             zones.geojson:13:64: not a ring of positions: a position is [longitude, latitude]{shape}\n\
+             zones.geojson:15:44: the zone has no outline\n\
+             zones.geojson:16:63: not the properties of a zone: missing field `name_vi`{shape}\n\
+             zones.geojson:19:42: a zone cannot be a `Point`{shape}"
+        ),
+    );
+    check(
+        &zones("{\"type\": 5}, 7"),
+        &format!(
+            "zones.geojson:2:11: not a usable feature: missing field `properties`{shape}\n\
+         zones.geojson:2:14: not a usable feature: invalid type: integer `7`, expected struct Feature{shape}"
+        ),
     );
 }

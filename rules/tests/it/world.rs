@@ -94,6 +94,8 @@ pub fn city() -> City {
             lon: 108.2,
             properties: vec![property.into()],
             cadence_s,
+            parent: None,
+            segment: None,
         };
         city.devices.insert(id.into(), device);
     }
