@@ -26,6 +26,7 @@ mod emit;
 mod engine;
 mod error;
 mod fields;
+mod geo;
 mod judge;
 mod kinds;
 mod ladder;

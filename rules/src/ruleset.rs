@@ -45,6 +45,8 @@ pub(crate) struct CityView {
     pub(crate) areas: BTreeMap<Name, Text>,
     /// Places for geofences.
     pub(crate) zones: BTreeMap<Name, Text>,
+    /// Names of observed properties.
+    pub(crate) properties: BTreeMap<Name, Text>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +84,7 @@ impl CityView {
             devices: city.devices.values().map(|d| (d.id.clone(), device(d))).collect(),
             areas: city.areas.values().map(|a| (a.id.clone(), a.name.clone())).collect(),
             zones: city.zones.values().map(|z| (z.id.clone(), z.name.clone())).collect(),
+            properties: city.properties.values().map(|p| (p.id.clone(), p.name.clone())).collect(),
         }
     }
 }

@@ -217,5 +217,10 @@ pub(crate) struct Shown {
     pub(crate) detail: Text,
 }
 
+pub(crate) mod geofence;
+pub(crate) mod join;
+pub(crate) mod members;
+pub(crate) mod neighbours;
+
 #[cfg(test)]
 pub(crate) mod bench;
