@@ -97,6 +97,17 @@ impl Members {
     }
 }
 
+/// The limit in force at `t` for a device or, without one, for everyone.
+pub(crate) fn limit_at(limit: &Limit, device: Option<&str>, _t: i64) -> Option<f64> {
+    device.map_or_else(|| limit.general(), |d| limit.for_device(d))
+}
+
+/// Every value that a limit may have, for checks at load.
+pub(crate) fn all_values(limit: &Limit) -> Vec<f64> {
+    let own = limit.own_devices().filter_map(|d| limit_at(limit, Some(d), 0));
+    limit_at(limit, None, 0).into_iter().chain(own).collect()
+}
+
 /// Tells comparisons that no value of the property can satisfy, and those that every value does.
 pub(crate) fn check_possible(
     node: &Node,
@@ -106,8 +117,7 @@ pub(crate) fn check_possible(
 ) {
     let Some(known) = check.city.properties.get(property) else { return };
     let (min, max) = (known.min, known.max);
-    let own = limit.own_devices().filter_map(|d| limit.for_device(d));
-    let limits: Vec<f64> = limit.general().into_iter().chain(own).collect();
+    let limits = all_values(limit);
     let (far, near) = if op.is_upper() { (max, min) } else { (min, max) };
     if limits.iter().all(|l| !op.holds(far, *l)) {
         let hint = format!("`{property}` is {min} to {max}: the rule can never fire");

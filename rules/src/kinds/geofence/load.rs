@@ -6,6 +6,7 @@ use super::{GeofenceRule, INPUTS, On, Side, Zone};
 use crate::fields::{Fields, duration, suggestion, text, texts, whole};
 use crate::geo::Shape;
 use crate::kinds::Loaded;
+use crate::kinds::members::all_values;
 use crate::load::{Check, Common, comparison, print_comparison};
 use crate::print;
 use crate::yaml::{Node, Value};
@@ -205,13 +206,14 @@ fn never_fires(on: &On, for_ms: i64, max_speed_kmh: f64) -> Option<&'static str>
         On::Enter { hold_ms } | On::Leave { hold_ms } if for_ms >= *hold_ms => {
             Some("the event is over (`hold`) before `for` has passed")
         }
-        On::Speed { op, limit } if op.is_upper() => limit
-            .general()
-            .is_some_and(|l| l >= max_speed_kmh)
+        On::Speed { op, limit } if op.is_upper() => all_values(limit)
+            .iter()
+            .all(|l| *l >= max_speed_kmh)
             .then_some("positions faster than `max_speed` are left out"),
-        On::Speed { op, limit } => {
-            limit.general().is_some_and(|l| !op.holds(0.0, l)).then_some("no speed is below 0")
-        }
+        On::Speed { op, limit } => all_values(limit)
+            .iter()
+            .all(|l| !op.holds(0.0, *l))
+            .then_some("no speed is below 0"),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ mod track;
 use ioc_model::{Evidence, EvidenceLimit, Name, Text};
 use serde::{Deserialize, Serialize};
 
+use super::members::limit_at;
 use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts, Wanted};
 use crate::fields::Fields;
 use crate::geo::{Point, Shape};
@@ -181,7 +182,8 @@ impl GeofenceRule {
             }
             On::Speed { op, limit } => {
                 let speed = state.track.speed_kmh(self.max_gap_ms);
-                let (Some(speed), Some(limit)) = (speed, limit.for_device(who)) else {
+                let limit = limit_at(limit, Some(who), fix.t);
+                let (Some(speed), Some(limit)) = (speed, limit) else {
                     // Not known how fast: outside it does not matter.
                     if !inside {
                         out.push(Verdict::switch(fix.t, false));
@@ -271,7 +273,8 @@ impl Operator for GeofenceRule {
         let zone = self.zone(state.named).or(self.zones.first().filter(|_| self.zones.len() == 1));
         let (value, limit, duration_ms) = match &self.on {
             On::Speed { limit, .. } => {
-                let limit = cx.device.map_or_else(|| limit.general(), |d| limit.for_device(d));
+                let t = state.track.last().map_or(0, |f| f.t);
+                let limit = limit_at(limit, cx.device.map(|d| &**d), t);
                 (Some(state.shown), limit, None)
             }
             On::Near { m, .. } => (Some(state.shown), Some(*m), None),

@@ -5,7 +5,7 @@ use ioc_model::Name;
 use super::{JoinRule, Side, Take};
 use crate::fields::{Fields, duration, is_id, text, whole};
 use crate::kinds::Loaded;
-use crate::kinds::members::{check_possible, note_speakers, print_selection, word};
+use crate::kinds::members::{check_possible, limit_at, note_speakers, print_selection, word};
 use crate::load::{Check, Common, comparison, print_comparison, selection};
 use crate::print;
 use crate::yaml::{Node, Value};
@@ -94,7 +94,7 @@ fn input(node: &Node, common: &Common, check: &mut Check<'_>) -> Option<Side> {
     let is = is?;
     let (op, limit) = comparison(is, &unit, check)?;
     let take = take?;
-    if limit.general().is_none() && !matches!(take, Take::Any | Take::All) {
+    if limit_at(&limit, None, 0).is_none() && !matches!(take, Take::Any | Take::All) {
         let hint = "take `any` or `all`: each device is compared with its own limit";
         check.report.hinted(is, "this threshold has values for single devices only", hint);
         return None;

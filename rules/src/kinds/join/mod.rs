@@ -8,7 +8,7 @@ mod tests;
 use ioc_model::{Evidence, Name, Text};
 use serde::{Deserialize, Serialize};
 
-use super::members::{MOST, Member, Members};
+use super::members::{MOST, Member, Members, limit_at};
 use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts, Wanted};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
@@ -89,12 +89,12 @@ impl Side {
         candidates.reduce(|a, b| if further(a, b) { b } else { a })
     }
 
-    fn holds(&self, members: &Members) -> bool {
+    fn holds(&self, members: &Members, t: i64) -> bool {
         match self.take {
             Take::Any => members.on() > 0,
             Take::All => members.len() > 0 && members.on() == members.len(),
             Take::Max | Take::Min | Take::Mean => {
-                let limit = self.limit.general();
+                let limit = limit_at(&self.limit, None, t);
                 self.value(members).zip(limit).is_some_and(|(v, l)| self.op.holds(v, l))
             }
         }
@@ -103,7 +103,7 @@ impl Side {
 
 impl JoinRule {
     fn holding(&self, state: &JoinState) -> usize {
-        self.inputs.iter().zip(&state.sides).filter(|(i, m)| i.holds(m)).count()
+        self.inputs.iter().zip(&state.sides).filter(|(i, m)| i.holds(m, state.newest)).count()
     }
 
     fn verdict(&self, state: &JoinState, t: i64) -> Verdict {
@@ -158,7 +158,7 @@ impl Operator for JoinRule {
                 continue;
             };
             // What is stale on arrival, and who has no limit, does not take part.
-            let limit = side.limit.for_device(message.name);
+            let limit = limit_at(&side.limit, Some(message.name), message.t);
             let stale = message.t.saturating_add(side.fresh_ms) <= state.newest;
             let Some(limit) = limit.filter(|_| !stale) else { continue };
             let (name, value) = (message.name.clone(), *value);
@@ -189,7 +189,10 @@ impl Operator for JoinRule {
     fn shown(&self, state: &JoinState, cx: &Context<'_>) -> Shown {
         let mut detail = Text::default();
         for (side, members) in self.inputs.iter().zip(&state.sides) {
-            let Some(value) = side.value(members).filter(|_| side.holds(members)) else { continue };
+            let Some(value) = side.value(members).filter(|_| side.holds(members, state.newest))
+            else {
+                continue;
+            };
             let name = cx.city.properties.get(&side.property);
             for (text, language) in [(&mut detail.vi, Language::Vi), (&mut detail.en, Language::En)]
             {
@@ -221,7 +224,10 @@ impl Operator for JoinRule {
         for (i, side) in self.inputs.iter().enumerate() {
             let members = state.sides.get(i).unwrap_or(&none);
             evidence.word(&format!("{}.is", side.name), format!("{} {}", side.op, side.limit));
-            evidence.number(&format!("{}.holds", side.name), f64::from(side.holds(members)));
+            evidence.number(
+                &format!("{}.holds", side.name),
+                f64::from(side.holds(members, state.newest)),
+            );
             evidence.number(&format!("{}.devices", side.name), members.len() as f64);
             evidence.number(&format!("{}.agreeing", side.name), members.on() as f64);
             if let Some(value) = side.value(members) {

@@ -9,7 +9,7 @@ use crate::fields::{Fields, boolean, duration, whole};
 use crate::geo::Point;
 use crate::kinds::Loaded;
 use crate::kinds::geofence::measure;
-use crate::kinds::members::{MOST, check_possible, note_speakers};
+use crate::kinds::members::{MOST, check_possible, limit_at, note_speakers};
 use crate::load::{Check, Common, comparison, print_comparison};
 use crate::print;
 use crate::rule::{Ladder, Per};
@@ -142,7 +142,7 @@ fn check_ladder(
     let reachable = around.map(|a| a.near.values().map(Vec::len).max().unwrap_or(0));
     let most = if share { 100.0 } else { reachable.unwrap_or(MOST) as f64 };
     for level in &ladder.levels {
-        let Some(limit) = level.raise.general() else { continue };
+        let Some(limit) = limit_at(&level.raise, None, 0) else { continue };
         let far = if level.raise_op.is_upper() { most } else { 0.0 };
         if !level.raise_op.holds(far, limit) {
             let hint = format!("the value is 0 to {most}: this level can never be raised");

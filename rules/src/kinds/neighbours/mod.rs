@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ioc_model::{Evidence, Name};
 use serde::{Deserialize, Serialize};
 
-use super::members::{MOST, Member, Members};
+use super::members::{MOST, Member, Members, limit_at};
 use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts, Wanted};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
@@ -109,7 +109,8 @@ impl Operator for NeighboursRule {
         state.newest = state.newest.max(message.t);
         // What is stale on arrival, and who has no limit, does not take part.
         let stale = message.t.saturating_add(self.fresh_ms) <= state.newest;
-        let Some(limit) = self.limit.for_device(message.name).filter(|_| !stale) else { return };
+        let limit = limit_at(&self.limit, Some(message.name), message.t);
+        let Some(limit) = limit.filter(|_| !stale) else { return };
         let (name, value, on) = (message.name.clone(), *value, self.op.holds(*value, limit));
         state.members.put(Member { name, t: message.t, value, on }, MOST);
         out.push(self.verdict(state, state.newest));
