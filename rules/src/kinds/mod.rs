@@ -392,9 +392,13 @@ kinds! {
     Detection = detection::DetectionRule,
     Pattern = pattern::PatternRule,
     Composite = composite::CompositeRule,
+    Geofence = geofence::GeofenceRule,
+    Join = join::JoinRule,
+    Neighbours = neighbours::NeighboursRule,
 }
 
 mod events;
+mod members;
 
 #[cfg(test)]
 pub(crate) mod bench;
