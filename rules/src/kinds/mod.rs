@@ -219,3 +219,6 @@ pub(crate) struct Shown {
 
 #[cfg(test)]
 pub(crate) mod bench;
+pub(crate) mod rate;
+pub(crate) mod reach;
+pub(crate) mod window;
