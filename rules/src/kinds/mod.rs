@@ -402,3 +402,6 @@ mod members;
 
 #[cfg(test)]
 pub(crate) mod bench;
+pub(crate) mod rate;
+pub(crate) mod reach;
+pub(crate) mod window;
