@@ -389,6 +389,8 @@ impl<K> Loaded<K> {
 kinds! {
     Threshold = threshold::ThresholdRule,
     Absence = absence::AbsenceRule,
+    Window = window::WindowRule,
+    Rate = rate::RateRule,
     Detection = detection::DetectionRule,
     Pattern = pattern::PatternRule,
     Composite = composite::CompositeRule,
@@ -399,9 +401,7 @@ kinds! {
 
 mod events;
 mod members;
+pub(crate) mod reach;
 
 #[cfg(test)]
 pub(crate) mod bench;
-pub(crate) mod rate;
-pub(crate) mod reach;
-pub(crate) mod window;

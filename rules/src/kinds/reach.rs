@@ -49,7 +49,7 @@ impl Reach {
     fn out_of_reach(self, op: Op, limit: &Limit) -> Option<(f64, String)> {
         let devices: BTreeSet<&Name> = limit.own_devices().collect();
         let general = limit.general().map(|value| (value, String::new()));
-        let own = devices.into_iter().filter_map(|d| Some((limit.for_device(d)?, whom(d))));
+        let own = devices.into_iter().filter_map(|d| Some((limit.at(Some(d), i64::MAX)?, whom(d))));
         general.into_iter().chain(own).find(|(value, _)| !self.meets(op, *value))
     }
 }

@@ -191,7 +191,7 @@ impl WindowRule {
             _ => return None,
         };
         if let Some((op, limit)) = &self.only
-            && !limit.for_device(message.name).is_some_and(|l| op.holds(v, l))
+            && !limit.at(Some(message.name), message.t).is_some_and(|l| op.holds(v, l))
         {
             return None;
         }
