@@ -216,8 +216,10 @@ impl Operator for CompositeRule {
     fn explain(&self, state: &CompositeState, _cx: &Context<'_>, evidence: &mut Evidence) {
         let counted = self.counted(state);
         for (rule, since, entities, first) in &counted {
-            let more = if *entities > 1 { format!(" and {} more", entities - 1) } else { "".into() };
-            let level = state.active.iter().filter(|a| self.of[usize::from(a.input)].rule == **rule);
+            let more =
+                if *entities > 1 { format!(" and {} more", entities - 1) } else { "".into() };
+            let level =
+                state.active.iter().filter(|a| self.of[usize::from(a.input)].rule == **rule);
             let level = level.map(|a| a.level).max().unwrap_or(0);
             evidence.reading(first, &format!("rule.{rule}").into(), *since, f64::from(level));
             let when = clock(*since, state.stamp);

@@ -128,13 +128,7 @@ impl Operator for DetectionRule {
         }
     }
 
-    fn wake(
-        &self,
-        state: &mut DetectionState,
-        cx: &Context<'_>,
-        until: i64,
-        out: &mut Verdicts,
-    ) {
+    fn wake(&self, state: &mut DetectionState, cx: &Context<'_>, until: i64, out: &mut Verdicts) {
         while let Some(deadline) = self.deadline(state, cx).filter(|d| *d <= until) {
             let time = state.stamp(deadline);
             match self.mode {
@@ -229,9 +223,7 @@ fn detail(state: &DetectionState) -> Text {
     let [zones, objects] = seen_words(state);
     match (objects.is_empty(), zones.is_empty()) {
         (_, true) => Text { vi: objects.clone(), en: objects },
-        (true, false) => {
-            Text { vi: format!("tại {zones}"), en: format!("in {zones}") }
-        }
+        (true, false) => Text { vi: format!("tại {zones}"), en: format!("in {zones}") },
         (false, false) => {
             Text { vi: format!("{objects} tại {zones}"), en: format!("{objects} in {zones}") }
         }

@@ -8,10 +8,10 @@
 
 mod check;
 mod load;
-mod sequence;
-mod tell;
 #[cfg(test)]
 mod naive;
+mod sequence;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -262,13 +262,17 @@ impl PatternRule {
         }
     }
 
-    /// The sequence of a message, made if it begins with it.
+    /// The sequence of a message, made if it begins with it. In a group what must be absent may
+    /// be heard before the start that it refutes.
     fn sequence(
         &self,
         sequences: &mut Vec<Sequence>,
         m: &Message<'_>,
-        begins: bool,
+        moment: &Moment<'_>,
     ) -> Option<usize> {
+        let absent = || self.steps.iter().enumerate().any(|(i, s)| s.absent && moment.matches(i));
+        let begins =
+            moment.matches(0) || (self.grace_ms > 0 && sequences.len() < MOST_KEYS && absent());
         let key = match self.key {
             None => None,
             Some(key) => Some(key.of(m)?),
@@ -400,8 +404,7 @@ impl Operator for PatternRule {
         if self.ends_a_wait(&moment) {
             self.settle(state, moment.heard, moment.t, out);
         }
-        let begins = moment.matches(0);
-        let Some(at) = self.sequence(&mut state.sequences, message, begins) else { return };
+        let Some(at) = self.sequence(&mut state.sequences, message, &moment) else { return };
         let sequence = &mut state.sequences[at];
         let moved = sequence.advance(&self.steps, &moment);
         if moved.refuted && sequence.until != OFF {
@@ -442,7 +445,8 @@ impl Operator for PatternRule {
 
     fn heap_bytes(&self, state: &PatternState) -> usize {
         let sequences: usize = state.sequences.iter().map(Sequence::heap_bytes).sum();
-        let matched = state.matched.as_ref().map_or(0, |m| size_of::<Match>() + chain_bytes(&m.chain));
+        let matched =
+            state.matched.as_ref().map_or(0, |m| size_of::<Match>() + chain_bytes(&m.chain));
         sequences
             + matched
             + state.sequences.capacity() * size_of::<Sequence>()

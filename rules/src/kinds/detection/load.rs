@@ -17,8 +17,7 @@ pub(super) fn load(
 ) -> Option<Loaded<DetectionRule>> {
     let filter = Filter::load(fields, check);
     let dwell = dwell(fields, check);
-    let within =
-        fields.get("within").map(|n| (n, duration(n, 1_000, &mut check.report)));
+    let within = fields.get("within").map(|n| (n, duration(n, 1_000, &mut check.report)));
     let read = match fields.get("levels") {
         Some(_) => levels(fields, within.map(|w| w.1), common, check),
         None => switch(fields, within.map(|w| w.1), dwell.flatten(), common, check),

@@ -134,7 +134,11 @@ fn awaited(rule: &PatternRule, sequence: &Sequence, cx: &Context<'_>, evidence: 
         evidence.number("awaited_step", (i + 1) as f64);
         let not = if step.absent { "no " } else { "" };
         evidence.word("awaited", format!("{not}{}", step.label.en));
-        count(step, slot.marks.iter().filter(|m| m.since + step.within_ms > cx.now).count(), evidence);
+        count(
+            step,
+            slot.marks.iter().filter(|m| m.since + step.within_ms > cx.now).count(),
+            evidence,
+        );
         evidence.timer("within", since, until);
         return;
     }
