@@ -42,8 +42,8 @@ pub(crate) struct Panes {
     /// The newest open pane that holds readings, and its begin.
     pane: Pane,
     from: i64,
-    /// The pane that closes next; readings of earlier ones are too late.
-    next: i64,
+    /// All panes before this moment are closed; their readings are too late.
+    bound: i64,
     more: Option<Box<More>>,
     pub(super) judged: Judged,
     /// Readings that came too late for their window.
@@ -68,7 +68,7 @@ impl Default for Panes {
         Self {
             pane: Pane::default(),
             from: 0,
-            next: i64::MIN,
+            bound: i64::MIN,
             more: None,
             judged: Judged::default(),
             missed: 0,
@@ -90,12 +90,8 @@ impl Panes {
 
     fn add_elsewhere(&mut self, shape: Shape, aggregate: Aggregate, item: Item) {
         let from = shape.begin(item.t);
-        if self.is_idle() {
-            // After a silence the window may not go back behind what was closed.
-            self.next = self.next.max(from);
-        }
         let open = self.more.as_ref().map_or(0, |m| m.older.len());
-        if from < self.next || open >= MOST_OPEN {
+        if from < self.bound || open >= MOST_OPEN {
             self.missed = self.missed.saturating_add(1);
             return;
         }
@@ -118,29 +114,37 @@ impl Panes {
         self.pane.add(item, aggregate);
     }
 
-    fn is_idle(&self) -> bool {
-        self.pane.is_empty() && !self.filled
+    /// Begin of the pane that closes next; `None` while there is nothing to wait for. Where
+    /// nothing is held the panes up to the next reading are all alike: they are skipped.
+    #[inline]
+    fn next(&self) -> Option<i64> {
+        if self.filled {
+            return Some(self.bound);
+        }
+        let older = self.more.as_ref().and_then(|m| m.older.first()).map(|(p, _)| *p);
+        older.or((!self.pane.is_empty()).then_some(self.from))
     }
 
-    /// When the next pane closes; `None` while there is nothing to wait for.
+    /// When the next pane closes.
     #[inline]
     pub(super) fn next_end(&self, shape: Shape) -> Option<i64> {
-        (!self.is_idle()).then(|| self.next.saturating_add(shape.slide_ms))
+        self.next().map(|from| from.saturating_add(shape.slide_ms))
     }
 
     /// Takes the pane that closes now, if it holds anything.
-    fn take_next(&mut self) -> Option<Pane> {
+    fn take(&mut self, next: i64) -> Option<Pane> {
         if let Some(more) = &mut self.more
             && let Some((from, _)) = more.older.first()
         {
-            return (*from == self.next).then(|| more.older.remove(0).1);
+            return (*from == next).then(|| more.older.remove(0).1);
         }
-        (self.from == self.next && !self.pane.is_empty()).then(|| std::mem::take(&mut self.pane))
+        (self.from == next && !self.pane.is_empty()).then(|| std::mem::take(&mut self.pane))
     }
 
     /// Closes the next pane: the window that ends with it, how many of its panes held anything.
     pub(super) fn close_next(&mut self, shape: Shape, aggregate: Aggregate) -> (Seen, usize) {
-        let (from, closing) = (self.next, self.take_next());
+        let from = self.next().unwrap_or(self.bound);
+        let closing = self.take(from);
         let end = from.saturating_add(shape.slide_ms);
         let (seen, filled) = if shape.is_tumbling() {
             let held = closing.is_some();
@@ -163,13 +167,7 @@ impl Panes {
             (Seen::of(end, moments, aggregate, kept), more.closed.len())
         };
         self.filled = seen.moments.count > 0;
-        let older = self.more.as_ref().and_then(|m| m.older.first()).map(|(p, _)| *p);
-        let open = older.or((!self.pane.is_empty()).then_some(self.from));
-        self.next = match open {
-            // Nothing held: the panes up to the next reading are all alike, skip them.
-            Some(p) if !self.filled => p,
-            _ => end,
-        };
+        self.bound = end;
         (seen, filled)
     }
 
