@@ -217,6 +217,7 @@ pub(crate) struct Shown {
     pub(crate) detail: Text,
 }
 
+pub(crate) mod gathering;
 pub(crate) mod geofence;
 pub(crate) mod join;
 pub(crate) mod members;
