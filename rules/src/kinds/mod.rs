@@ -395,6 +395,7 @@ kinds! {
     Pattern = pattern::PatternRule,
     Composite = composite::CompositeRule,
     Geofence = geofence::GeofenceRule,
+    Gathering = gathering::GatheringRule,
     Join = join::JoinRule,
     Neighbours = neighbours::NeighboursRule,
 }
