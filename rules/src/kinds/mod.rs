@@ -9,7 +9,7 @@
 
 use std::fmt::Debug;
 
-use ioc_model::{Detection, Evidence, Name, Text};
+use ioc_model::{Detection, Evidence, Name, Severity, Text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -39,6 +39,15 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     /// The fields of this kind as [`Operator::load`] reads them, without the ladder's:
     /// `load(print(rule)) == rule`. Helpers are in [`crate::print`].
     fn print(&self) -> Vec<(&'static str, Node)>;
+
+    /// Looks up what it needs to know of the rules it names, once all are known, and returns
+    /// those that can never count: unknown, or without a level so severe.
+    fn link<'l>(
+        &mut self,
+        _ladder: impl Fn(&str) -> Option<&'l Ladder>,
+    ) -> Vec<(Name, Option<Severity>)> {
+        Vec::new()
+    }
 
     /// What it wants to be fed, in the order of input numbers; at most 250.
     fn inputs(&self) -> Vec<Input>;
@@ -282,6 +291,15 @@ macro_rules! kinds {
             pub(crate) fn print(&self) -> Vec<(&'static str, Node)> {
                 match self {
                     $(Self::$Kind(k) => k.print(),)+
+                }
+            }
+
+            pub(crate) fn link<'l>(
+                &mut self,
+                ladder: impl Fn(&str) -> Option<&'l Ladder>,
+            ) -> Vec<(Name, Option<Severity>)> {
+                match self {
+                    $(Self::$Kind(k) => k.link(ladder),)+
                 }
             }
 
