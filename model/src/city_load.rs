@@ -1,6 +1,7 @@
 //! Reads the city from the texts of the configuration folder; collects every mistake.
 
 mod boundaries;
+mod indices;
 mod rows;
 mod tables;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use crate::{City, ConfigError, ConfigFiles, Name};
 
 impl City {
     /// Reads `city.yaml`, `areas.csv`, `boundaries.geojson`, `services.yaml`, `properties.yaml`,
-    /// `thresholds.yaml` and `devices.csv`.
+    /// `thresholds.yaml` and `devices.csv`, and `indices.yaml` if it is there.
     ///
     /// # Errors
     /// Every mistake found, each with its place. Within one YAML file a mistake of form (syntax,
@@ -28,6 +29,7 @@ impl City {
         city.boundaries = boundaries::load(files, &mut city.areas, &mut errors);
         city.devices = tables::devices(files, &city, &mut errors);
         city.thresholds = yaml::thresholds(files, &city, &mut errors);
+        city.indices = indices::indices(files, &city.properties, &mut errors);
         if errors.is_empty() {
             Ok(city)
         } else {
