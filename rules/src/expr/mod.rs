@@ -25,8 +25,13 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
+
+use std::collections::BTreeSet;
 
 use ioc_model::{City, Name};
+
+use crate::limit::Limit;
 
 pub(crate) use lasts::Lasts;
 pub(crate) use tree::Scope;
@@ -117,6 +122,37 @@ impl Expression {
         match &self.body {
             tree::Body::Num(n) => n.eval(scope),
             _ => None,
+        }
+    }
+
+    /// Numbers of the inputs that occur in it.
+    pub(crate) fn uses(&self) -> BTreeSet<u8> {
+        let mut all = BTreeSet::new();
+        self.walk(&mut |leaf| {
+            if let walk::Leaf::Input(i) = leaf {
+                all.insert(i);
+            }
+        });
+        all
+    }
+
+    /// The thresholds in it, in the order they are written.
+    pub(crate) fn limits(&self) -> Vec<&Limit> {
+        let mut all = Vec::new();
+        self.walk(&mut |leaf| {
+            if let walk::Leaf::Limit(limit) = leaf
+                && !all.contains(&limit)
+            {
+                all.push(limit);
+            }
+        });
+        all
+    }
+
+    fn walk<'a>(&'a self, f: &mut dyn FnMut(walk::Leaf<'a>)) {
+        match &self.body {
+            tree::Body::Bool(b) => b.walk(f),
+            tree::Body::Num(n) => n.walk(f),
         }
     }
 

@@ -416,3 +416,75 @@ fn the_longest_sources_are_read_on_a_small_stack_and_soon() {
     assert!(longest.as_millis() < 2_000, "{longest:?} for {which}");
     println!("longest: {longest:?} for {which}");
 }
+
+struct Values([f64; 4]);
+
+impl cel::context::VariableResolver for Values {
+    fn resolve<'b>(&'b self, name: &str) -> Option<cel::common::value::CowVal<'b, 'b>> {
+        let i = AIR.iter().position(|n| *n == name)?;
+        Some(cel::common::value::CowVal::owned(cel::common::types::CelDouble::from(self.0[i])))
+    }
+}
+
+/// `cargo test --release -p ioc-rules --lib expr::tests::measure -- --ignored --nocapture`: the
+/// figures of docs/adr/0005.
+#[test]
+#[ignore = "a measurement"]
+fn measure_one_evaluation() {
+    const N: u32 = 200_000;
+    let city = city();
+    let view = CityView::new(&city);
+    let device = Name::from("air-su-pham");
+    for text in [
+        "pm25 > 45.0",
+        "pm25 > 45.0 && humidity < 80.0",
+        "pm25 > 45.0 && (pm10 / 2.0 > 100.0 || humidity < 80.0 && temperature + 2.0 > 30.0)",
+    ] {
+        let time = |name: &str, f: &mut dyn FnMut(f64) -> bool| {
+            let start = std::time::Instant::now();
+            let held = (0..N).filter(|i| f(f64::from(i % 90))).count();
+            let ns = start.elapsed().as_nanos() as f64 / f64::from(N);
+            println!("{ns:>9.1} ns  {name}  ({held} of {N} hold)  {text}");
+        };
+        let e = predicate(&city, text).expect("right");
+        let mut lasts = Lasts::default();
+        time("ours, with taking the values", &mut |v| {
+            lasts.take(T0, &[(0, v), (1, 80.0), (2, 30.0), (3, 70.0)]);
+            let scope =
+                Scope { lasts: &lasts, fresh_ms: 1, t: T0, device: Some(&device), city: &view };
+            e.holds(&scope) == Some(true)
+        });
+        let program = cel::Program::compile(text).expect("right");
+        let root = cel::Context::default();
+        time("cel, shared root and resolver", &mut |v| {
+            let values = Values([v, 80.0, 30.0, 70.0]);
+            let mut scope = root.new_inner_scope();
+            scope.set_variable_resolver(&values);
+            program.execute(&scope) == Ok(cel::Value::Bool(true))
+        });
+        time("cel, shared root, variables in a child", &mut |v| {
+            let mut scope = root.new_inner_scope();
+            for (name, value) in AIR.iter().zip([v, 80.0, 30.0, 70.0]) {
+                scope.add_variable_from_value(*name, value);
+            }
+            program.execute(&scope) == Ok(cel::Value::Bool(true))
+        });
+        let mut few = 0;
+        time("cel, a fresh context (every 20th)", &mut |v| {
+            few += 1;
+            if few % 20 != 0 {
+                return false;
+            }
+            let mut context = cel::Context::default();
+            for (name, value) in AIR.iter().zip([v, 80.0, 30.0, 70.0]) {
+                context.add_variable_from_value(*name, value);
+            }
+            program.execute(&context) == Ok(cel::Value::Bool(true))
+        });
+        let start = std::time::Instant::now();
+        for _ in 0..200 {
+            assert!(predicate(&city, text).is_ok());
+        }
+        println!("{:>9.1} µs  to compile", start.elapsed().as_micros() as f64 / 200.0);
+    }
+}

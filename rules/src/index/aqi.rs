@@ -4,7 +4,7 @@
 //! Concentrations are not rounded before they are looked up: the decision prints them with one
 //! decimal in its examples (20.27 as 20.3), all of which come out the same.
 
-use ioc_model::{Breakpoints, Index};
+use ioc_model::Breakpoints;
 
 /// Hours that Nowcast looks back, the present one included.
 pub(crate) const NOWCAST_HOURS: usize = 12;
@@ -76,14 +76,14 @@ pub(crate) struct Concentration<'a> {
 /// `None` without dust: "VN_AQI must include at least PM10 or PM2.5". `is_dust` tells which they
 /// are.
 pub(crate) fn station(
-    index: &Index,
+    scale: &[f64],
     concentrations: &[Concentration<'_>],
     is_dust: impl Fn(&Breakpoints) -> bool,
 ) -> Option<(f64, usize)> {
     let mut best: Option<(f64, usize)> = None;
     let mut dust = false;
     for (n, c) in concentrations.iter().enumerate() {
-        let Some(value) = sub_index(&index.scale, c.table, c.value) else { continue };
+        let Some(value) = sub_index(scale, c.table, c.value) else { continue };
         dust |= is_dust(c.table);
         let value = value.round();
         if best.is_none_or(|(b, _)| value > b) {
@@ -95,6 +95,8 @@ pub(crate) fn station(
 
 #[cfg(test)]
 mod tests {
+    use ioc_model::Index;
+
     use super::*;
     use crate::kinds::bench::city;
 
@@ -162,10 +164,10 @@ mod tests {
         };
         let dust = |t: &Breakpoints| t.average_h == 24;
         let day = [c("o3", 8, 89.3), c("o3", 1, 114.6), c("no2", 1, 130.8), c("pm25", 24, 55.7)];
-        assert_eq!(station(&aqi, &day, dust), Some((110.0, 3)));
-        assert_eq!(station(&aqi, &day[..3], dust), None);
+        assert_eq!(station(&aqi.scale, &day, dust), Some((110.0, 3)));
+        assert_eq!(station(&aqi.scale, &day[..3], dust), None);
         let hour = [c("o3", 1, 136.1), c("pm25", 24, 20.3), c("no2", 1, 118.7)];
-        assert_eq!(station(&aqi, &hour, dust), Some((59.0, 2)));
+        assert_eq!(station(&aqi.scale, &hour, dust), Some((59.0, 2)));
     }
 
     #[test]

@@ -219,3 +219,5 @@ pub(crate) struct Shown {
 
 #[cfg(test)]
 pub(crate) mod bench;
+pub(crate) mod derived;
+pub(crate) mod expression;
