@@ -97,12 +97,15 @@ struct HolidayFile {
 }
 
 /// Place of a value: where it is written.
-fn at<T>(value: &Spanned<T>) -> (usize, usize) {
+pub(super) fn at<T>(value: &Spanned<T>) -> (usize, usize) {
     (value.referenced.line() as usize, value.referenced.column() as usize)
 }
 
 /// Reads a file; a mistake of form is reported and gives nothing.
-fn parse<T: DeserializeOwned>(report: &mut Report<'_>, files: &ConfigFiles) -> Option<T> {
+pub(super) fn parse<T: DeserializeOwned>(
+    report: &mut Report<'_>,
+    files: &ConfigFiles,
+) -> Option<T> {
     let text = report.text(files)?;
     match serde_saphyr::from_str(text) {
         Ok(value) => Some(value),

@@ -104,8 +104,7 @@ pub(crate) fn limit_at(limit: &Limit, device: Option<&str>, t: i64) -> Option<f6
 
 /// Every value that a limit may have, for checks at load.
 pub(crate) fn all_values(limit: &Limit) -> Vec<f64> {
-    let own = limit.own_devices().filter_map(|d| limit_at(limit, Some(d), 0));
-    limit_at(limit, None, 0).into_iter().chain(own).collect()
+    limit.all_values()
 }
 
 /// Tells comparisons that no value of the property can satisfy, and those that every value does.

@@ -416,6 +416,8 @@ kinds! {
     Gathering = gathering::GatheringRule,
     Join = join::JoinRule,
     Neighbours = neighbours::NeighboursRule,
+    Derived = derived::DerivedRule,
+    Expression = expression::ExpressionRule,
 }
 
 mod events;
