@@ -157,7 +157,8 @@ impl Limit {
         match self {
             Self::Number(n) => vec![*n],
             Self::Named { eras, .. } => {
-                let of = |e: &Era| e.value.into_iter().chain(e.by_device.values().copied()).collect();
+                let of =
+                    |e: &Era| e.value.into_iter().chain(e.by_device.values().copied()).collect();
                 eras.iter().flat_map(|e| -> Vec<f64> { of(e) }).collect()
             }
         }

@@ -3,9 +3,9 @@
 use ioc_model::Name;
 
 use super::Lasts;
+use crate::hours::LOCAL_OFFSET_MS;
 use crate::limit::Limit;
 use crate::ruleset::{CityView, DeviceView};
-use crate::hours::LOCAL_OFFSET_MS;
 
 /// What an expression is evaluated on: one device at one moment.
 #[derive(Clone, Copy, Debug)]
