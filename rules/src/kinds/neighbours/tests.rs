@@ -151,6 +151,16 @@ fn what_is_stale_at_a_moment_goes_before_what_is_said_then() {
 }
 
 #[test]
+fn what_went_stale_before_a_message_is_told_before_it() {
+    let mut bench: Neighbours = Bench::new(FLOOD);
+    say(&mut bench, 0, "a", 0.5);
+    say(&mut bench, 60, "b", 0.5);
+    // No timer rang meanwhile: the engine feeds groups as messages arrive.
+    late(&mut bench, 1_900, "c", 0.5);
+    assert_eq!(seen(&bench), [(60, 1), (1_800, 0)]);
+}
+
+#[test]
 fn further_devices_than_the_bound_are_counted() {
     let mut bench: Neighbours = Bench::new(FLOOD);
     for i in 0..MOST + 5 {
