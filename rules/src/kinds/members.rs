@@ -56,7 +56,7 @@ impl Members {
     /// Takes a reading unless the device has told a newer one or the group is full.
     pub(crate) fn put(&mut self, member: Member, most: usize) {
         match self.list.binary_search_by(|m| m.name.cmp(&member.name)) {
-            Ok(i) if self.list[i].t > member.t => return,
+            Ok(i) if self.list[i].t > member.t => {}
             Ok(i) => {
                 self.on += u32::from(member.on);
                 self.on -= u32::from(self.list[i].on);

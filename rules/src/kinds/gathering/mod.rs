@@ -216,7 +216,7 @@ impl Operator for GatheringRule {
             detail.vi.push_str(", …");
             detail.en.push_str(", …");
         }
-        Shown { value: Some(group.len() as f64), detail, ..Shown::default() }
+        Shown { detail, ..Shown::default() }
     }
 
     fn explain(&self, state: &GatheringState, _cx: &Context<'_>, evidence: &mut Evidence) {

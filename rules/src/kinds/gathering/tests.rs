@@ -40,7 +40,7 @@ fn the_worked_timeline_of_the_manual() {
     go(&mut bench, 3 * hour, "vms-1", at_sea(10.0));
     go(&mut bench, 3 * hour + 60, "vms-3", at_sea(60.0));
     assert_eq!(seen(&bench), [(3 * hour + 60, 1)]);
-    assert_eq!(bench.shown().value, Some(3.0));
+    assert_eq!(bench.values(), [3.0]);
     assert_eq!(bench.shown().detail.vi, "vms-1, vms-2, vms-3");
     assert_eq!(bench.evidence().readings.len(), 6);
     bench.time(6 * hour * 1000);

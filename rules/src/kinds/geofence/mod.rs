@@ -69,7 +69,7 @@ enum Side {
     Either,
 }
 
-/// What is kept of one device: about 220 bytes, nothing on the heap but while a jump is doubted
+/// What is kept of one device: 160 bytes, nothing on the heap but while a jump is doubted
 /// (40 bytes).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GeofenceState {

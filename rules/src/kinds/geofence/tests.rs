@@ -342,7 +342,7 @@ fn tells_all_mistakes_with_hints() {
 #[test]
 fn the_state_of_a_device_is_small() {
     let size = size_of::<GeofenceState>();
-    assert!(size <= 224, "{size}");
+    assert!(size <= 160, "{size}");
 }
 
 /// The box of the watch area, judged by comparisons alone.

@@ -11,7 +11,7 @@ use ioc_model::{Evidence, Name};
 use serde::{Deserialize, Serialize};
 
 use super::members::{MOST, Member, Members, limit_at};
-use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts, Wanted};
+use super::{Context, Input, Loaded, Message, Operator, Said, Verdict, Verdicts, Wanted};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
 use crate::load::{Check, Common};
@@ -127,10 +127,6 @@ impl Operator for NeighboursRule {
 
     fn deadline(&self, state: &NeighboursState, _cx: &Context<'_>) -> Option<i64> {
         state.members.stale_at(self.fresh_ms)
-    }
-
-    fn shown(&self, state: &NeighboursState, _cx: &Context<'_>) -> Shown {
-        Shown { value: Some(self.value(&state.members).unwrap_or(0.0)), ..Shown::default() }
     }
 
     fn explain(&self, state: &NeighboursState, cx: &Context<'_>, evidence: &mut Evidence) {
