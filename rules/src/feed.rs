@@ -106,10 +106,11 @@ impl Engine {
                 }
             }
         }
-        wanted.sort_by_key(|(b, _)| (b.rule, b.input));
+        wanted.sort_by_key(|(b, _)| (b.rule, b.slot, b.input));
         let mut rest = &wanted[..];
         while let Some((first, _)) = rest.first() {
-            let n = rest.iter().take_while(|(b, _)| b.rule == first.rule).count();
+            let same = |b: &Binding| (b.rule, b.slot) == (first.rule, first.slot);
+            let n = rest.iter().take_while(|(b, _)| same(b)).count();
             let (mine, others) = rest.split_at(n);
             let together: SmallVec<[(u8, f64); 4]> =
                 mine.iter().map(|(b, v)| (b.input, *v)).collect();
@@ -202,12 +203,13 @@ impl Engine {
             device,
             city: &set.city,
         };
+        let said_by = message.map(|m| m.name);
         let turn = Turn {
             slot: slot_id as usize,
             cx: &cx,
             message,
             until,
-            in_order: rule.per == Per::Device,
+            in_order: rule.per == Per::Device && device.is_some_and(|d| Some(d) == said_by),
             levels: &mut slot.levels,
             ladder: &rule.ladder,
             limits: &run.limits[slot.limits as usize],

@@ -143,22 +143,6 @@ pub(crate) fn note_speakers(
     }
 }
 
-/// As `where:` is read.
-pub(crate) fn print_selection(selection: &Selection) -> Node {
-    let mut out = Vec::new();
-    let any = selection.services.is_empty();
-    out.push(("service", if any { print::text("any") } else { names(&selection.services) }));
-    for (key, list) in [("areas", &selection.areas), ("devices", &selection.devices)] {
-        if !list.is_empty() {
-            out.push((key, names(list)));
-        }
-    }
-    if !selection.kinds.is_empty() {
-        out.push(("kinds", print::texts(&selection.kinds)));
-    }
-    print::map(out)
-}
-
 fn names(list: &BTreeSet<Name>) -> Node {
     print::texts(list.iter().map(|n| &**n))
 }

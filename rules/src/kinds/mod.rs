@@ -92,6 +92,12 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     /// after each feed and wake; empties what was gathered.
     fn derived(&self, _state: &mut Self::State, _out: &mut Vec<(Name, i64, f64)>) {}
 
+    /// For rules about devices and their surroundings: the devices that are to hear what this one
+    /// says, itself among them; empty: only itself.
+    fn heard_by(&self, _speaker: &Name) -> &[Name] {
+        &[]
+    }
+
     /// Waiting begins when a device is known, not at its first word (silence).
     fn is_eager(&self) -> bool {
         false
@@ -313,6 +319,12 @@ macro_rules! kinds {
             pub(crate) fn grace_ms(&self) -> i64 {
                 match self {
                     $(Self::$Kind(k) => k.grace_ms(),)+
+                }
+            }
+
+            pub(crate) fn heard_by(&self, speaker: &Name) -> &[Name] {
+                match self {
+                    $(Self::$Kind(k) => k.heard_by(speaker),)+
                 }
             }
 

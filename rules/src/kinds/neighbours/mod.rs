@@ -49,13 +49,6 @@ pub(crate) struct NeighboursState {
 }
 
 impl NeighboursRule {
-    /// Other device entities that are to hear what this device says, when the rule is about
-    /// devices and their surroundings; itself among them, sorted.
-    pub(crate) fn heard_by(&self, speaker: &Name) -> &[Name] {
-        let near = self.around.as_ref().and_then(|a| a.near.get(speaker));
-        near.map_or(&[], Vec::as_slice)
-    }
-
     /// The number that is judged; `None` with too few members.
     fn value(&self, members: &Members) -> Option<f64> {
         if members.len() < self.min_members {
@@ -152,6 +145,11 @@ impl Operator for NeighboursRule {
         if let Some(first) = members.iter().filter(|m| m.on).map(|m| m.t).min() {
             evidence.timer("fresh", first, first.saturating_add(self.fresh_ms));
         }
+    }
+
+    fn heard_by(&self, speaker: &Name) -> &[Name] {
+        let near = self.around.as_ref().and_then(|a| a.near.get(speaker));
+        near.map_or(&[], Vec::as_slice)
     }
 
     fn heap_bytes(&self, state: &NeighboursState) -> usize {
