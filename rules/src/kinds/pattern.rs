@@ -19,7 +19,7 @@ use ioc_model::{Detection, Evidence, Name, Text};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::events::{Filter, Told};
+use super::events::{Filter, Told, key_of};
 use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
@@ -108,10 +108,10 @@ impl Key {
     }
 }
 
-/// 80 bytes; 48 per sequence that has begun, 88 per step of it, 48 for each thing that matched
+/// 88 bytes; 48 per sequence that has begun, 88 per step of it, 48 for each thing that matched
 /// (at most 16 per step) and about as much again for each time of a step that has to happen
 /// several times (at most 100) and each start that waits for an absence (at most 18). At most 64
-/// sequences. An entity on which no first step has matched keeps nothing but the 80 bytes.
+/// sequences. An entity on which no first step has matched keeps nothing but the 88 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PatternState {
     sequences: Vec<Sequence>,
@@ -123,12 +123,14 @@ pub(crate) struct PatternState {
     matched: Option<Box<Match>>,
     /// Running alerts of other rules: input, entity.
     active: Vec<(u8, u32)>,
+    /// The event heard last, for a rule that hears one for each of its selections.
+    heard: u64,
 }
 
 impl Default for PatternState {
     fn default() -> Self {
         let (sequences, active) = (Vec::new(), Vec::new());
-        Self { sequences, hold: OFF, stamp: i64::MIN, matched: None, active }
+        Self { sequences, hold: OFF, stamp: i64::MIN, matched: None, active, heard: 0 }
     }
 }
 
@@ -335,6 +337,15 @@ impl PatternRule {
 }
 
 impl PatternState {
+    /// A device that several selections name is heard once for each: one event is no sequence.
+    fn is_new(&mut self, m: &Message<'_>) -> bool {
+        let Said::Detection(d, key) = m.said else { return true };
+        let numbers = format!("{} {key}", m.t);
+        let text = |t: &Option<Name>| t.clone().unwrap_or_default();
+        let now = key_of(&[m.name, &numbers, &d.kind, &text(&d.object), &text(&d.zone)]);
+        std::mem::replace(&mut self.heard, now) != now
+    }
+
     fn say(&mut self, t: i64, on: bool, out: &mut Verdicts) {
         self.stamp = self.stamp.max(t);
         out.push(Verdict::switch(self.stamp, on));
@@ -398,7 +409,7 @@ impl Operator for PatternRule {
         out: &mut Verdicts,
     ) {
         let moment = self.moment(&mut state.active, cx, message);
-        if moment.mask == 0 {
+        if moment.mask == 0 || (self.sorted && !state.is_new(message)) {
             return;
         }
         if self.ends_a_wait(&moment) {
