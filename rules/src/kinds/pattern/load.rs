@@ -93,6 +93,9 @@ fn step(
     let absent = absent.map_or(Some(false), |n| boolean(n, &mut check.report));
     let own = fields.get("where").map(|n| selection(Some(n), common.service.as_ref(), check));
     let name = fields.get("name").map(|n| both(n, &mut check.report));
+    if let (Some(n), true) = (fields.get("where"), fields.get("rule").is_some()) {
+        check.report.hinted(n, "`where` is not for steps on rules", "the rule has its own");
+    }
     if what.is_some() {
         fields.finish(&mut check.report);
     }
