@@ -3,7 +3,7 @@
 
 mod load;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use ioc_model::{Evidence, Name, Text};
 use serde::{Deserialize, Serialize};

@@ -513,3 +513,27 @@ fn all_mistakes_are_told_at_once_with_their_places() {
     );
     assert!(mistakes("output: vn_aqi\n").contains("`index` is missing"));
 }
+
+#[test]
+fn the_rules_for_da_nang_load() {
+    let (ids, mistakes) = crate::kinds::expression::tests::load_part::<DerivedRule>("derived");
+    assert_eq!(mistakes, [String::new(); 0]);
+    assert_eq!(ids.len(), 5);
+}
+
+/// The test that the shipped rule carries, on the same numbers.
+#[test]
+fn oppressive_heat_raises_after_half_an_hour() {
+    let mut b = B::new(
+        "index: heat_index\noutput: heat_index\nlevels:\n  \
+         - { severity: minor, raise: \">= 41\", clear: \"< 40\" }\n  \
+         - { severity: major, raise: \">= 52\", clear: \"< 51\" }\nfor: 30m\nclear_for: 30m\n",
+    );
+    b.say(0, 0, Said::Values(&[(0, 35.0), (1, 65.0)]));
+    b.say(20 * M, 0, Said::Values(&[(0, 35.0), (1, 64.0)]));
+    b.say(40 * M, 0, Said::Values(&[(0, 30.0), (1, 60.0)]));
+    b.time(80 * M);
+    assert_eq!(b.levels(), [(30 * M, 1), (70 * M, 0)]);
+    let values: Vec<f64> = got(&b).iter().map(|(_, v)| (v * 10.0).round() / 10.0).collect();
+    assert_eq!(values, [47.6, 47.1, 32.8]);
+}

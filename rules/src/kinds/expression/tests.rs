@@ -285,3 +285,99 @@ proptest! {
         prop_assert_eq!(b.levels(), expect);
     }
 }
+
+/// The city with the thresholds that a part of the shipped rules brings.
+fn city_with(part: &str) -> ioc_model::City {
+    let mut city = crate::kinds::bench::city();
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules-parts");
+    let path = dir.join(format!("{part}.thresholds.yaml"));
+    let text = std::fs::read_to_string(path).expect("thresholds of the part");
+    let all: Vec<ioc_model::Threshold> = serde_saphyr::from_str(&text).expect("thresholds");
+    city.thresholds.extend(all.into_iter().map(|t| (t.id.clone(), t)));
+    city
+}
+
+/// Loads every rule of docs/rules-parts/<part>.yaml as its kind; mistakes and notes.
+pub(crate) fn load_part<K: Operator>(part: &str) -> (Vec<Name>, Vec<String>) {
+    let city = city_with(part);
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules-parts");
+    let file = format!("{part}.yaml");
+    let text = std::fs::read_to_string(dir.join(&file)).expect("rules of the part");
+    let root = crate::yaml::parse(&file, &text).expect("YAML");
+    let mut check = Check { city: &city, report: crate::fields::Report::new(&file), notes: vec![] };
+    let mut top = Fields::open(&root, "the file", &mut check.report).expect("a map");
+    let list = top.require("rules", &mut check.report).expect("rules");
+    let crate::yaml::Value::List(items) = &list.value else { unreachable!("a list") };
+    let mut ids = Vec::new();
+    for item in items {
+        let mut fields = Fields::open(item, "a rule", &mut check.report).expect("a map");
+        let id = fields.require("id", &mut check.report).expect("an id");
+        ids.push(crate::fields::text(id, &mut check.report).expect("a text").into());
+        for common in ["kind", "service", "name", "message", "cleared", "tests"] {
+            let _ = fields.get(common);
+        }
+        let service = fields.get("service").and_then(|n| crate::fields::text(n, &mut check.report));
+        let service = service.map(Name::from);
+        let selection = crate::load::selection(fields.get("where"), service.as_ref(), &mut check);
+        let common = Common { service, selection, per: K::PER[0] };
+        assert!(K::load(&mut fields, &common, &mut check).is_some() || !check.report.errors.is_empty());
+        fields.finish(&mut check.report);
+    }
+    let told = check.report.errors.iter().chain(&check.notes);
+    (ids, told.map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_rules_for_da_nang_load() {
+    let (ids, mistakes) = load_part::<ExpressionRule>("expression");
+    assert_eq!(mistakes, [String::new(); 0]);
+    assert_eq!(ids.len(), 2);
+}
+
+/// The tests that the shipped rules carry, on the same numbers.
+#[test]
+fn smoke_is_dust_in_dry_air_and_fog_is_not() {
+    const RULE: &str = r#"
+properties: [pm25, pm10, humidity]
+raise: "pm25 > 150 && humidity < 60 && pm25 > pm10 * 0.6"
+clear: "pm25 < 150 * 0.8 || humidity > 60 + 15"
+severity: major
+for: 10m
+clear_for: 15m
+"#;
+    let mut smoke = B::new(RULE);
+    values(&mut smoke, 0, &[(0, 180.0), (1, 220.0), (2, 50.0)]);
+    values(&mut smoke, 300, &[(0, 190.0), (1, 230.0), (2, 50.0)]);
+    values(&mut smoke, 900, &[(0, 170.0), (1, 210.0), (2, 52.0)]);
+    values(&mut smoke, 1_200, &[(0, 100.0), (1, 150.0), (2, 55.0)]);
+    smoke.time(2_400_000);
+    assert_eq!(smoke.levels(), [(600_000, 1), (2_100_000, 0)]);
+    let mut fog = B::new(RULE);
+    values(&mut fog, 0, &[(0, 180.0), (1, 220.0), (2, 95.0)]);
+    values(&mut fog, 900, &[(0, 180.0), (1, 220.0), (2, 95.0)]);
+    fog.time(1_800_000);
+    assert_eq!(fog.levels(), []);
+}
+
+#[test]
+fn congestion_at_night_is_unusual_and_at_noon_is_not() {
+    const RULE: &str = r#"
+properties: [speed, traffic_flow, occupancy]
+raise: "(hour >= 22 || hour < 5) && speed < threshold('congestion.slow') && (!has(values.traffic_flow) || traffic_flow > 0) && occupancy >= 30"
+clear: "speed >= threshold('congestion.slow') + 5 || hour >= 5 && hour < 22"
+severity: major
+for: 5m
+clear_for: 5m
+"#;
+    for (start, expect) in [
+        (3_600, &[(3_900_000, 1), (5_100_000, 0)][..]),
+        (12 * 3_600, &[]),
+    ] {
+        let mut b = B::new(RULE);
+        values(&mut b, start, &[(0, 8.0), (1, 300.0), (2, 60.0)]);
+        values(&mut b, start + 360, &[(0, 9.0), (1, 300.0), (2, 60.0)]);
+        values(&mut b, start + 1_200, &[(0, 45.0), (1, 500.0), (2, 10.0)]);
+        b.time((start + 1_800) * 1_000);
+        assert_eq!(b.levels(), expect);
+    }
+}
