@@ -121,9 +121,15 @@ impl Engine {
     }
 
     fn to_all(&mut self, at: (u32, usize), key: u16, m: &Message<'_>, step: &mut Step<'_>) {
-        for i in self.range(at, key) {
+        let range = self.range(at, key);
+        for i in range.clone() {
             let b = self.ensure_slot(at, i);
-            self.feed((b.rule, b.slot), m, step);
+            // A rule that wants it by several inputs is told once.
+            let plan = &self.devices[at.0 as usize].streams[at.1].plan;
+            let told = |x: &Binding| (x.rule, x.slot) == (b.rule, b.slot);
+            if !plan[range.start..i].iter().any(told) {
+                self.feed((b.rule, b.slot), m, step);
+            }
         }
     }
 

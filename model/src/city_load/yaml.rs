@@ -255,7 +255,11 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
             "give `value` or `by_device`".into(),
         );
     }
-    if !city.properties.is_empty() && !city.properties.values().any(|p| *p.unit == *t.unit.value) {
+    // A limit of a rate of change is in the property's unit per time.
+    let unit = &*t.unit.value;
+    let per_time = ["/s", "/min", "/h", "/d"].iter().find_map(|per| unit.strip_suffix(per));
+    let is_known = |u: &str| city.properties.values().any(|p| *p.unit == *u);
+    if !city.properties.is_empty() && !is_known(unit) && !per_time.is_some_and(is_known) {
         report.add_hint(
             at(&t.unit),
             format!("no property has the unit `{}`", t.unit.value),
