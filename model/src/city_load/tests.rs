@@ -169,7 +169,11 @@ fn a_city_without_the_file_of_indices_has_none() {
 #[test]
 fn mistakes_in_an_index_have_their_places() {
     check(
-        &changed("indices.yaml", "property: pm25, unit: \"µg/m³\"", "property: pm26, unit: \"ppb\""),
+        &changed(
+            "indices.yaml",
+            "property: pm25, unit: \"µg/m³\"",
+            "property: pm26, unit: \"ppb\"",
+        ),
         "indices.yaml:13:19: unknown property `pm26`\n  hint: did you mean `pm25`?",
     );
     check(

@@ -55,9 +55,7 @@ impl Ranges<'_> {
     pub(super) fn predicate(&self, b: &Bool) -> Option<bool> {
         match b {
             Bool::Const(b) => Some(*b),
-            Bool::Compare(op, sides) => {
-                compare(*op, self.number(&sides.0), self.number(&sides.1))
-            }
+            Bool::Compare(op, sides) => compare(*op, self.number(&sides.0), self.number(&sides.1)),
             Bool::NumIn(n, list) => {
                 let n = self.number(n);
                 let apart = |item| compare(Cmp::Eq, n, self.number(item)) == Some(false);
@@ -109,7 +107,10 @@ fn calc(op: Calc, (a, b): Range, (c, d): Range) -> Range {
             if all.iter().any(|x| x.is_nan()) {
                 return ANY;
             }
-            (all.iter().copied().fold(f64::INFINITY, f64::min), all.into_iter().fold(f64::NEG_INFINITY, f64::max))
+            (
+                all.iter().copied().fold(f64::INFINITY, f64::min),
+                all.into_iter().fold(f64::NEG_INFINITY, f64::max),
+            )
         }
         // Only where the divisor keeps away from zero.
         Calc::Div if c > 0.0 || d < 0.0 => calc(Calc::Mul, (a, b), (1.0 / d, 1.0 / c)),

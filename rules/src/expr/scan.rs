@@ -36,7 +36,9 @@ pub(super) fn check(source: &str) -> Result<(), ExprError> {
             continue;
         }
         match c {
-            '\'' | '"' if before == c => return refuse("two quotes in a row: a text may not be empty"),
+            '\'' | '"' if before == c => {
+                return refuse("two quotes in a row: a text may not be empty");
+            }
             '\'' | '"' if before.is_alphanumeric() => {
                 return refuse("a quote may not follow a letter or a digit");
             }

@@ -25,8 +25,7 @@ fn holds(text: &str) -> Option<bool> {
     let mut lasts = Lasts::default();
     lasts.take(T0, &[(0, 50.0), (1, 80.0), (2, 30.0)]);
     let device = Name::from("air-su-pham");
-    let scope =
-        Scope { lasts: &lasts, fresh_ms: 1_000, t: T0, device: Some(&device), city: &view };
+    let scope = Scope { lasts: &lasts, fresh_ms: 1_000, t: T0, device: Some(&device), city: &view };
     predicate(&city, text).unwrap_or_else(|e| unreachable!("{text}: {e:?}")).holds(&scope)
 }
 
@@ -129,36 +128,60 @@ fn mistakes_name_their_place_and_what_was_meant() {
         ("no2 > 40", "0: `no2` is not among the rule's properties (add `no2` to `properties`)"),
         ("values.pm2 > 1", "6: unknown property `pm2` (did you mean `pm25`?)"),
         ("device.kin == 'x'", "6: unknown field `kin` of `device` (did you mean `kind`?)"),
-        (
-            "pm25 > treshold('x')",
-            "15: unknown function `treshold` (did you mean `threshold`?)",
-        ),
+        ("pm25 > treshold('x')", "15: unknown function `treshold` (did you mean `threshold`?)"),
         (
             "pm25 > threshold('qcvn05.pm25.1h')",
             "17: unknown threshold `qcvn05.pm25.1h` (did you mean `qcvn05.pm25.24h`?)",
         ),
-        (
-            "pm25 > qcvn05.pm25.24h",
-            "18: not an expression: mismatched input '.24'",
-        ),
+        ("pm25 > qcvn05.pm25.24h", "18: not an expression: mismatched input '.24'"),
         ("pm25 > heat.notice", "11: unknown name `heat.notice` (write threshold('heat.notice'))"),
-        ("[1, 2].exists(x, x > 1)", "13: comprehensions are not part of the language: an expression looks at one device"),
-        ("pm25.map(x, x)", "8: comprehensions are not part of the language: an expression looks at one device"),
-        ("pm25 + pm10", "5: the result is a number, expected true or false (write a comparison, such as `pm25 > 45`)"),
+        (
+            "[1, 2].exists(x, x > 1)",
+            "13: comprehensions are not part of the language: an expression looks at one device",
+        ),
+        (
+            "pm25.map(x, x)",
+            "8: comprehensions are not part of the language: an expression looks at one device",
+        ),
+        (
+            "pm25 + pm10",
+            "5: the result is a number, expected true or false (write a comparison, such as `pm25 > 45`)",
+        ),
         ("pm25 && pm10 > 1", "0: expected true or false, found a number"),
         ("pm25 > 'x'", "5: a number cannot be compared with a text"),
-        ("pm25 > temperature", "5: one side is in `µg/m³`, the other in `°C` (values and thresholds need the same unit)"),
-        ("pm25 > threshold('heat.notice') * 2", "5: one side is in `µg/m³`, the other in `°C` (values and thresholds need the same unit)"),
+        (
+            "pm25 > temperature",
+            "5: one side is in `µg/m³`, the other in `°C` (values and thresholds need the same unit)",
+        ),
+        (
+            "pm25 > threshold('heat.notice') * 2",
+            "5: one side is in `µg/m³`, the other in `°C` (values and thresholds need the same unit)",
+        ),
         ("area == 'hai_chu'", "8: unknown area `hai_chu` (did you mean `hai_chau`?)"),
-        ("device.kind in ['camera', 'air_staton']", "26: unknown device kind `air_staton` (did you mean `air_station`?)"),
+        (
+            "device.kind in ['camera', 'air_staton']",
+            "26: unknown device kind `air_staton` (did you mean `air_station`?)",
+        ),
         ("pm25 % 2 == 0", "5: `%` is for whole numbers, measured values are none"),
         ("pm25 / 0 > 1", "5: division by zero"),
-        ("(pm25 > 1) == true", "11: true and false are not compared (write the condition itself, or `!` before it)"),
-        ("size(device.id) > 3", "4: unknown function `size` (one of: abs, contains, endsWith, has, max, min, startsWith, threshold)"),
-        ("pm25 > null", "7: `null` is no value here (ask `has(values.x)` whether a value is known)"),
+        (
+            "(pm25 > 1) == true",
+            "11: true and false are not compared (write the condition itself, or `!` before it)",
+        ),
+        (
+            "size(device.id) > 3",
+            "4: unknown function `size` (one of: abs, contains, endsWith, has, max, min, startsWith, threshold)",
+        ),
+        (
+            "pm25 > null",
+            "7: `null` is no value here (ask `has(values.x)` whether a value is known)",
+        ),
         ("pm25 >", "6: not an expression: mismatched input the end"),
         ("pm25 > 1 pm10", "9: not an expression: extraneous input 'pm10'"),
-        ("pm26 > 1 && pm11 > 2", "0: unknown name `pm26` (did you mean `pm25`?)\n12: unknown name `pm11` (did you mean `pm10`?)"),
+        (
+            "pm26 > 1 && pm11 > 2",
+            "0: unknown name `pm26` (did you mean `pm25`?)\n12: unknown name `pm11` (did you mean `pm10`?)",
+        ),
     ] {
         if mistakes(text) != expect {
             wrong.push((text, mistakes(text), expect));
@@ -183,7 +206,10 @@ fn what_is_too_long_or_too_deep_is_refused_before_it_is_parsed() {
         ("device.id == 'x", "13: this text does not end"),
         ("device.id == r'x'", "14: a quote may not follow a letter or a digit"),
         ("device.id == '\\x41'", "14: `\\` has no use here: texts have no escapes"),
-        ("pm25 > 1 // why", "9: comments are not part of an expression (write them in the YAML, after #)"),
+        (
+            "pm25 > 1 // why",
+            "9: comments are not part of an expression (write them in the YAML, after #)",
+        ),
         ("pm25 \u{0} > 1", "5: control characters are not allowed"),
         ("pm25 > １", "7: only texts may have other characters than ASCII"),
     ] {
@@ -293,7 +319,8 @@ fn condition() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) && ({b})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) || {b}")),
             inner.clone().prop_map(|a| format!("!({a})")),
-            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("({a}) ? {b} : {c}")),
+            (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("({a}) ? {b} : {c}")),
         ]
     })
 }
@@ -335,12 +362,81 @@ proptest! {
 
 fn soup() -> impl Strategy<Value = String> {
     let words = vec![
-        "pm25", "value", "values", "device", ".", ".id", "area", "(", ")", "[", "]", "{", "}", "'",
-        "\"", "'x'", "threshold", "('flood.bd1')", "has", "min", "max", ",", "+", "-", "*", "/",
-        "%", "!", "=", "==", "!=", "<", "<=", ">", ">=", "&", "&&", "|", "||", "?", ":", " in ",
-        "1", "0.5", "1e999", "0x", "99999999999999999999", "5u", ".5", "1.", "\n", " ", "true",
-        "null", "b'x'", "r", "\\", "`", "package", "x.exists(y,", "dyn(", "é", "\u{1F600}", "@in",
-        "_&&_", "#", "//", "\t", "\u{0}", "'Đà Nẵng'", "[1,2,3]", "{1:2}", "a.b.c.d", "!!!!", "--",
+        "pm25",
+        "value",
+        "values",
+        "device",
+        ".",
+        ".id",
+        "area",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        "\"",
+        "'x'",
+        "threshold",
+        "('flood.bd1')",
+        "has",
+        "min",
+        "max",
+        ",",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "!",
+        "=",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "&",
+        "&&",
+        "|",
+        "||",
+        "?",
+        ":",
+        " in ",
+        "1",
+        "0.5",
+        "1e999",
+        "0x",
+        "99999999999999999999",
+        "5u",
+        ".5",
+        "1.",
+        "\n",
+        " ",
+        "true",
+        "null",
+        "b'x'",
+        "r",
+        "\\",
+        "`",
+        "package",
+        "x.exists(y,",
+        "dyn(",
+        "é",
+        "\u{1F600}",
+        "@in",
+        "_&&_",
+        "#",
+        "//",
+        "\t",
+        "\u{0}",
+        "'Đà Nẵng'",
+        "[1,2,3]",
+        "{1:2}",
+        "a.b.c.d",
+        "!!!!",
+        "--",
     ];
     prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|w| w.concat())
 }

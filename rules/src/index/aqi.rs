@@ -106,7 +106,8 @@ mod tests {
 
     fn sub(property: &str, average_h: u32, c: f64) -> f64 {
         let aqi = aqi();
-        sub_index(&aqi.scale, aqi.table(property, average_h).expect("a table"), c).expect("in range")
+        sub_index(&aqi.scale, aqi.table(property, average_h).expect("a table"), c)
+            .expect("in range")
     }
 
     fn near(a: f64, b: f64, by: f64) {

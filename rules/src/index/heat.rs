@@ -74,7 +74,8 @@ mod tests {
     fn agrees_with_the_chart_of_the_weather_service() {
         for (t, rh, expect) in CHART {
             // The chart shows the regression without its adjustment for very moist air.
-            let moist = if rh > 85.0 && t <= 87.0 { (rh - 85.0) / 10.0 * (87.0 - t) / 5.0 } else { 0.0 };
+            let moist =
+                if rh > 85.0 && t <= 87.0 { (rh - 85.0) / 10.0 * (87.0 - t) / 5.0 } else { 0.0 };
             let got = fahrenheit(t, rh) - moist;
             assert_eq!(got.round(), expect, "{t} °F {rh} %: {got}");
         }

@@ -118,12 +118,13 @@ impl Compiler<'_> {
     }
 
     fn same_unit(&mut self, e: &IdedExpr, a: Unit, b: Unit) -> Option<Unit> {
-        a.same(b).or_else(|(a, b)| {
-            let message = format!("one side is {}, the other {}", shown(&a), shown(&b));
-            self.hinted::<()>(e, message, "values and thresholds need the same unit");
-            Err(())
-        })
-        .ok()
+        a.same(b)
+            .or_else(|(a, b)| {
+                let message = format!("one side is {}, the other {}", shown(&a), shown(&b));
+                self.hinted::<()>(e, message, "values and thresholds need the same unit");
+                Err(())
+            })
+            .ok()
     }
 
     fn logical(&mut self, name: &str, a: &IdedExpr, b: &IdedExpr) -> Option<Typed> {
@@ -195,7 +196,11 @@ impl Compiler<'_> {
 
     fn one_of(&mut self, e: &IdedExpr, a: &IdedExpr, list: &IdedExpr) -> Option<Typed> {
         let Expr::List(items) = &list.expr else {
-            return self.hinted(list, "expected a list", "such as `area in ['hai_chau', 'son_tra']`");
+            return self.hinted(
+                list,
+                "expected a list",
+                "such as `area in ['hai_chau', 'son_tra']`",
+            );
         };
         if items.elements.is_empty() {
             return self.error(list, "nothing is in an empty list");
@@ -246,9 +251,7 @@ impl Compiler<'_> {
                 let unit = self.same_unit(e, ux, uy)?;
                 Some(Typed::Num(Num::If(Box::new((c, x, y))), unit))
             }
-            (c, Typed::Bool(x), Typed::Bool(y)) => {
-                Some(Typed::Bool(Bool::If(Box::new((c, x, y)))))
-            }
+            (c, Typed::Bool(x), Typed::Bool(y)) => Some(Typed::Bool(Bool::If(Box::new((c, x, y))))),
             (c, Typed::Text(x, _), Typed::Text(y, _)) => {
                 Some(Typed::Text(Text::If(Box::new((c, x, y))), About::Other))
             }
