@@ -536,7 +536,7 @@ fn all_mistakes_are_told_at_once_with_their_places() {
 #[test]
 fn the_rules_for_da_nang_load() {
     let (ids, mistakes) = crate::kinds::expression::tests::load_part::<DerivedRule>("derived");
-    assert_eq!(mistakes, [String::new(); 0]);
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
     assert_eq!(ids.len(), 5);
 }
 

@@ -332,7 +332,7 @@ pub(crate) fn load_part<K: Operator>(part: &str) -> (Vec<Name>, Vec<String>) {
 #[test]
 fn the_rules_for_da_nang_load() {
     let (ids, mistakes) = load_part::<ExpressionRule>("expression");
-    assert_eq!(mistakes, [String::new(); 0]);
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
     assert_eq!(ids.len(), 2);
 }
 
