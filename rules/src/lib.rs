@@ -20,6 +20,7 @@
 //! checkpoint is a [`RulesError`]; the caller then replays the journal from its start. `step`
 //! cannot fail.
 
+mod anomaly;
 mod checkpoint;
 mod device;
 mod emit;
@@ -43,6 +44,7 @@ mod timers;
 mod window;
 mod yaml;
 
+pub use anomaly::{AnomalyDetector, Finding, Part};
 pub use checkpoint::Restored;
 pub use engine::{ClockMode, Engine, EngineConfig, EngineStats, Judged};
 pub use error::RulesError;
