@@ -128,7 +128,7 @@ fn series(name: String, path: &Path, windows: &[[String; 2]]) -> Result<Series, 
     }
     let mut spans = Vec::new();
     for window in windows {
-        let mut bound = |i: usize| {
+        let bound = |i: usize| {
             let text = &window[i];
             time_ms(text)
                 .ok_or_else(|| CorpusError::Time { series: name.clone(), text: text.clone() })
