@@ -213,5 +213,6 @@ pub(crate) struct Shown {
     pub(crate) detail: Text,
 }
 
+pub(crate) mod anomaly;
 #[cfg(test)]
 pub(crate) mod bench;
