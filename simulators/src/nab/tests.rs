@@ -78,7 +78,8 @@ fn published_raw_scores_normalise_to_the_published_figures() {
         let figures = published(name);
         for i in 0..3 {
             let score = normalised(raws[i], 116, &PROFILES[i]);
-            assert!((score - figures[i]).abs() < 0.051, "{name} {}: {score}", PROFILES[i].name);
+            // One digit, now rounded, now cut (32.257 is published as 32.2).
+            assert!((score - figures[i]).abs() < 0.06, "{name} {}: {score}", PROFILES[i].name);
         }
     }
 }

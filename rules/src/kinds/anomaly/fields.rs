@@ -9,7 +9,7 @@ use crate::limit::{Limit, Op};
 use crate::load::{Check, Common};
 use crate::print;
 use crate::rule::{Ladder, Level};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// Scores at which `sensitivity` raises.
 const SENSITIVITIES: [(&str, f64); 3] = [("low", 0.7), ("normal", 0.55), ("high", 0.45)];
@@ -33,16 +33,8 @@ pub(super) fn load(
     };
     let min_history_ms = time("min_history", TWO_DAYS_MS, 0);
     let quiet_ms = time("quiet", HALF_HOUR_MS, 1_000);
-    let min_change = match fields.get("min_change") {
-        None => Some(0.0),
-        Some(n) => number(n, &mut check.report).and_then(|x| {
-            if x < 0.0 {
-                check.report.error(n, format!("`min_change` is {x}, expected 0 or more"));
-                return None;
-            }
-            Some(x)
-        }),
-    };
+    let unit = property.as_ref().map(|p| &p.1);
+    let min_change = fields.get("min_change").map_or(Some(0.0), |n| change(n, unit, check));
     let (property, unit, digits) = property?;
     let ladder = ladder?;
     let lowest = ladder.levels.first()?;
@@ -56,6 +48,32 @@ pub(super) fn load(
     };
     let cleared = ("{device}: trở lại bình thường", "{device}: back to normal");
     Some(Loaded { kind, ladder, unit, digits, cleared })
+}
+
+/// A number in the unit of the property, or the name of a threshold in it.
+fn change(node: &Node, unit: Option<&Name>, check: &mut Check<'_>) -> Option<f64> {
+    let change = match &node.value {
+        Value::Text(id) => {
+            let threshold = check.threshold(node, id)?;
+            if unit.is_some_and(|u| *u != threshold.unit) {
+                let message = format!("the threshold `{id}` is in `{}`", threshold.unit);
+                check.report.error(node, message);
+                return None;
+            }
+            let Some(value) = threshold.value else {
+                let message = format!("the threshold `{id}` has values for single devices only");
+                check.report.error(node, message);
+                return None;
+            };
+            value
+        }
+        _ => number(node, &mut check.report)?,
+    };
+    if change < 0.0 {
+        check.report.error(node, format!("`min_change` is {change}, expected 0 or more"));
+        return None;
+    }
+    Some(change)
 }
 
 /// `levels` on the score, or `sensitivity` and `severity`.

@@ -154,6 +154,8 @@ fn every_mistake_is_told() {
         ("property: pm25", "`severity` is missing"),
         ("property: pm25\nseverity: minor\nsensitivity: hihg", "sensitivity"),
         ("property: pm25\nseverity: minor\nmin_change: -1", "0 or more"),
+        ("property: pm25\nseverity: minor\nmin_change: congestion.speed", "is in `km/h`"),
+        ("property: pm25\nseverity: minor\nmin_change: flod.bd1", "flod.bd1"),
         ("property: pm25\nseverity: minor\nquiet: 10ms", "too short"),
         ("property: pm25\nlevels: [{ severity: minor, raise: '> 1' }]", "never raises"),
         (
@@ -171,4 +173,58 @@ fn every_mistake_is_told() {
     }
     let all = error("property: pn25\nsensitivity: x\nmin_change: a\nquiet: 1");
     assert!(all.lines().count() >= 5, "{all}");
+}
+
+/// The value below a path of keys.
+fn at<'n>(node: &'n crate::yaml::Node, key: &str) -> Option<&'n crate::yaml::Node> {
+    let crate::yaml::Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|(k, _)| k.name == key).map(|(_, n)| n)
+}
+
+fn items(node: Option<&crate::yaml::Node>) -> &[crate::yaml::Node] {
+    match node.map(|n| &n.value) {
+        Some(crate::yaml::Value::List(items)) => items,
+        _ => &[],
+    }
+}
+
+fn time(node: &crate::yaml::Node) -> i64 {
+    match at(node, "at").map(|n| &n.value) {
+        Some(crate::yaml::Value::Text(t)) => crate::fields::parse_duration(t).expect("a time"),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// The rules proposed for Đà Nẵng do what their tests say (as `ioc check` will run them).
+#[test]
+fn proposed_rules_pass_their_own_tests() {
+    let text = include_str!("../../../../docs/rules-parts/anomaly.yaml");
+    let file = crate::yaml::parse("anomaly.yaml", text).expect("valid YAML");
+    let mut tested = 0;
+    for rule in items(at(&file, "rules")) {
+        let own = ["property", "sensitivity", "severity", "min_history", "min_change", "quiet"];
+        let fields = own.into_iter().filter_map(|k| Some((k, at(rule, k)?.clone())));
+        let yaml = crate::print::to_yaml(&crate::print::map(fields));
+        for test in items(at(rule, "tests")) {
+            let mut bench = Bench::<AnomalyRule>::new(&yaml);
+            for reading in items(at(test, "readings")) {
+                let value = at(reading, "value").map(|n| n.value.clone());
+                let Some(crate::yaml::Value::Number(value)) = value else {
+                    unreachable!("{value:?}")
+                };
+                bench.value(time(reading), value);
+            }
+            let until = at(test, "until").map(|n| n.value.clone());
+            if let Some(crate::yaml::Value::Text(t)) = until {
+                bench.time(crate::fields::parse_duration(&t).expect("a time"));
+            }
+            let expected: Vec<(i64, u8)> = items(at(test, "expect"))
+                .iter()
+                .map(|e| (time(e), u8::from(at(e, "clear").is_none())))
+                .collect();
+            assert_eq!(bench.levels(), expected, "{yaml}");
+            tested += 1;
+        }
+    }
+    assert_eq!(tested, 4);
 }
