@@ -117,3 +117,35 @@ impl Smooth {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_ago_fades() {
+        let mut channel = Channel::default();
+        let noise = |i: u32| f64::from(i * 7 % 11) / 11.0 - 0.5;
+        for i in 0..20_000 {
+            channel.step(noise(i), 0.0);
+        }
+        for i in 0..8_000 {
+            channel.step(10.0 + noise(i), 0.0);
+        }
+        assert!(channel.mean() > 6.0, "{}", channel.mean());
+    }
+
+    #[test]
+    fn a_tail_that_was_never_seen_is_more_surprising_than_one_that_was() {
+        let far = |spikes: u32| {
+            let mut channel = Channel::default();
+            for i in 0..3_000 {
+                let spike = if spikes > 0 && i % (3_000 / spikes) == 50 { 8.0 } else { 0.0 };
+                channel.step(f64::from(i * 7 % 11) / 11.0 - 0.5 + spike, 0.0);
+            }
+            channel.step(8.0, 0.0).0
+        };
+        assert!(far(0) > 20.0, "{}", far(0));
+        assert!(far(30) < 10.0, "{}", far(30));
+    }
+}

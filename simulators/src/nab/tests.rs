@@ -151,7 +151,7 @@ fn the_best_threshold_is_that_of_trying_all() {
         let scores = |salt: u64| -> Vec<f64> {
             let hash =
                 |i: u64| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (seed * 2 + salt) << 7);
-            (0..40).map(|i| (hash(i) >> 58) as f64 / 64.0).collect()
+            (0..40).map(|i| (hash(i) >> 61) as f64 / 8.0).collect()
         };
         let all = [Scored::new(&corpus[0], scores(0)), Scored::new(&corpus[1], scores(1))];
         for profile in &PROFILES {
@@ -162,6 +162,19 @@ fn the_best_threshold_is_that_of_trying_all() {
             assert!((raw(threshold) - best).abs() < 1e-9);
         }
     }
+}
+
+#[test]
+fn rows_of_equal_score_are_detected_together() {
+    let series = small();
+    let mut scores = vec![0.0; 40];
+    scores[20] = 0.9;
+    scores[30..].fill(0.9);
+    let all = [Scored::new(&series, scores)];
+    let (threshold, raw) = best_threshold(&all, &PROFILES[0]);
+    let tally = all[0].tally(threshold, &PROFILES[0]);
+    assert_eq!((threshold, tally.tp, tally.fp), (0.9, 1, 10));
+    assert!((raw - tally.raw).abs() < 1e-12 && raw < 0.5, "{raw}");
 }
 
 #[test]
