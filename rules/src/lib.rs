@@ -20,6 +20,7 @@
 //! checkpoint is a [`RulesError`]; the caller then replays the journal from its start. `step`
 //! cannot fail.
 
+mod anomaly;
 mod checkpoint;
 mod device;
 mod emit;
@@ -48,6 +49,7 @@ mod template;
 mod timers;
 mod yaml;
 
+pub use anomaly::{AnomalyDetector, Finding, Part};
 pub use checkpoint::Restored;
 pub use engine::{ClockMode, Engine, EngineConfig, Judged, Shard};
 pub use error::RulesError;

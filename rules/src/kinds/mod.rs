@@ -428,6 +428,7 @@ kinds! {
     Gathering = gathering::GatheringRule,
     Join = join::JoinRule,
     Neighbours = neighbours::NeighboursRule,
+    Anomaly = anomaly::AnomalyRule,
     Derived = derived::DerivedRule,
     Expression = expression::ExpressionRule,
 }
