@@ -20,6 +20,7 @@
 //! checkpoint is a [`RulesError`]; the caller then replays the journal from its start. `step`
 //! cannot fail.
 
+mod backtest;
 mod checkpoint;
 mod device;
 mod emit;
@@ -45,6 +46,10 @@ mod template;
 mod timers;
 mod yaml;
 
+pub use backtest::{
+    Backtest, BacktestConfig, Coverage, Diff, Durations, Episode, EpisodeStep, Load, LoadHour, Pair,
+    Report, RuleDiff, RuleReport, Span, TopEntity, compare,
+};
 pub use checkpoint::Restored;
 pub use engine::{ClockMode, Engine, EngineConfig, Judged, Shard};
 pub use error::RulesError;

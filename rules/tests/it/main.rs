@@ -1,5 +1,6 @@
 //! The rule engine from the outside.
 
+mod backtest;
 mod crash;
 mod errors;
 mod flood_2025;
