@@ -344,7 +344,9 @@ impl Engine {
                 self.changed.push(Changed { rule: index, entity, level: 0, t });
             }
         }
-        for rule in 0..self.runs.len() as u32 {
+        let held = |rule: &u32| !self.set.rules[*rule as usize].unless.is_empty();
+        let held: Vec<u32> = (0..self.runs.len() as u32).filter(held).collect();
+        for rule in held {
             let living: Vec<u32> = self.runs[rule as usize].living().map(|(s, _)| s).collect();
             for slot in living {
                 self.look_at_inhibition((rule, slot), self.now, step);

@@ -29,6 +29,7 @@ mod error;
 mod explain;
 mod feed;
 mod fields;
+mod geo;
 mod hours;
 mod kinds;
 mod ladder;

@@ -147,6 +147,11 @@ impl Limit {
         }
     }
 
+    /// The newest limit for everyone, for checks at load.
+    pub(crate) fn general(&self) -> Option<f64> {
+        self.at(None, i64::MAX)
+    }
+
     /// Whether there is a limit at any time.
     pub(crate) fn ever(&self, device: Option<&str>) -> bool {
         match self {

@@ -389,7 +389,19 @@ impl<K> Loaded<K> {
 kinds! {
     Threshold = threshold::ThresholdRule,
     Absence = absence::AbsenceRule,
+    Window = window::WindowRule,
+    Rate = rate::RateRule,
+    Detection = detection::DetectionRule,
+    Pattern = pattern::PatternRule,
+    Composite = composite::CompositeRule,
+    Geofence = geofence::GeofenceRule,
+    Join = join::JoinRule,
+    Neighbours = neighbours::NeighboursRule,
 }
+
+mod events;
+mod members;
+pub(crate) mod reach;
 
 #[cfg(test)]
 pub(crate) mod bench;
