@@ -48,11 +48,12 @@ mod timers;
 mod yaml;
 
 pub use backtest::{
-    Backtest, BacktestConfig, Coverage, Diff, Durations, Episode, EpisodeStep, Load, LoadHour, Pair,
-    Report, RuleDiff, RuleReport, Span, TopEntity, compare,
+    Backtest, BacktestConfig, Coverage, Diff, Durations, Episode, EpisodeStep, Load, LoadHour,
+    Pair, Report, RuleDiff, RuleReport, Span, TopEntity, compare,
 };
 pub use checkpoint::Restored;
 pub use engine::{ClockMode, Engine, EngineConfig, Judged, Shard};
 pub use error::RulesError;
 pub use explain::{EngineStats, ExplainedLevel, Explanation, NotExplained, RuleCost};
+pub use fields::parse_duration;
 pub use ruleset::{RuleInfo, RuleSet};

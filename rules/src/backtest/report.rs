@@ -1,7 +1,7 @@
 //! What a backtest tells.
 
 use ioc_model::{AlertId, Entity, Evidence, Name, Severity, Text, Timestamp, Transition};
-use ioc_model::{TransitionKind, EvidenceLimit};
+use ioc_model::{EvidenceLimit, TransitionKind};
 use serde::Serialize;
 
 /// Changes of one episode kept; a flapping severity has more.

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_model::{Entity, Name, Timestamp};
 
 use super::BacktestConfig;
-use super::report::{
-    Coverage, Durations, Episode, Load, LoadHour, Report, RuleReport, TopEntity,
-};
+use super::report::{Coverage, Durations, Episode, Load, LoadHour, Report, RuleReport, TopEntity};
 use crate::engine::{ClockMode, Judged};
 use crate::ruleset::RuleSet;
 
@@ -116,9 +114,7 @@ impl Tally {
 
     pub(super) fn report(self, config: &BacktestConfig, clock: ClockMode) -> Report {
         let Self { coverage, rules, mut episodes, left_out, .. } = self;
-        episodes.sort_by(|a, b| {
-            (a.start, &a.rule, &a.entity).cmp(&(b.start, &b.rule, &b.entity))
-        });
+        episodes.sort_by(|a, b| (a.start, &a.rule, &a.entity).cmp(&(b.start, &b.rule, &b.entity)));
         let mut rules: Vec<RuleReport> = rules
             .into_values()
             .map(|(rule, entities)| RuleReport { entities: entities.len() as u64, ..rule })

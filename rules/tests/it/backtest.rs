@@ -192,7 +192,8 @@ fn alarm_load_is_that_of_isa_18_2() {
     minutes.extend([20.0, 40.0]);
     minutes.extend((0..31).map(|i| 120.0 + f64::from(i) * 1.9));
     minutes.extend((0..7).map(|i| 180.0 + f64::from(i) * 5.0));
-    let period = BacktestConfig { from: at(0.0), to: at(4.0 * 3600.0), ..whole(config(ClockMode::Event)) };
+    let period =
+        BacktestConfig { from: at(0.0), to: at(4.0 * 3600.0), ..whole(config(ClockMode::Event)) };
     let mut entries = dust(&minutes);
     entries.insert(entries.len() - 1, obs("air-1", 4.0 * 3600.0 - 0.001, &[("pm25", 1.0)]));
     let report = backtest(air(45), period, &entries);
