@@ -12,7 +12,6 @@ use crate::check::{self, Checked};
 use crate::cli::{ConfigArgs, Language};
 use crate::config;
 use crate::exit::{Differs, Misuse};
-use crate::settings::Clock;
 use crate::stages::wall;
 
 /// Episodes kept per set of rules.
