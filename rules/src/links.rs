@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// A change as an input of another rule.
-    fn tell(&mut self, (rule, input): (u32, u8), c: Changed, step: &mut Step<'_>) {
+    pub(crate) fn tell(&mut self, (rule, input): (u32, u8), c: Changed, step: &mut Step<'_>) {
         let from = self.set.rules[c.rule as usize].per;
         let to = self.set.rules[rule as usize].per;
         let Some(entity) = self.project(from, c.entity, to) else { return };
@@ -81,7 +81,8 @@ impl Engine {
             received: c.t,
             clamped: false,
             bad: false,
-            device: c.entity,
+            // Nobody speaks; the number of a ward is not that of a device.
+            device: if from == Per::Device { c.entity } else { u32::MAX },
             name: &name,
             said,
         };

@@ -17,7 +17,8 @@ pub(crate) const T0: i64 = 1_761_584_400_000;
 /// The shipped city.
 pub(crate) fn city() -> City {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
-    let names = ["city.yaml", "properties.yaml", "services.yaml", "thresholds.yaml"];
+    let names =
+        ["city.yaml", "properties.yaml", "services.yaml", "thresholds.yaml", "indices.yaml"];
     let tables =
         ["areas.csv", "boundaries.geojson", "devices.csv", "zones.geojson", "calendar.yaml"];
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("a shipped file");

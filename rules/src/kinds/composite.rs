@@ -64,30 +64,6 @@ impl Default for CompositeState {
 }
 
 impl CompositeRule {
-    /// Looks up from which level on each rule counts; to be called once all rules are known.
-    /// What comes back can never count: it does not exist, or no level is so severe.
-    pub(crate) fn link<'l>(
-        &mut self,
-        ladder: impl Fn(&str) -> Option<&'l Ladder>,
-    ) -> Vec<(Name, Option<Severity>)> {
-        let mut never = Vec::new();
-        for part in &mut self.of {
-            let reached = |s: Severity| {
-                let levels = &ladder(&part.rule)?.levels;
-                levels.iter().position(|l| l.severity >= s).map(|i| i as u8 + 1)
-            };
-            match part.at_least {
-                Some(s) => match reached(s) {
-                    Some(level) => part.level = level,
-                    None => never.push((part.rule.clone(), part.at_least)),
-                },
-                None if ladder(&part.rule).is_none() => never.push((part.rule.clone(), None)),
-                None => {}
-            }
-        }
-        never
-    }
-
     /// How many rules count, and the times of raising between which they do.
     fn count(&self, state: &CompositeState) -> (u32, (i64, i64)) {
         let Some(within_ms) = self.within_ms else {
@@ -158,6 +134,28 @@ impl Operator for CompositeRule {
         out.extend(self.at_least.map(|n| ("at_least", print::number(n))));
         out.extend(self.within_ms.map(|ms| ("within", print::duration(ms))));
         out
+    }
+
+    fn link<'l>(
+        &mut self,
+        ladder: impl Fn(&str) -> Option<&'l Ladder>,
+    ) -> Vec<(Name, Option<Severity>)> {
+        let mut never = Vec::new();
+        for part in &mut self.of {
+            let reached = |s: Severity| {
+                let levels = &ladder(&part.rule)?.levels;
+                levels.iter().position(|l| l.severity >= s).map(|i| i as u8 + 1)
+            };
+            match part.at_least {
+                Some(s) => match reached(s) {
+                    Some(level) => part.level = level,
+                    None => never.push((part.rule.clone(), part.at_least)),
+                },
+                None if ladder(&part.rule).is_none() => never.push((part.rule.clone(), None)),
+                None => {}
+            }
+        }
+        never
     }
 
     fn inputs(&self) -> Vec<Input> {

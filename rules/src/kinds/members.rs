@@ -56,7 +56,7 @@ impl Members {
     /// Takes a reading unless the device has told a newer one or the group is full.
     pub(crate) fn put(&mut self, member: Member, most: usize) {
         match self.list.binary_search_by(|m| m.name.cmp(&member.name)) {
-            Ok(i) if self.list[i].t > member.t => return,
+            Ok(i) if self.list[i].t > member.t => {}
             Ok(i) => {
                 self.on += u32::from(member.on);
                 self.on -= u32::from(self.list[i].on);
@@ -104,8 +104,7 @@ pub(crate) fn limit_at(limit: &Limit, device: Option<&str>, t: i64) -> Option<f6
 
 /// Every value that a limit may have, for checks at load.
 pub(crate) fn all_values(limit: &Limit) -> Vec<f64> {
-    let own = limit.own_devices().filter_map(|d| limit_at(limit, Some(d), 0));
-    limit_at(limit, None, 0).into_iter().chain(own).collect()
+    limit.all_values()
 }
 
 /// Tells comparisons that no value of the property can satisfy, and those that every value does.
@@ -142,22 +141,6 @@ pub(crate) fn note_speakers(
     if !speaks {
         check.note(node, format!("no configured device of this selection tells `{property}`"));
     }
-}
-
-/// As `where:` is read.
-pub(crate) fn print_selection(selection: &Selection) -> Node {
-    let mut out = Vec::new();
-    let any = selection.services.is_empty();
-    out.push(("service", if any { print::text("any") } else { names(&selection.services) }));
-    for (key, list) in [("areas", &selection.areas), ("devices", &selection.devices)] {
-        if !list.is_empty() {
-            out.push((key, names(list)));
-        }
-    }
-    if !selection.kinds.is_empty() {
-        out.push(("kinds", print::texts(&selection.kinds)));
-    }
-    print::map(out)
 }
 
 fn names(list: &BTreeSet<Name>) -> Node {

@@ -11,6 +11,7 @@ mod load;
 #[cfg(test)]
 mod naive;
 mod sequence;
+mod state;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,15 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::events::{Filter, Told};
-use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts};
+use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdicts};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
 use crate::load::{Check, Common};
 use crate::rule::{Per, Selection};
 use crate::yaml::Node;
-use sequence::{Chain, Sequence};
+use sequence::Sequence;
+use state::Match;
+pub(crate) use state::PatternState;
 
 /// More steps nobody can follow; a bit each in [`Moment::mask`].
 const MOST_STEPS: usize = 8;
@@ -106,37 +109,6 @@ impl Key {
             Self::Device => Some(m.name.clone()),
         }
     }
-}
-
-/// 80 bytes; 48 per sequence that has begun, 88 per step of it, 48 for each thing that matched
-/// (at most 16 per step) and about as much again for each time of a step that has to happen
-/// several times (at most 100) and each start that waits for an absence (at most 18). At most 64
-/// sequences. An entity on which no first step has matched keeps nothing but the 80 bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PatternState {
-    sequences: Vec<Sequence>,
-    /// When the alert ends; [`OFF`] if there is none.
-    hold: i64,
-    /// Time of the last verdict; the next is not before it.
-    stamp: i64,
-    /// The last match.
-    matched: Option<Box<Match>>,
-    /// Running alerts of other rules: input, entity.
-    active: Vec<(u8, u32)>,
-}
-
-impl Default for PatternState {
-    fn default() -> Self {
-        let (sequences, active) = (Vec::new(), Vec::new());
-        Self { sequences, hold: OFF, stamp: i64::MIN, matched: None, active }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Match {
-    t: i64,
-    key: Option<Name>,
-    chain: Chain,
 }
 
 /// Something that matched a step.
@@ -334,41 +306,6 @@ impl PatternRule {
     }
 }
 
-impl PatternState {
-    fn say(&mut self, t: i64, on: bool, out: &mut Verdicts) {
-        self.stamp = self.stamp.max(t);
-        out.push(Verdict::switch(self.stamp, on));
-    }
-
-    fn end(&mut self, t: i64, out: &mut Verdicts) {
-        self.hold = OFF;
-        self.say(t, false, out);
-    }
-
-    fn matched(&mut self, found: Match, hold_ms: i64, out: &mut Verdicts) {
-        let t = found.t;
-        self.hold = self.hold.max(t.saturating_add(hold_ms));
-        match &mut self.matched {
-            Some(last) => **last = found,
-            None => self.matched = Some(Box::new(found)),
-        }
-        self.say(t, true, out);
-    }
-
-    /// What was missing has come: the alert ends, unless another key's match holds it.
-    fn refuted(&mut self, t: i64, out: &mut Verdicts) {
-        if self.hold == OFF {
-            return;
-        }
-        let others = self.sequences.iter().map(|s| s.until).max().unwrap_or(OFF);
-        if others > t {
-            self.hold = others;
-        } else {
-            self.end(t.min(self.hold), out);
-        }
-    }
-}
-
 impl Operator for PatternRule {
     const WORD: &'static str = "pattern";
     const PER: &'static [Per] = &Per::ALL;
@@ -398,7 +335,7 @@ impl Operator for PatternRule {
         out: &mut Verdicts,
     ) {
         let moment = self.moment(&mut state.active, cx, message);
-        if moment.mask == 0 {
+        if moment.mask == 0 || (self.sorted && !state.is_new(message)) {
             return;
         }
         if self.ends_a_wait(&moment) {

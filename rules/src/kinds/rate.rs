@@ -96,8 +96,12 @@ impl RateRule {
     }
 
     fn rate(&self, (t0, v0): (i64, f64), (t1, v1): (i64, f64)) -> f64 {
-        let per = self.unit.map_or(1.0, |unit| unit.ms() / (t1 - t0) as f64);
-        (v1 - v0) * per
+        let exact = match self.unit {
+            Some(unit) => (v1 - v0) * unit.ms() / (t1 - t0) as f64,
+            None => v1 - v0,
+        };
+        // 2.3 - 1.8 must be the 0.5 that was measured, not 0.4999999999999998.
+        if exact.abs() < 1e6 { (exact * 1e9).round() / 1e9 } else { exact }
     }
 
     fn keep(&self, state: &mut RateState, t: i64, v: f64) {
@@ -178,11 +182,7 @@ impl Operator for RateRule {
         let en = en.trim_end().to_owned();
         let vi = format!("{:.digits$} → {:.digits$}", old.1, new.1).replace('.', ",");
         let vi = format!("{vi} {}", self.symbol).trim_end().to_owned();
-        Shown {
-            duration_ms: Some(new.0 - old.0),
-            detail: Text { vi, en },
-            ..Shown::default()
-        }
+        Shown { duration_ms: Some(new.0 - old.0), detail: Text { vi, en }, ..Shown::default() }
     }
 
     fn explain(&self, state: &RateState, cx: &Context<'_>, evidence: &mut Evidence) {
@@ -192,7 +192,6 @@ impl Operator for RateRule {
             (Some((old, new)), _) => {
                 evidence.reading(device, &self.property, old.0, old.1);
                 evidence.reading(device, &self.property, new.0, new.1);
-                evidence.number("difference", new.1 - old.1);
                 evidence.number("rate", self.rate(old, new));
                 evidence.timer("over", old.0, new.0);
             }
@@ -250,9 +249,8 @@ fn load(
         digits,
     };
     let limits = check.city.properties.get(&kind.property).map(|p| p.max - p.min);
-    let most = limits.map_or(f64::INFINITY, |range| {
-        kind.rate((0, 0.0), (kind.min_span_ms.max(1), range))
-    });
+    let most =
+        limits.map_or(f64::INFINITY, |range| kind.rate((0, 0.0), (kind.min_span_ms.max(1), range)));
     Reach { low: -most, high: most, ends: false }.check(fields, &ladder, check);
     Some(Loaded {
         kind,
@@ -288,13 +286,7 @@ fn unit(fields: &mut Fields<'_>, check: &mut Check<'_>) -> Option<Option<RateUni
 }
 
 /// Devices that say too little to have two readings within `over`.
-fn note_rare(
-    node: &Node,
-    over_ms: i64,
-    property: &Name,
-    common: &Common,
-    check: &mut Check<'_>,
-) {
+fn note_rare(node: &Node, over_ms: i64, property: &Name, common: &Common, check: &mut Check<'_>) {
     let rare = check.city.devices.values().filter(|d| {
         i64::from(d.cadence_s) * 1000 > over_ms
             && d.properties.contains(property)

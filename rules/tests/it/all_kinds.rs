@@ -65,6 +65,142 @@ rules:
     quiet: 25s
     severity: major
     message: *m
+  - id: rate
+    kind: rate
+    service: river
+    name: *n
+    property: water_level
+    over: 20s
+    min_span: 5s
+    absolute: true
+    levels: [{ severity: minor, raise: ">= 5", clear: "< 1" }]
+    for: 3s
+    message: *m
+  - id: each
+    kind: window
+    service: river
+    name: *n
+    property: water_level
+    aggregate: max
+    size: 15s
+    slide: each
+    levels: [{ severity: minor, raise: ">= 7" }]
+    message: *m
+  - id: session
+    kind: window
+    service: river
+    name: *n
+    property: water_level
+    per: service
+    aggregate: percentile
+    percentile: 90
+    gap: 6s
+    early: true
+    grace: 2s
+    levels: [{ severity: minor, raise: ">= 6" }]
+    message: *m
+  - id: sequence
+    kind: pattern
+    service: river
+    name: *n
+    steps:
+      - { property: water_level, is: ">= 6" }
+      - { property: water_level, is: "< 2", within: 20s }
+    hold: 10s
+    severity: major
+    message: *m
+  - id: without
+    kind: pattern
+    service: river
+    per: area
+    name: *n
+    steps:
+      - { detects: crowd }
+      - { property: water_level, is: ">= 5", within: 10s, absent: true }
+    hold: 15s
+    severity: major
+    message: *m
+  - id: both
+    kind: composite
+    service: river
+    per: area
+    name: *n
+    of: [flood, sequence, silent]
+    levels: [{ severity: major, raise: ">= 2" }]
+    clear_for: 4s
+    message: *m
+  - id: after
+    kind: pattern
+    service: river
+    name: *n
+    steps:
+      - { rule: level }
+      - { rule: mean, within: 60s }
+    hold: 20s
+    severity: critical
+    message: *m
+  - id: joined
+    kind: join
+    service: river
+    per: area
+    name: *n
+    inputs:
+      - { name: high, property: water_level, is: ">= 6", fresh: 8s }
+      - { name: fast, property: speed, is: "> 2", fresh: 12s }
+    severity: minor
+    message: *m
+  - id: agree
+    kind: neighbours
+    service: river
+    per: area
+    name: *n
+    property: water_level
+    is: ">= 5"
+    fresh: 10s
+    levels: [{ severity: minor, raise: ">= 2" }, { severity: major, raise: ">= 3" }]
+    message: *m
+  - id: doubled
+    kind: derived
+    service: river
+    name: *n
+    value: "water_level * 2.0"
+    output: doubled
+    message: *m
+  - id: doubled.high
+    kind: threshold
+    service: river
+    name: *n
+    property: doubled
+    levels: [{ severity: minor, raise: ">= 13", clear: "< 9" }]
+    clear_for: 2s
+    message: *m
+  - id: free
+    kind: expression
+    service: river
+    name: *n
+    properties: [water_level, speed]
+    fresh: 30s
+    raise: "water_level > 3.0 && speed >= 2.0"
+    severity: info
+    for: 5s
+    message: *m
+  - id: held
+    kind: threshold
+    service: river
+    name: *n
+    property: water_level
+    levels: [{ severity: minor, raise: ">= 3" }]
+    unless: [silent, { rule: agree, on: area }, { rule: both, on: city }]
+    for: 2s
+    message: *m
+  - id: shadow
+    kind: threshold
+    service: river
+    name: *n
+    mode: shadow
+    property: water_level
+    levels: [{ severity: minor, raise: ">= 3" }]
+    message: *m
 "#;
 
 /// A journal: time moves by small steps, devices speak, sometimes late, twice or badly.

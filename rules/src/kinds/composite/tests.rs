@@ -1,3 +1,4 @@
+use crate::kinds::Operator as _;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

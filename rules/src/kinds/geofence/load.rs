@@ -83,7 +83,7 @@ fn cleared(on: &On) -> (&'static str, &'static str) {
 }
 
 /// Ids of zones or areas.
-fn zones(node: &Node, check: &mut Check<'_>) -> Option<Vec<Zone>> {
+pub(crate) fn zones(node: &Node, check: &mut Check<'_>) -> Option<Vec<Zone>> {
     let items = texts(node, &mut check.report);
     if items.len() > MAX_ZONES {
         check.report.error(node, format!("at most {MAX_ZONES} zones are possible"));
@@ -210,17 +210,21 @@ fn never_fires(on: &On, for_ms: i64, max_speed_kmh: f64) -> Option<&'static str>
             .iter()
             .all(|l| *l >= max_speed_kmh)
             .then_some("positions faster than `max_speed` are left out"),
-        On::Speed { op, limit } => all_values(limit)
-            .iter()
-            .all(|l| !op.holds(0.0, *l))
-            .then_some("no speed is below 0"),
+        On::Speed { op, limit } => {
+            all_values(limit).iter().all(|l| !op.holds(0.0, *l)).then_some("no speed is below 0")
+        }
         _ => None,
     }
 }
 
+/// As [`zones`] reads them.
+pub(crate) fn print_zones(zones: &[Zone]) -> Node {
+    print::texts(zones.iter().map(|z| &*z.id))
+}
+
 pub(super) fn print(rule: &GeofenceRule) -> Vec<(&'static str, Node)> {
     let metres = |m: f64| print::text(format!("{m} m"));
-    let mut out = vec![("zones", print::texts(rule.zones.iter().map(|z| &*z.id)))];
+    let mut out = vec![("zones", print_zones(&rule.zones))];
     let word = match &rule.on {
         On::Enter { .. } => "enter",
         On::Leave { .. } => "leave",

@@ -22,7 +22,7 @@ use crate::rule::Per;
 use crate::yaml::Node;
 use track::{Fix, Track};
 
-pub(crate) use load::measure;
+pub(crate) use load::{measure, print_zones, zones};
 
 const INPUTS: [&str; 3] = ["latitude", "longitude", "speed"];
 
@@ -37,10 +37,17 @@ pub(crate) struct GeofenceRule {
     max_speed_kmh: f64,
 }
 
+/// A zone of the city, or an area.
 #[derive(Clone, Debug, PartialEq)]
-struct Zone {
+pub(crate) struct Zone {
     id: Name,
     shape: Shape,
+}
+
+impl Zone {
+    pub(crate) fn contains(&self, p: Point) -> bool {
+        self.shape.contains(p)
+    }
 }
 
 /// What is watched for.
@@ -62,7 +69,7 @@ enum Side {
     Either,
 }
 
-/// What is kept of one device: about 220 bytes, nothing on the heap but while a jump is doubted
+/// What is kept of one device: 160 bytes, nothing on the heap but while a jump is doubted
 /// (40 bytes).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GeofenceState {

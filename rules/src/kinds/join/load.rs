@@ -5,8 +5,8 @@ use ioc_model::Name;
 use super::{JoinRule, Side, Take};
 use crate::fields::{Fields, duration, is_id, text, whole};
 use crate::kinds::Loaded;
-use crate::kinds::members::{check_possible, limit_at, note_speakers, print_selection, word};
-use crate::load::{Check, Common, comparison, print_comparison, selection};
+use crate::kinds::members::{check_possible, limit_at, note_speakers, word};
+use crate::load::{Check, Common, comparison, print_comparison, print_selection, selection};
 use crate::print;
 use crate::yaml::{Node, Value};
 

@@ -126,6 +126,16 @@ fn a_value_that_comes_late_does_not_turn_time_back() {
 }
 
 #[test]
+fn what_went_stale_before_a_message_is_told_before_it() {
+    let mut bench: Join = Bench::new(RAIN_AND_FLOOD);
+    say(&mut bench, 0, "rain-1", 0, 45.0);
+    say(&mut bench, 60, "tower-a", 1, 0.5);
+    // No timer rang meanwhile: the engine feeds groups as messages arrive.
+    late(&mut bench, 1_500, "tower-b", 1, 0.5);
+    assert_eq!(seen(&bench), [(60, 1), (1_200, 0)]);
+}
+
+#[test]
 fn further_devices_than_the_bound_are_counted() {
     let mut bench: Join = Bench::new(RAIN_AND_FLOOD);
     for i in 0..MOST / 2 + 7 {

@@ -11,7 +11,7 @@ use ioc_model::{Evidence, Name};
 use serde::{Deserialize, Serialize};
 
 use super::members::{MOST, Member, Members, limit_at};
-use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Verdicts, Wanted};
+use super::{Context, Input, Loaded, Message, Operator, Said, Verdict, Verdicts, Wanted};
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
 use crate::load::{Check, Common};
@@ -49,13 +49,6 @@ pub(crate) struct NeighboursState {
 }
 
 impl NeighboursRule {
-    /// Other device entities that are to hear what this device says, when the rule is about
-    /// devices and their surroundings; itself among them, sorted.
-    pub(crate) fn heard_by(&self, speaker: &Name) -> &[Name] {
-        let near = self.around.as_ref().and_then(|a| a.near.get(speaker));
-        near.map_or(&[], Vec::as_slice)
-    }
-
     /// The number that is judged; `None` with too few members.
     fn value(&self, members: &Members) -> Option<f64> {
         if members.len() < self.min_members {
@@ -129,10 +122,6 @@ impl Operator for NeighboursRule {
         state.members.stale_at(self.fresh_ms)
     }
 
-    fn shown(&self, state: &NeighboursState, _cx: &Context<'_>) -> Shown {
-        Shown { value: Some(self.value(&state.members).unwrap_or(0.0)), ..Shown::default() }
-    }
-
     fn explain(&self, state: &NeighboursState, cx: &Context<'_>, evidence: &mut Evidence) {
         let members = &state.members;
         // Those that agree first, the newest of them; then the others.
@@ -156,6 +145,11 @@ impl Operator for NeighboursRule {
         if let Some(first) = members.iter().filter(|m| m.on).map(|m| m.t).min() {
             evidence.timer("fresh", first, first.saturating_add(self.fresh_ms));
         }
+    }
+
+    fn heard_by(&self, speaker: &Name) -> &[Name] {
+        let near = self.around.as_ref().and_then(|a| a.near.get(speaker));
+        near.map_or(&[], Vec::as_slice)
     }
 
     fn heap_bytes(&self, state: &NeighboursState) -> usize {

@@ -7,7 +7,7 @@ use crate::fields::{Fields, boolean, both, duration, is_id, text, whole};
 use crate::kinds::events::Filter;
 use crate::kinds::{Input, Loaded, Wanted};
 use crate::limit::Limit;
-use crate::load::{Check, Common, comparison, print_comparison, selection};
+use crate::load::{Check, Common, comparison, print_comparison, print_selection, selection};
 use crate::print;
 use crate::rule::{Per, Selection};
 use crate::yaml::{Node, Value};
@@ -93,6 +93,9 @@ fn step(
     let absent = absent.map_or(Some(false), |n| boolean(n, &mut check.report));
     let own = fields.get("where").map(|n| selection(Some(n), common.service.as_ref(), check));
     let name = fields.get("name").map(|n| both(n, &mut check.report));
+    if let (Some(n), true) = (fields.get("where"), fields.get("rule").is_some()) {
+        check.report.hinted(n, "`where` is not for steps on rules", "the rule has its own");
+    }
     if what.is_some() {
         fields.finish(&mut check.report);
     }
@@ -212,24 +215,5 @@ fn print_step(step: &Step) -> Node {
     }
     out.extend(step.own.as_ref().map(|s| ("where", print_selection(s))));
     out.extend(step.name.as_ref().map(|n| ("name", print::both(n))));
-    print::map(out)
-}
-
-fn print_selection(s: &Selection) -> Node {
-    let service =
-        if s.services.is_empty() { print::text("any") } else { print::texts(&s.services) };
-    let mut out = vec![("service", service)];
-    let lists: [(&'static str, Vec<Name>); 2] = [
-        ("areas", s.areas.iter().cloned().collect()),
-        ("devices", s.devices.iter().cloned().collect()),
-    ];
-    for (key, list) in lists {
-        if !list.is_empty() {
-            out.push((key, print::texts(list)));
-        }
-    }
-    if !s.kinds.is_empty() {
-        out.push(("kinds", print::texts(&s.kinds)));
-    }
     print::map(out)
 }

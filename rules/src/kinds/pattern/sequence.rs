@@ -127,13 +127,7 @@ impl Sequence {
         let (since, chain) = match i.checked_sub(1).map(|before| &self.slots[before]) {
             None => (t, Chain::new()),
             Some(before) if before.reaches(t, step.within_ms) => (before.t, before.chain.clone()),
-            Some(before) => {
-                if before.t <= t {
-                    // What was counted belongs to this start or an older one.
-                    self.slots[i].marks.clear();
-                }
-                return None;
-            }
+            Some(_) => return None,
         };
         let marks = &mut self.slots[i].marks;
         let key = moment.event.map(|e| e.0);

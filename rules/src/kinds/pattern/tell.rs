@@ -30,7 +30,7 @@ pub(super) fn shown(rule: &PatternRule, state: &PatternState) -> Shown {
     }
     for (i, step) in rule.steps.iter().enumerate() {
         let own = || found.chain.iter().filter(|s| usize::from(s.step) == i);
-        let (first, last) = (own().next(), own().last());
+        let (first, last) = (own().next(), own().next_back());
         let then = if i == 0 { "" } else { " → " };
         detail.vi.push_str(then);
         detail.en.push_str(then);

@@ -295,6 +295,14 @@ severity: minor";
     assert_eq!(b.levels(), []);
     see(&mut b, 3, "crowd-apec");
     assert_eq!(b.levels(), [(3_000, 1)]);
+    // A device that both steps look at is told of twice, but it was one event.
+    let yaml = yaml.replace("crowd-apec", "cam-cau-rong-tay");
+    let mut b = Bench::<PatternRule>::new(&yaml);
+    see(&mut b, 1, "cam-cau-rong-tay");
+    see(&mut b, 1, "cam-cau-rong-tay");
+    assert_eq!(b.levels(), []);
+    see(&mut b, 2, "cam-cau-rong-tay");
+    assert_eq!(b.levels(), [(2_000, 1)]);
 }
 
 #[test]
@@ -343,7 +351,7 @@ fn a_pattern_without_a_start_keeps_nothing() {
         b.value(s * 1000, 2.0);
     }
     assert_eq!(b.kind.heap_bytes(&b.state), 0);
-    assert!(size_of::<super::PatternState>() <= 80, "{}", size_of::<super::PatternState>());
+    assert!(size_of::<super::PatternState>() <= 88, "{}", size_of::<super::PatternState>());
     b.value(1_000_000, 30.0);
     let bytes = b.kind.heap_bytes(&b.state);
     assert!(bytes <= 4 * size_of::<super::Sequence>() + 2 * 104, "{bytes}");
@@ -357,6 +365,9 @@ steps:
   - { property: water_level, is: ">= flood.bd1 - 0.1", times: 3, within: 1h }
   - rule: rain.heavy
     is: cleared
+    within: 90s
+  - property: rain_intensity
+    is: "> 0.5 mm/h"
     within: 90s
     where: { service: [river, rain_flood], areas: [hai_chau], kinds: [rain_gauge] }
   - { property: water_level, is: "< 0.5", absent: true, within: 2d, name: { vi: "x: 'y'", en: "z" } }
@@ -461,6 +472,11 @@ severity: minor"#,
         &["only events have objects"],
     );
     told("{ steps: [], severity: minor }", &["1 to 8 steps"]);
+    told(
+        "{ steps: [{ rule: a }, { rule: b, within: 1m, where: { service: any } }], \
+         severity: minor }",
+        &["`where` is not for steps on rules"],
+    );
 }
 
 fn yaml_of(steps: &[NaiveStep], hold: i64) -> String {
@@ -589,5 +605,49 @@ proptest! {
         }
         prop_assert_eq!(one.levels(), other.levels());
         prop_assert_eq!(one.state, other.state);
+    }
+}
+
+/// `cargo test -p ioc-rules --lib two_step_pattern -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, not a test"]
+fn a_two_step_pattern_takes_so_long_per_reading() {
+    const READINGS: u32 = 5_000_000;
+    // Every reading that matches a step, every eighth, and what is matched each time.
+    for (what, every, match_each) in
+        [("rarely", 1_000, false), ("one in 8 matches a step", 8, false), ("each", 1, true)]
+    {
+        let b = Bench::<PatternRule>::new(THEN);
+        let (kind, mut state) = (b.kind, b.state);
+        let view = crate::ruleset::CityView::new(&crate::kinds::bench::city());
+        let name = "rain-01".into();
+        let begun = std::time::Instant::now();
+        let mut verdicts = 0;
+        for i in 0..READINGS {
+            let t = T0 + i64::from(i) * 1000;
+            let cx = crate::kinds::Context {
+                now: t,
+                listening_since: T0,
+                cadence_s: 0,
+                device: Some(&name),
+                city: &view,
+            };
+            let value = match i % every {
+                0 if !match_each || i % 2 == 0 => 30.0,
+                0 => 1.0,
+                _ => 10.0,
+            };
+            let mut out = crate::kinds::Verdicts::new();
+            if kind.deadline(&state, &cx).is_some_and(|d| d <= t) {
+                kind.wake(&mut state, &cx, t, &mut out);
+            }
+            let said = Said::Values(&[(0, value), (1, value)]);
+            let (clamped, bad) = (false, false);
+            let message = Message { t, received: t, clamped, bad, device: 0, name: &name, said };
+            kind.feed(&mut state, &cx, &message, &mut out);
+            verdicts += out.len();
+        }
+        let ns = begun.elapsed().as_nanos() / u128::from(READINGS);
+        eprintln!("{what}: {ns} ns per reading, {verdicts} verdicts");
     }
 }

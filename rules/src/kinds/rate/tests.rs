@@ -26,7 +26,7 @@ fn a_river_that_rises_half_a_metre_in_an_hour_raises() {
     assert_eq!(b.shown().duration_ms, Some(3_600_000));
     b.value(80 * 60_000, 1.5);
     assert_eq!(b.levels()[1], (80 * 60_000, 0));
-    assert!((b.values()[0] - 0.75).abs() < 1e-12 && (b.values()[1] - 0.25).abs() < 1e-12);
+    assert_eq!(b.values(), [0.75, 0.25]);
 }
 
 #[test]
@@ -41,6 +41,15 @@ fn a_fall_is_a_negative_rate_and_absolute_a_plain_difference() {
     assert_eq!((b.levels(), b.values()[0]), (vec![(12 * 3_600_000, 1)], -8.0));
     // At 30 h the reading of 6 h is the oldest of 24 h: 14 - 20.
     assert_eq!(b.evidence().facts[0].value, Some(-6.0));
+}
+
+#[test]
+fn a_limit_that_is_met_exactly_is_met() {
+    let (before, after) = (1.8, 2.3);
+    assert_ne!(after - before, 0.5, "as plain numbers have it");
+    let mut b = bench(RIVER);
+    b.value(0, before).value(3_600_000, after);
+    assert_eq!((b.levels(), b.values()), (vec![(3_600_000, 1)], vec![0.5]));
 }
 
 #[test]

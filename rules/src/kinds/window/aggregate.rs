@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use ioc_model::Name;
+use ioc_model::{Detection, Name};
 use serde::{Deserialize, Serialize};
 
 use super::dd::Dd;
-use super::sketch::{Keys, Values};
+use super::sketch::{Keys, Values, key_of};
+use crate::rule::fnv1a;
 
 /// The number of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +58,33 @@ pub(crate) struct Events {
     pub(super) objects: BTreeSet<Name>,
     pub(super) zones: BTreeSet<Name>,
     pub(super) min_confidence: f64,
+}
+
+impl Events {
+    pub(super) fn fit(&self, d: &Detection) -> bool {
+        let among = |set: &BTreeSet<Name>, what: &Option<Name>| {
+            set.is_empty() || what.as_ref().is_some_and(|w| set.contains(w))
+        };
+        self.kinds.contains(&d.kind)
+            && among(&self.objects, &d.object)
+            && among(&self.zones, &d.zone)
+            && d.confidence.is_none_or(|c| c >= self.min_confidence)
+            && d.count.is_none_or(f64::is_finite)
+    }
+}
+
+impl Of {
+    /// What of a reading or event is told apart; `None`: the event does not say.
+    pub(super) fn key(self, v: f64, device: &Name, event: Option<&Detection>) -> Option<u64> {
+        let name = match self {
+            Self::Value => return Some(key_of(v)),
+            Self::Device => Some(device),
+            Self::Object => event.and_then(|d| d.object.as_ref()),
+            Self::Zone => event.and_then(|d| d.zone.as_ref()),
+            Self::Type => event.map(|d| &d.kind),
+        };
+        name.map(|name| fnv1a(name.as_bytes()))
+    }
 }
 
 /// A reading on its way into a window.
@@ -121,8 +149,7 @@ impl Moments {
     pub(super) fn add(&mut self, v: f64, aggregate: Aggregate) {
         let summand = aggregate.summand(v);
         if aggregate == Aggregate::Stddev {
-            let one =
-                Self { count: 1, sum: Dd::ZERO.plus(v), squares: Dd::ZERO, min: v, max: v };
+            let one = Self { count: 1, sum: Dd::ZERO.plus(v), squares: Dd::ZERO, min: v, max: v };
             *self = self.and(&one, aggregate);
             return;
         }

@@ -10,8 +10,8 @@ use super::sketch::{key_of, value_of};
 use super::stacks::Stacks;
 use super::{Judged, Seen};
 
-/// From so many readings on, those of one 2048th of the window leave together.
-const MANY: usize = 2048;
+/// From so many readings on, those of one 1024th of the window leave together.
+const MANY: usize = 1024;
 /// So many readings are kept for percentiles and distinct; beyond, the oldest leave early.
 pub(super) const MOST_VALUES: usize = 4096;
 
@@ -23,7 +23,7 @@ pub(super) struct Shape {
     pub(super) aggregate: Aggregate,
 }
 
-/// The window of one entity: at most 4,100 parts of 64 bytes or 4,096 values of 32, and the
+/// The window of one entity: at most 2,050 parts of 64 bytes or 4,096 values of 32, and the
 /// readings that wait for their grace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Each {

@@ -6,21 +6,23 @@
 mod aggregate;
 mod dd;
 mod each;
+mod evidence;
 mod load;
 mod panes;
 mod pending;
+mod print;
 mod session;
 mod sketch;
 mod stacks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use ioc_model::{Detection, Evidence, EvidenceWindow, Name, Timestamp};
+use ioc_model::{Evidence, Name};
 use serde::{Deserialize, Serialize};
 
-use aggregate::{Aggregate, Events, Item, Kept, Moments, Of};
+use aggregate::{Aggregate, Events, Item, Kept, Moments};
 use each::Each;
 use panes::Panes;
 use session::{Look, Session};
@@ -29,7 +31,7 @@ use super::{Context, Input, Loaded, Message, Operator, Said, Shown, Verdict, Ver
 use crate::fields::Fields;
 use crate::limit::{Limit, Op};
 use crate::load::{Check, Common};
-use crate::rule::{Per, fnv1a};
+use crate::rule::Per;
 use crate::yaml::Node;
 
 /// An aggregate over a window of time.
@@ -61,8 +63,14 @@ enum Span {
     /// Tumbling, hopping.
     Panes(panes::Shape),
     /// The last `size_ms` at every moment.
-    Each { size_ms: i64 },
-    Session { gap_ms: i64, max_ms: Option<i64>, early: bool },
+    Each {
+        size_ms: i64,
+    },
+    Session {
+        gap_ms: i64,
+        max_ms: Option<i64>,
+        early: bool,
+    },
 }
 
 /// The window of one entity. 136 bytes, and on the heap: nothing for a tumbling sum, mean, min or
@@ -280,18 +288,6 @@ impl WindowRule {
             WindowState::Empty | WindowState::Events(_) => {}
         }
     }
-
-    /// From when to when the window that was judged last went.
-    fn bounds(&self, state: &WindowState) -> Option<(i64, i64)> {
-        let end = state.judged()?.end;
-        let from = match (self.span, state.window()) {
-            (Span::Panes(shape), _) => end.saturating_sub(shape.size_ms),
-            (Span::Each { size_ms }, _) => end.saturating_sub(size_ms),
-            (_, WindowState::Session(session)) => session.judged_from,
-            _ => return None,
-        };
-        Some((from, end))
-    }
 }
 
 impl Operator for WindowRule {
@@ -308,7 +304,7 @@ impl Operator for WindowRule {
     }
 
     fn print(&self) -> Vec<(&'static str, Node)> {
-        load::print(self)
+        print::print(self)
     }
 
     fn inputs(&self) -> Vec<Input> {
@@ -360,52 +356,11 @@ impl Operator for WindowRule {
     }
 
     fn shown(&self, state: &WindowState, _cx: &Context<'_>) -> Shown {
-        let duration_ms = match self.span {
-            Span::Panes(shape) => Some(shape.size_ms),
-            Span::Each { size_ms } => Some(size_ms),
-            Span::Session { .. } => {
-                self.bounds(state).map(|(from, end)| end.saturating_sub(from))
-            }
-        };
-        Shown { duration_ms, ..Shown::default() }
+        Shown { duration_ms: self.duration_ms(state), ..Shown::default() }
     }
 
     fn explain(&self, state: &WindowState, cx: &Context<'_>, evidence: &mut Evidence) {
-        evidence.word("aggregate", load::word(self.aggregate));
-        if let (Some((from, to)), Some(judged)) = (self.bounds(state), state.judged()) {
-            let extreme = |v: f64| (judged.count > 0 && v.is_finite()).then_some(v);
-            evidence.window = Some(EvidenceWindow {
-                from: Timestamp(from),
-                to: Timestamp(to),
-                count: u64::from(judged.count),
-                min: extreme(judged.min),
-                max: extreme(judged.max),
-                value: judged.counted.then_some(judged.value),
-            });
-            if !judged.counted {
-                evidence.number("min_count", self.min_count as f64);
-                evidence.number("min_filled", self.min_filled as f64);
-            }
-        }
-        if let Span::Each { .. } = self.span {
-            evidence.word("bounds", "after `from`, up to and with `to`");
-        }
-        let (missed, open) = self.account(state);
-        let error = sketch::error(state.judged().map_or(0, |j| j.coarse));
-        for (name, number) in [("left_out", missed), ("relative_error", error), ("open", open)] {
-            if number > 0.0 {
-                evidence.number(name, number);
-            }
-        }
-        if let Some(end) = self.deadline(state, cx) {
-            let begin = match (self.span, state.window()) {
-                (Span::Panes(shape), _) => end.saturating_sub(shape.size_ms),
-                (Span::Each { size_ms }, _) => end.saturating_sub(size_ms),
-                (_, WindowState::Session(session)) => session.begin().unwrap_or(end),
-                _ => end,
-            };
-            evidence.timer("window", begin, end.saturating_add(self.grace_ms));
-        }
+        self.explain_window(state, self.deadline(state, cx), evidence);
     }
 
     fn heap_bytes(&self, state: &WindowState) -> usize {
@@ -417,25 +372,10 @@ impl Operator for WindowRule {
         };
         match state {
             WindowState::Events(recent) => {
-                size_of::<Recent>()
-                    + recent.keys.capacity() * size_of::<u64>()
-                    + of(&recent.window)
+                size_of::<Recent>() + recent.keys.capacity() * size_of::<u64>() + of(&recent.window)
             }
             other => of(other),
         }
-    }
-}
-
-impl WindowRule {
-    /// Readings left out, readings in what is open.
-    fn account(&self, state: &WindowState) -> (f64, f64) {
-        let (missed, open) = match state.window() {
-            WindowState::Panes(panes) => (panes.missed, panes.open_count()),
-            WindowState::Each(each) => (each.missed, each.open_count(self.each())),
-            WindowState::Session(s) => (s.missed, s.open_count()),
-            WindowState::Empty | WindowState::Events(_) => (0, 0),
-        };
-        (f64::from(missed), open as f64)
     }
 }
 
@@ -452,32 +392,5 @@ impl WindowState {
             Self::Empty | Self::Events(_) => return None,
         };
         (judged.end > i64::MIN).then_some(judged)
-    }
-}
-
-impl Events {
-    fn fit(&self, d: &Detection) -> bool {
-        let among = |set: &BTreeSet<Name>, what: &Option<Name>| {
-            set.is_empty() || what.as_ref().is_some_and(|w| set.contains(w))
-        };
-        self.kinds.contains(&d.kind)
-            && among(&self.objects, &d.object)
-            && among(&self.zones, &d.zone)
-            && d.confidence.is_none_or(|c| c >= self.min_confidence)
-            && d.count.is_none_or(f64::is_finite)
-    }
-}
-
-impl Of {
-    /// `None`: the event does not say.
-    fn key(self, v: f64, device: &Name, event: Option<&Detection>) -> Option<u64> {
-        let name = match self {
-            Self::Value => return Some(sketch::key_of(v)),
-            Self::Device => Some(device),
-            Self::Object => event.and_then(|d| d.object.as_ref()),
-            Self::Zone => event.and_then(|d| d.zone.as_ref()),
-            Self::Type => event.map(|d| &d.kind),
-        };
-        name.map(|name| fnv1a(name.as_bytes()))
     }
 }

@@ -7,13 +7,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hours::LOCAL_OFFSET_MS;
+
 use super::aggregate::{Aggregate, Item, Kept, Pane};
 use super::stacks::Stacks;
 use super::{Judged, Seen};
-
-/// Windows begin at local midnight (Asia/Ho_Chi_Minh is UTC+7 and has had no other offset
-/// since 1975), so that a day of measurements is a day of the city.
-const LOCAL_OFFSET_MS: i64 = 7 * 3_600_000;
 
 /// More panes than this wait for their end only if time stands still: then readings are left out.
 const MOST_OPEN: usize = 4096;

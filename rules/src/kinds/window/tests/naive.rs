@@ -158,8 +158,11 @@ fn kind() -> impl Strategy<Value = Kind> {
         (1i64..9, prop::sample::select(vec![500i64, 1_000, 6_000]))
             .prop_map(|(n, slide)| Kind::Panes(n * slide, slide)),
         (200i64..20_000).prop_map(Kind::Each),
-        (200i64..9_000, 1i64..30_000, any::<bool>())
-            .prop_map(|(gap, more, early)| Kind::Session(gap, gap + more, early)),
+        (200i64..9_000, 1i64..30_000, any::<bool>()).prop_map(|(gap, more, early)| Kind::Session(
+            gap,
+            gap + more,
+            early
+        )),
     ]
 }
 
@@ -176,7 +179,7 @@ fn stream() -> impl Strategy<Value = Vec<Reading>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn every_window_and_aggregate_equals_naive_recomputation(readings in stream(), kind in kind()) {

@@ -27,7 +27,8 @@ fn tumbling_mean_with_a_least_count() {
 
 #[test]
 fn hopping_sum() {
-    let mut b = bench(&format!("property: rainfall\naggregate: sum\nsize: 30s\nslide: 10s\n{LEVEL}"));
+    let mut b =
+        bench(&format!("property: rainfall\naggregate: sum\nsize: 30s\nslide: 10s\n{LEVEL}"));
     b.value(1_000, 6.0).value(15_000, 5.0).time(300_000);
     assert_eq!((b.levels(), b.values()), (vec![(20_000, 1), (40_000, 0)], vec![11.0, 5.0]));
     let window = b.evidence().window.expect("was judged");
@@ -37,7 +38,8 @@ fn hopping_sum() {
 
 #[test]
 fn sum_at_every_reading() {
-    let mut b = bench(&format!("property: rainfall\naggregate: sum\nsize: 30s\nslide: each\n{LEVEL}"));
+    let mut b =
+        bench(&format!("property: rainfall\naggregate: sum\nsize: 30s\nslide: each\n{LEVEL}"));
     b.value(1_000, 6.0).value(15_000, 5.0);
     assert_eq!((b.levels(), b.values()), (vec![(15_000, 1)], vec![11.0]));
     let window = b.evidence().window.expect("was judged");
@@ -96,15 +98,24 @@ fn different_zones_of_camera_events_are_counted_and_events_told_twice_are_not() 
     let events = [(1, "a", 1), (2, "b", 2), (3, "b", 3), (40, "c", 4)];
     for (at, zone, key) in events {
         b.detect(at * 1_000, &seen(zone, "child"), key);
+        let bytes = postcard::to_stdvec(&b.state).expect("a state can be written");
+        let again: WindowState = postcard::from_bytes(&bytes).expect("and read");
+        assert_eq!(std::mem::replace(&mut b.state, again.clone()), again);
     }
     b.time(200_000);
     assert_eq!(b.levels(), [(40_000, 1), (61_000, 0)]);
 
-    let mut sum = bench("detects: person\naggregate: sum\nsize: 60s\nlevels: [{ severity: minor, raise: '>= 5' }]");
+    let mut sum = bench(
+        "detects: person\naggregate: sum\nsize: 60s\nlevels: [{ severity: minor, raise: '>= 5' }]",
+    );
     for key in [1, 2, 2, 1, 2] {
         sum.detect(1_000 * key as i64, &seen("a", "child"), key);
     }
-    sum.detect(9_000, &Detection { confidence: Some(0.9), kind: "car".into(), ..seen("a", "x") }, 7);
+    sum.detect(
+        9_000,
+        &Detection { confidence: Some(0.9), kind: "car".into(), ..seen("a", "x") },
+        7,
+    );
     sum.time(60_000);
     assert_eq!(sum.evidence().window.map(|w| (w.count, w.value)), Some((2, Some(4.0))));
 }
@@ -144,7 +155,8 @@ fn a_large_percentile_tells_its_error() {
 
 #[test]
 fn stragglers_of_a_group_are_waited_for() {
-    let mut b = bench(&format!("property: rainfall\naggregate: sum\nsize: 10s\ngrace: 5s\n{LEVEL}"));
+    let mut b =
+        bench(&format!("property: rainfall\naggregate: sum\nsize: 10s\ngrace: 5s\n{LEVEL}"));
     b.kind.per = Per::Area;
     let said = |b: &mut Bench<WindowRule>, at: i64, now: i64, v: f64| {
         b.time(now);
