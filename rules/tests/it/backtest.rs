@@ -30,6 +30,17 @@ rules:
     after: 60s
     severity: minor
     message: { vi: '{device}', en: '{device}' }
+  - id: mean
+    kind: window
+    service: river
+    name: { vi: TB, en: Mean }
+    property: water_level
+    aggregate: mean
+    size: 60s
+    slide: 20s
+    grace: 40s
+    levels: [{ severity: major, raise: '> 2', clear: '< 1.8' }]
+    message: { vi: '{device} {value}', en: '{device} {value}' }
 ";
 
 fn air(limit: u32) -> RuleSet {
@@ -270,8 +281,8 @@ rules:
 
 #[test]
 fn the_warm_up_covers_every_span_a_rule_names() {
-    // `flood`: 20 s; `silent`: 60 s.
-    assert_eq!(rules(RULES).longest_span_ms(), 60_000);
+    // `flood`: 20 s; `silent`: 60 s; `mean`: size, slide and grace.
+    assert_eq!(rules(RULES).longest_span_ms(), 120_000);
 }
 
 #[test]
