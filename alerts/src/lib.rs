@@ -9,8 +9,10 @@
 //! How it fails: a storage error is returned and nothing of that call is kept; applying the same
 //! transitions again changes nothing.
 
+mod archive;
 mod query;
 mod register;
 mod schema;
 
+pub use archive::{Archive, Found};
 pub use register::{Listener, Register};

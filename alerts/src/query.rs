@@ -63,24 +63,56 @@ fn select(f: &AlertFilter) -> (String, Vec<Value>) {
 }
 
 pub(crate) fn audit(db: &Connection, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
-    db.prepare_cached(
-        "SELECT seq, action, actor, at, severity, value, note FROM audit
-         WHERE alert = ?1 ORDER BY seq",
-    )
-    .and_then(|mut s| {
-        s.query_map([&id.0], |r| {
-            Ok(AuditRow {
-                seq: r.get::<_, i64>(0)?.cast_unsigned(),
-                alert: id.clone(),
-                action: r.get(1)?,
-                actor: r.get(2)?,
-                at: Timestamp(r.get(3)?),
-                severity: severity(r, 4)?,
-                value: r.get(5)?,
-                note: r.get(6)?,
-            })
-        })?
-        .collect()
+    let mut statement = db
+        .prepare_cached(
+            "SELECT seq, action, actor, at, severity, value, note, lim, message, evidence
+             FROM audit WHERE alert = ?1 ORDER BY seq",
+        )
+        .map_err(store)?;
+    let mut rows = statement.query([&id.0]).map_err(store)?;
+    let mut audit = Vec::new();
+    while let Some(r) = rows.next().map_err(store)? {
+        audit.push(line(id, r)?);
+    }
+    Ok(audit)
+}
+
+fn line(id: &AlertId, r: &rusqlite::Row<'_>) -> Result<AuditRow, RegisterError> {
+    let (message, evidence) = (
+        r.get::<_, Option<String>>(8).map_err(store)?,
+        r.get::<_, Option<String>>(9).map_err(store)?,
+    );
+    Ok(AuditRow {
+        seq: r.get::<_, i64>(0).map_err(store)?.cast_unsigned(),
+        alert: id.clone(),
+        action: r.get(1).map_err(store)?,
+        actor: r.get(2).map_err(store)?,
+        at: Timestamp(r.get(3).map_err(store)?),
+        severity: severity(r, 4).map_err(store)?,
+        value: r.get(5).map_err(store)?,
+        note: r.get(6).map_err(store)?,
+        limit: r.get(7).map_err(store)?,
+        message: message.map(|t| parse(&t)).transpose()?,
+        evidence: evidence.map(|t| parse(&t)).transpose()?,
     })
-    .map_err(store)
+}
+
+/// Alerts whose id begins with `prefix`, at most `most`.
+pub(crate) fn begins_with(
+    db: &Connection,
+    prefix: &str,
+    most: usize,
+) -> Result<Vec<AlertRow>, RegisterError> {
+    // Ids are hex digits, so `g` ends every range.
+    db.prepare_cached("SELECT row FROM alert WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3")
+        .and_then(|mut s| {
+            s.query_map(rusqlite::params![prefix, format!("{prefix}g"), most as i64], |r| {
+                r.get::<_, String>(0)
+            })?
+            .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(store)?
+        .iter()
+        .map(|t| parse(t))
+        .collect()
 }

@@ -88,7 +88,10 @@ impl Register {
                     at: t.time.0,
                     severity: t.severity,
                     value: t.value,
+                    limit: t.limit,
                     note: None,
+                    message: Some(&t.message),
+                    evidence: (!t.evidence.is_empty()).then_some(&*t.evidence),
                 },
             )?;
             changed.push(row);
@@ -151,7 +154,10 @@ impl AlertStore for Register {
             at: request.at.0,
             severity: row.severity,
             value: None,
+            limit: None,
             note: request.note.as_deref(),
+            message: None,
+            evidence: None,
         };
         schema::write_audit(&tx, &id.0, &line)?;
         tx.commit().map_err(store)?;

@@ -1,7 +1,8 @@
 //! Tables, and how a row is written and read.
 
-use ioc_model::{AlertRow, Condition, RegisterError, Severity};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use ioc_model::{AlertRow, Condition, Evidence, RegisterError, Severity, Text};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
+use serde::de::DeserializeOwned;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -14,11 +15,20 @@ CREATE INDEX IF NOT EXISTS alert_open ON alert (open, raised_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_at DESC, id DESC);
 CREATE TABLE IF NOT EXISTS audit (
   seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
-  at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT);
+  at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT,
+  lim REAL, message TEXT, evidence TEXT);
 CREATE INDEX IF NOT EXISTS audit_alert ON audit (alert, seq);
 CREATE TABLE IF NOT EXISTS request (
   key TEXT PRIMARY KEY, user TEXT NOT NULL, alert TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 ";
+
+/// Columns that earlier versions did not have: table, column, type.
+const LATER: &[(&str, &str, &str)] = &[
+    ("alert", "applied", "INTEGER NOT NULL DEFAULT 0"),
+    ("audit", "lim", "REAL"),
+    ("audit", "message", "TEXT"),
+    ("audit", "evidence", "TEXT"),
+];
 
 pub(crate) const CURSOR: &str = "cursor";
 const CHANGE: &str = "change";
@@ -33,6 +43,47 @@ pub(crate) fn open(path: &std::path::Path) -> Result<Connection, RegisterError> 
     db.pragma_update(None, "synchronous", "FULL").map_err(store)?;
     db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
     db.execute_batch(SCHEMA).map_err(store)?;
+    migrate(&db)?;
+    Ok(db)
+}
+
+/// Adds the columns that a file of an earlier version lacks.
+fn migrate(db: &Connection) -> Result<(), RegisterError> {
+    for (table, column, kind) in missing(db)? {
+        db.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))
+            .map_err(store)?;
+    }
+    Ok(())
+}
+
+fn missing(
+    db: &Connection,
+) -> Result<Vec<(&'static str, &'static str, &'static str)>, RegisterError> {
+    let mut missing = Vec::new();
+    for (table, column, kind) in LATER {
+        let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        let n: i64 = db.query_row(sql, params![table, column], |r| r.get(0)).map_err(store)?;
+        if n == 0 {
+            missing.push((*table, *column, *kind));
+        }
+    }
+    Ok(missing)
+}
+
+/// Opens a register that another process may be writing, for reading. A file of an earlier
+/// version is not changed: what its tables lack shows as empty.
+pub(crate) fn open_for_reading(path: &std::path::Path) -> Result<Connection, RegisterError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(store)?;
+    db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
+    let lacks: Vec<&str> =
+        missing(&db)?.into_iter().filter(|m| m.0 == "audit").map(|m| m.1).collect();
+    if !lacks.is_empty() {
+        // A view of this connection alone stands in for the table.
+        let empty: String = lacks.iter().map(|column| format!(", NULL AS {column}")).collect();
+        let view = format!("CREATE TEMP VIEW audit AS SELECT *{empty} FROM main.audit");
+        db.execute_batch(&view).map_err(store)?;
+    }
     Ok(db)
 }
 
@@ -66,7 +117,7 @@ pub(crate) fn read_row(db: &Connection, id: &str) -> Result<Option<AlertRow>, Re
         .transpose()
 }
 
-pub(crate) fn parse(text: &str) -> Result<AlertRow, RegisterError> {
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, RegisterError> {
     serde_json::from_str(text).map_err(store)
 }
 
@@ -122,7 +173,10 @@ pub(crate) struct AuditLine<'a> {
     pub at: i64,
     pub severity: Severity,
     pub value: Option<f64>,
+    pub limit: Option<f64>,
     pub note: Option<&'a str>,
+    pub message: Option<&'a Text>,
+    pub evidence: Option<&'a Evidence>,
 }
 
 pub(crate) fn write_audit(
@@ -130,9 +184,12 @@ pub(crate) fn write_audit(
     alert: &str,
     line: &AuditLine<'_>,
 ) -> Result<(), RegisterError> {
+    let message = line.message.map(serde_json::to_string).transpose().map_err(store)?;
+    let evidence = line.evidence.map(serde_json::to_string).transpose().map_err(store)?;
     tx.prepare_cached(
-        "INSERT INTO audit (alert, action, actor, at, severity, value, note)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO audit
+           (alert, action, actor, at, severity, value, note, lim, message, evidence)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .and_then(|mut s| {
         s.execute(params![
@@ -142,7 +199,10 @@ pub(crate) fn write_audit(
             line.at,
             line.severity as u8,
             line.value,
-            line.note
+            line.note,
+            line.limit,
+            message,
+            evidence
         ])
     })
     .map_err(store)?;

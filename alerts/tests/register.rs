@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ioc_alerts::Register;
+use ioc_alerts::{Archive, Found, Register};
 use ioc_model::{
     Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Condition, Entity, RegisterError,
     Severity, Text, Timestamp, Transition, TransitionKind,
@@ -196,4 +196,106 @@ fn two_changes_of_one_alert_by_one_entry_are_both_applied() {
     ];
     assert_eq!(register.apply(11, &both).expect("applies").len(), 2);
     assert!(register.apply(11, &both).expect("applies again").is_empty());
+}
+
+fn with_evidence(mut t: Transition) -> Transition {
+    t.evidence.reading(&"river-cam-le".into(), &"water_level".into(), 990, 2.5);
+    t.evidence.timer("for", 400, 1_000);
+    t.evidence.limit = Some(ioc_model::EvidenceLimit {
+        comparison: "> 2".into(),
+        threshold: Some("flood.bd2".into()),
+        source: Some("Quyết định 05/2020/QĐ-TTg".into()),
+        effective: Some("2020-03-18".into()),
+    });
+    t
+}
+
+#[test]
+fn each_transition_keeps_its_evidence_limit_and_message() {
+    use TransitionKind::{Clear, Raise};
+    let bench = Bench::new();
+    let register = bench.open();
+    let raise = with_evidence(transition(1, 1_000, Raise, Severity::Major));
+    let clear = transition(2, 1_000, Clear, Severity::Major);
+    register.apply(3, &[raise.clone(), clear.clone()]).expect("applies");
+    register.acknowledge(&acknowledge(&raise.alert, "lan", None)).expect("acknowledges");
+    let audit = register.audit(&raise.alert).expect("reads");
+    assert_eq!(audit[0].evidence.as_ref(), Some(&raise.evidence));
+    assert_eq!(audit[0].message.as_ref(), Some(&raise.message));
+    assert_eq!((audit[0].limit, audit[0].value), (Some(2.0), Some(2.5)));
+    assert_eq!((&audit[1].evidence, audit[1].message.as_ref()), (&None, Some(&clear.message)));
+    assert_eq!((&audit[2].evidence, &audit[2].message, audit[2].limit), (&None, &None, None));
+}
+
+/// The tables as version 0.1.0 made them.
+const FIRST_SCHEMA: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE alert (
+  id TEXT PRIMARY KEY, change INTEGER NOT NULL, raised_at INTEGER NOT NULL,
+  open INTEGER NOT NULL, severity INTEGER NOT NULL, service TEXT NOT NULL, area TEXT NOT NULL,
+  device TEXT, row TEXT NOT NULL);
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
+  at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT);
+CREATE TABLE request (
+  key TEXT PRIMARY KEY, user TEXT NOT NULL, alert TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+#[test]
+fn a_register_of_an_earlier_version_is_read_as_it_is_and_taken_over_with_its_alerts() {
+    use TransitionKind::{Clear, Raise};
+    let bench = Bench::new();
+    let raise = with_evidence(transition(1, 1_000, Raise, Severity::Major));
+    bench.open().apply(2, std::slice::from_ref(&raise)).expect("applies");
+    let path = bench.dir.path().join("alerts.sqlite");
+    let row: String = {
+        let db = rusqlite::Connection::open(&path).expect("opens");
+        db.query_row("SELECT row FROM alert", [], |r| r.get(0)).expect("one row")
+    };
+    let old = bench.dir.path().join("old.sqlite");
+    {
+        let db = rusqlite::Connection::open(&old).expect("opens");
+        db.execute_batch(FIRST_SCHEMA).expect("makes the tables");
+        db.execute(
+            "INSERT INTO alert VALUES (?1, 1, 1000, 1, 3, 'river', 'cam_le', NULL, ?2)",
+            [&raise.alert.0, &row],
+        )
+        .expect("an alert");
+        db.execute(
+            "INSERT INTO audit VALUES (1, ?1, 'raise', 'rule:flood-level', 1001, 3, 2.5, NULL)",
+            [&raise.alert.0],
+        )
+        .expect("a line");
+    }
+    let archive = Archive::open(&old).expect("opens for reading");
+    let lines = archive.audit(&raise.alert).expect("reads");
+    assert_eq!((lines.len(), &lines[0].evidence, lines[0].value), (1, &None, Some(2.5)));
+    drop(archive);
+    let register = Register::open(&old, Arc::new(|_| ())).expect("takes it over");
+    let clear = with_evidence(transition(9, 1_000, Clear, Severity::Major));
+    register.apply(10, std::slice::from_ref(&clear)).expect("applies");
+    let lines = register.audit(&raise.alert).expect("reads");
+    assert_eq!(lines[0].evidence, None);
+    assert_eq!(lines[1].evidence.as_ref(), Some(&clear.evidence));
+    assert_eq!(register.get(&raise.alert).expect("is there").condition, Condition::Returned);
+}
+
+#[test]
+fn an_archive_reads_while_the_register_writes_and_finds_by_the_first_digits() {
+    use TransitionKind::Raise;
+    let bench = Bench::new();
+    let register = bench.open();
+    let all: Vec<Transition> =
+        (0..200).map(|i| transition(i, 1_000 * i as i64, Raise, Severity::Minor)).collect();
+    register.apply(50, &all[..50]).expect("applies");
+    let archive = Archive::open(&bench.dir.path().join("alerts.sqlite")).expect("opens");
+    register.apply(200, &all[50..]).expect("applies while it is being read");
+    let id = &all[199].alert;
+    let found = archive.find(&id.0.to_uppercase()).expect("reads");
+    assert!(matches!(&found, Found::One(row) if row.id == *id), "{found:?}");
+    let found = archive.find(&id.0[..12]).expect("reads");
+    assert!(matches!(&found, Found::One(row) if row.id == *id), "{found:?}");
+    for bad in ["", "abc", "zzzz", "%%%%", "0000000000000000"] {
+        assert_eq!(archive.find(bad).expect("reads"), Found::None, "{bad}");
+    }
 }

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ioc_model::Text;
+
+use crate::backtest::BacktestArgs;
+use crate::explain::ExplainArgs;
 
 /// A city's intelligent operations centre: MQTT in, rules, alerts, history, live dashboard.
 #[derive(Parser)]
@@ -16,6 +20,8 @@ Examples:
   ioc run                                  the whole centre with the city of Đà Nẵng, on loopback
   ioc run --config /etc/ioc --data /var/lib/ioc --mqtt-listen 0.0.0.0:1883
   ioc check --config /etc/ioc              every mistake with file:line:column, then exit
+  ioc backtest --from -24h                 what the rules raise over the last day's journal
+  ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -23,7 +29,8 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration."
+Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration,
+3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -36,6 +43,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check the configuration and the rules, say every mistake, and exit
     Check(ConfigArgs),
+    Backtest(BacktestArgs),
+    Explain(ExplainArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version
@@ -69,6 +78,31 @@ pub(crate) struct RunArgs {
     /// Which messages are logged, such as `info` or `ioc_ingest=debug`
     #[arg(long, env = "IOC_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
+}
+
+/// Language of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Language {
+    Vi,
+    En,
+}
+
+impl Language {
+    /// What was asked for, else what LC_ALL, LC_MESSAGES or LANG say, else English.
+    pub(crate) fn choose(asked: Option<Self>) -> Self {
+        let spoken = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let vi = spoken.is_some_and(|s| s.starts_with("vi"));
+        asked.unwrap_or(if vi { Self::Vi } else { Self::En })
+    }
+
+    pub(crate) fn pick(self, text: &Text) -> &str {
+        match self {
+            Self::Vi => &text.vi,
+            Self::En => &text.en,
+        }
+    }
 }
 
 #[derive(Args)]

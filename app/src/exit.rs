@@ -1,5 +1,5 @@
 //! Exit codes, in one table: 0 done · 1 failed while running · 2 the command line or the
-//! configuration is wrong.
+//! configuration is wrong · 3 the two sets of rules differ (`ioc backtest --exit-code`).
 
 use std::process::ExitCode;
 
@@ -21,9 +21,20 @@ impl std::fmt::Display for BadConfig {
 
 impl std::error::Error for BadConfig {}
 
+/// The command line asks for what is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub String);
+
+/// Two sets of rules raise different alerts, and the command asked to be told by its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("the two sets of rules raise different alerts")]
+pub(crate) struct Differs;
+
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(e) if e.is::<Differs>() => ExitCode::from(3),
         Err(e) => match e.downcast_ref::<BadConfig>() {
             Some(bad) => {
                 eprintln!("{bad}");
@@ -31,7 +42,7 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
             }
             None => {
                 eprintln!("ioc: {e:#}");
-                ExitCode::FAILURE
+                if e.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
     }

@@ -1,10 +1,12 @@
 //! The `ioc` binary: command line, configuration, composition, shutdown. No logic of its own.
 
 mod announce;
+mod backtest;
 mod check;
 mod cli;
 mod config;
 mod exit;
+mod explain;
 mod metrics;
 mod run;
 mod settings;
@@ -12,6 +14,7 @@ mod stages;
 mod status;
 mod stop;
 mod user;
+mod words;
 
 use clap::Parser;
 
@@ -22,6 +25,8 @@ fn main() -> std::process::ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Backtest(args) => backtest::command(&args),
+        Command::Explain(args) => explain::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

@@ -113,6 +113,18 @@ impl Settings {
         self
     }
 
+    /// For commands that look at the data folder of a centre; its journal is below it unless the
+    /// settings say elsewhere.
+    pub(crate) fn for_reading(mut self, data: Option<&Path>) -> Self {
+        if let Some(data) = data {
+            self.data = data.to_owned();
+        }
+        if self.journal.dir.is_relative() {
+            self.journal.dir = self.data.join(&self.journal.dir);
+        }
+        self
+    }
+
     pub(crate) fn engine(&self) -> EngineConfig {
         let mut engine = EngineConfig {
             clock: match self.clock {

@@ -140,6 +140,42 @@ fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+fn maybe(name: &str) -> Value {
+    json!({ "oneOf": [reference(name), { "type": "null" }] })
+}
+
+/// Why a rule changed its mind; what there is nothing of is left out.
+fn evidence() -> Value {
+    let text = || json!({ "type": "string" });
+    let maybe_text = || json!({ "type": ["string", "null"] });
+    let int = || json!({ "type": "integer" });
+    let maybe_number = || json!({ "type": ["number", "null"] });
+    let reading = json!({
+        "device": text(), "property": text(), "time": int(), "value": { "type": "number" },
+    });
+    let window = json!({
+        "from": int(), "to": int(), "count": int(), "min": maybe_number(),
+        "max": maybe_number(), "value": maybe_number(),
+    });
+    let limit = json!({
+        "comparison": text(), "threshold": maybe_text(), "source": maybe_text(),
+        "effective": maybe_text(),
+    });
+    let timer = json!({ "name": text(), "since": int(), "until": int() });
+    let fact = json!({ "name": text(), "value": maybe_number(), "text": maybe_text() });
+    object(
+        &[],
+        json!({
+            "readings": array(object(&["device", "property", "time", "value"], reading)),
+            "window": object(&["from", "to", "count"], window),
+            "limit": object(&["comparison"], limit),
+            "timers": array(object(&["name", "since", "until"], timer)),
+            "inhibited_by": array(text()),
+            "facts": array(object(&["name"], fact)),
+        }),
+    )
+}
+
 fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
@@ -197,6 +233,17 @@ fn schemas() -> Value {
             "note": maybe_text(), "value": maybe_number(), "limit": maybe_number(),
             "unit": text(), "name": both(), "message": both(),
         })),
+        "AlertWithAudit": object(&["alert", "audit"], json!({
+            "alert": reference("Alert"), "audit": array(reference("Audit")),
+        })),
+        "Audit": object(&["seq", "action", "actor", "at", "severity"], json!({
+            "seq": int(),
+            "action": { "enum": ["raise", "severity", "clear", "acknowledge"] },
+            "actor": text(), "at": int(), "severity": severity(), "value": maybe_number(),
+            "limit": maybe_number(), "note": maybe_text(), "message": maybe("Text"),
+            "evidence": maybe("Evidence"),
+        })),
+        "Evidence": evidence(),
         "Alerts": object(&["alerts", "change", "next", "counts"], json!({
             "alerts": array(reference("Alert")), "change": int(), "next": maybe_text(),
             "counts": { "type": "object" },

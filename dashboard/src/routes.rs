@@ -146,7 +146,8 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/alerts", Endpoint::Alerts, READ, "alerts, newest raise first")
         .asks(ALERT_QUERY)
         .answers("Alerts"),
-    get("/api/v1/alerts/{id}", Endpoint::Alert, READ, "one alert with all that happened to it"),
+    get("/api/v1/alerts/{id}", Endpoint::Alert, READ, "one alert with all that happened to it")
+        .answers("AlertWithAudit"),
     get(
         "/api/v1/alerts/{id}/acknowledge",
         Endpoint::Acknowledge,

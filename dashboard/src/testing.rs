@@ -196,6 +196,8 @@ impl AlertStore for FakeAlerts {
 
     fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
         let row = self.get(id)?;
+        let mut evidence = ioc_model::Evidence::default();
+        evidence.reading(&"air-000".into(), &"pm25".into(), row.raised_at.0, 51.0);
         Ok(vec![AuditRow {
             seq: 1,
             alert: id.clone(),
@@ -204,7 +206,10 @@ impl AlertStore for FakeAlerts {
             at: row.raised_at,
             severity: row.severity,
             value: row.value,
+            limit: row.limit,
             note: None,
+            message: Some(row.message),
+            evidence: Some(Box::new(evidence)),
         }])
     }
 

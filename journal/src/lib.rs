@@ -7,7 +7,7 @@
 //!
 //! Data flow: `append` → bounded queue → [`Writer`]: encode, LZ4, CRC-32, one write, one
 //! fdatasync per batch → tickets resolve → recent batches in memory → [`Reader`]s. Readers that
-//! are behind read the segment files.
+//! are behind read the segment files; so does an [`Archive`], without the writer's lock.
 //!
 //! On disk: segment files of about 64 MiB named by their first position. Each holds a header and
 //! records; a record is one batch: magic, length, first position, count and two CRCs, then the
@@ -17,6 +17,7 @@
 //! failed write or fsync ends the writer and fails all tickets; fsync is never tried again. A torn
 //! tail or a flipped bit costs that record, is counted, and never stops a start.
 
+mod archive;
 mod codec;
 mod config;
 mod cursors;
@@ -35,6 +36,7 @@ mod tail;
 mod tests;
 mod writer;
 
+pub use archive::{Archive, Batches};
 pub use codec::Codec;
 pub use config::{JournalConfig, Sync};
 pub use error::JournalError;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::segments::{Place, RawBatch};
+use crate::segments::{Place, RawBatch, Segments};
 use crate::shared::{Progress, Shared};
 use crate::tail::{Batch, Found};
 use crate::{Codec, JournalError};
@@ -112,7 +112,10 @@ impl<C: Codec> Reader<C> {
         let read = move || {
             let (raw, place) = shared.segments.read(place, from..up_to, DISK_BYTES)?;
             let done = raw.is_empty();
-            let batches = raw.into_iter().filter_map(|r| decode(&shared, r)).collect();
+            let batches = raw
+                .into_iter()
+                .filter_map(|r| decode(&shared.codec, &shared.segments, r).map(Arc::new))
+                .collect();
             Ok(Read { batches, place, done })
         };
         self.pending = Some((tokio::task::spawn_blocking(read), up_to));
@@ -139,21 +142,26 @@ impl<C: Codec> Drop for Reader<C> {
     }
 }
 
-fn decode<C: Codec>(shared: &Shared<C>, raw: RawBatch) -> Option<Arc<Batch<C::Entry>>> {
+/// A record as a batch; one that cannot be decoded is counted and gives none.
+pub(crate) fn decode<C: Codec>(
+    codec: &C,
+    segments: &Segments,
+    raw: RawBatch,
+) -> Option<Batch<C::Entry>> {
     let decoded = match lz4_flex::block::decompress(&raw.payload, raw.raw_len) {
-        Ok(bytes) => shared.codec.decode(&bytes),
+        Ok(bytes) => codec.decode(&bytes),
         Err(e) => Err(e.into()),
     };
     match decoded {
         Ok(entries) if entries.len() == raw.count as usize => {
-            Some(Arc::new(Batch { first: raw.first, entries }))
+            Some(Batch { first: raw.first, entries })
         }
         Ok(_) => {
-            shared.segments.count_undecodable(raw.first, &"another number of entries");
+            segments.count_undecodable(raw.first, &"another number of entries");
             None
         }
         Err(e) => {
-            shared.segments.count_undecodable(raw.first, &e);
+            segments.count_undecodable(raw.first, &e);
             None
         }
     }

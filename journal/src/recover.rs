@@ -30,29 +30,66 @@ pub(crate) struct Recovered {
 /// `segment_bytes`); damage in older ones is found and counted when they are read.
 pub(crate) fn recover(dir: &Path) -> Result<Recovered, JournalError> {
     fs::create_dir_all(dir).map_err(JournalError::open(dir))?;
-    let segments = Arc::new(Segments::new(dir.to_owned(), lock(dir)?));
+    let segments = Arc::new(Segments::new(dir.to_owned(), Some(lock(dir)?)));
     let mut newest = None;
     for (first, path) in list(dir)? {
         let file = File::open(&path).map_err(JournalError::open(&path))?;
-        let meta = file.metadata().map_err(JournalError::open(&path))?;
-        let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-        let written_ms = modified.map_or(0, |d| d.as_millis() as u64);
-        let state = check_header(&file, &path, meta.len())?;
-        if state == HeaderState::Damaged {
-            segments.damaged_headers.fetch_add(1, Ordering::Relaxed);
-            let file = path.display();
-            tracing::warn!(%file, "journal_damaged_header: read by its name");
-        }
-        let (len, written_ms) = (AtomicU64::new(meta.len()), AtomicU64::new(written_ms));
-        let segment = Arc::new(Segment { first, path, len, written_ms });
-        segments.add(Arc::clone(&segment));
-        newest = Some((segment, state));
+        newest = Some(add(&segments, first, path, &file)?);
     }
     let (next, active) = match newest {
         Some((segment, state)) => open_newest(&segments, segment, state)?,
         None => (0, None),
     };
     Ok(Recovered { segments, next, active })
+}
+
+/// Looks at a folder that another process may be writing to: takes no lock, changes nothing.
+/// Gives what is committed now, and the position after it.
+pub(crate) fn look(dir: &Path) -> Result<(Segments, u64), JournalError> {
+    let segments = Segments::new(dir.to_owned(), None);
+    let mut newest = None;
+    for (first, path) in list(dir)? {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // Retention was faster.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(JournalError::open(&path)(e)),
+        };
+        let (segment, state) = add(&segments, first, path, &file)?;
+        newest = Some((segment, state, file));
+    }
+    let Some((segment, state, file)) = newest else { return Ok((segments, 0)) };
+    let len = segment.len.load(Ordering::Acquire);
+    if state == HeaderState::Cut {
+        segment.len.store(0, Ordering::Release);
+        return Ok((segments, segment.first));
+    }
+    let end = find_end(&segments, &segment, &file, len)?;
+    // A record that is being written ends in the middle: it is none yet.
+    segment.len.store(end.keep.unwrap_or(len), Ordering::Release);
+    Ok((segments, end.next))
+}
+
+/// Adds one file to the segments.
+fn add(
+    segments: &Segments,
+    first: u64,
+    path: PathBuf,
+    file: &File,
+) -> Result<(Arc<Segment>, HeaderState), JournalError> {
+    let meta = file.metadata().map_err(JournalError::open(&path))?;
+    let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    let written_ms = modified.map_or(0, |d| d.as_millis() as u64);
+    let state = check_header(file, &path, meta.len())?;
+    if state == HeaderState::Damaged {
+        segments.damaged_headers.fetch_add(1, Ordering::Relaxed);
+        let file = path.display();
+        tracing::warn!(%file, "journal_damaged_header: read by its name");
+    }
+    let (len, written_ms) = (AtomicU64::new(meta.len()), AtomicU64::new(written_ms));
+    let segment = Arc::new(Segment { first, path, len, written_ms });
+    segments.add(Arc::clone(&segment));
+    Ok((segment, state))
 }
 
 fn lock(dir: &Path) -> Result<File, JournalError> {

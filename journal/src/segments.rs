@@ -73,12 +73,12 @@ pub(crate) struct Segments {
     pub torn_bytes: AtomicU64,
     pub damaged_headers: AtomicU64,
     pub retention_passed_cursor: AtomicU64,
-    /// Held as long as this lives: one process per folder.
-    _lock: File,
+    /// Held as long as this lives: one process writes to a folder. `None`: reading only.
+    _lock: Option<File>,
 }
 
 impl Segments {
-    pub fn new(dir: PathBuf, lock: File) -> Self {
+    pub fn new(dir: PathBuf, lock: Option<File>) -> Self {
         Self {
             dir,
             files: RwLock::default(),
@@ -103,6 +103,11 @@ impl Segments {
     /// First position that can still be read, if there is any segment.
     pub fn first(&self) -> Option<u64> {
         self.read_files().keys().next().copied()
+    }
+
+    /// First position of each segment, in order.
+    pub fn starts(&self) -> Vec<u64> {
+        self.read_files().keys().copied().collect()
     }
 
     /// Number of files and their bytes.

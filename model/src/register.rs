@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, Condition, Entity, Name, Severity, Text, Timestamp};
+use crate::{AlertId, Condition, Entity, Evidence, Name, Severity, Text, Timestamp};
 
 /// One alert as operators see it; also the JSON of REST, WebSocket and MQTT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,8 +93,14 @@ pub struct AuditRow {
     pub severity: Severity,
     /// Value that caused it.
     pub value: Option<f64>,
+    /// Limit that was crossed, in the alert's unit.
+    pub limit: Option<f64>,
     /// What the operator wrote.
     pub note: Option<String>,
+    /// Message of a rule's line.
+    pub message: Option<Text>,
+    /// Why: rules' lines only, and none from before it was kept.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// An operator's acknowledgement.

@@ -232,7 +232,8 @@ pub(crate) fn duration(node: &Node, min_ms: i64, report: &mut Report) -> Option<
 
 const MAX_DURATION_MS: i64 = 366 * 86_400_000;
 
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+/// Milliseconds of a span of time as rules write it: `500ms`, `90s`, `5m`, `24h`, `7d`.
+pub fn parse_duration(text: &str) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let n: i64 = text[..digits].parse().ok()?;
     let unit = match text[digits..].trim_start() {

@@ -21,6 +21,7 @@
 //! cannot fail.
 
 mod anomaly;
+mod backtest;
 mod checkpoint;
 mod device;
 mod emit;
@@ -50,8 +51,13 @@ mod timers;
 mod yaml;
 
 pub use anomaly::{AnomalyDetector, Finding, Part};
+pub use backtest::{
+    Backtest, BacktestConfig, Coverage, Diff, Durations, Episode, EpisodeStep, Load, LoadHour,
+    Pair, Report, RuleDiff, RuleReport, Span, TopEntity, compare,
+};
 pub use checkpoint::Restored;
 pub use engine::{ClockMode, Engine, EngineConfig, Judged, Shard};
 pub use error::RulesError;
 pub use explain::{EngineStats, ExplainedLevel, Explanation, NotExplained, RuleCost};
+pub use fields::parse_duration;
 pub use ruleset::{RuleInfo, RuleSet};

@@ -68,7 +68,8 @@ pub(crate) async fn alert(call: Admitted) -> Result<Response, ApiError> {
         .map(|a| {
             json!({
                 "seq": a.seq, "action": a.action, "actor": a.actor, "at": a.at,
-                "severity": a.severity, "value": a.value, "note": a.note,
+                "severity": a.severity, "value": a.value, "limit": a.limit, "note": a.note,
+                "message": a.message, "evidence": a.evidence,
             })
         })
         .collect();

@@ -38,6 +38,8 @@ async fn lists_pages_and_counts() {
     assert_eq!(client.get("/api/v1/alerts?cursor=1-a'b").await.0, 400);
     let (_, one) = client.get(&path(3)).await;
     assert_eq!(one["audit"][0]["actor"], "rule:pm25_high");
+    assert_eq!(one["audit"][0]["evidence"]["readings"][0]["value"], 51.0);
+    assert_eq!(one["audit"][0]["message"]["en"], one["alert"]["message"]["en"]);
     assert_eq!(one["alert"]["entity"], json!({ "kind": "device", "id": "air-000" }));
     server.stop().await;
 }

@@ -146,6 +146,8 @@ test('the keyboard does it all: next, open, acknowledge, close, search', async (
   await page.keyboard.press('Enter');
   await page.getByTestId('alert-detail').waitFor();
   assert.match(page.url(), new RegExp(`alert=${first}`));
+  // Why it was raised stands there, with the law behind the limit.
+  assert.match(await page.getByTestId('why').first().innerText(), /QCVN 05:2023/);
   await page.keyboard.press('a');
   await page.getByTestId('ack-note').waitFor();
   await page.keyboard.type('nhanh');

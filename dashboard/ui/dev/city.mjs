@@ -123,7 +123,7 @@ export function makeCity(scene) {
         condition: 'active', acknowledged: false, raised_at: at, changed_at: at, cleared_at: null, acknowledged_at: null, acknowledged_by: null, note: null, value, limit, unit, name: r.name,
         message: { vi, en },
       };
-      const a = { row, audit: [{ seq: 1, action: 'raise', actor: `rule:${rule}`, at, severity, value, note: null }] };
+      const a = { row, audit: [{ seq: 1, action: 'raise', actor: `rule:${rule}`, at, severity, value, limit: row.limit, note: null, message: row.message, evidence: { readings: [{ device: row.device, property: 'pm25', time: at, value }], timers: [{ name: 'for', since: at - 600_000, until: at }], limit: { comparison: `> ${row.limit}`, threshold: null, source: 'QCVN 05:2023/BTNMT', effective: '2023-09-12' } } }] };
       self.alerts.set(id, a);
       d.severity = Math.max(d.severity, ['info', 'minor', 'major', 'critical', 'emergency'].indexOf(severity) + 1);
       d.seq = ++self.seq;

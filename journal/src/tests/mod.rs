@@ -1,5 +1,6 @@
 //! The journal as its users see it, over real files.
 
+mod archive;
 mod commit;
 mod damage;
 mod reading;

@@ -1,6 +1,7 @@
 //! The rule engine from the outside.
 
 mod all_kinds;
+mod backtest;
 mod crash;
 mod errors;
 mod flood_2025;

@@ -41,7 +41,20 @@ export interface Audit {
   at: number;
   severity: SeverityName;
   value: number | null;
+  limit?: number | null;
   note: string | null;
+  message?: Text | null;
+  evidence?: Evidence | null;
+}
+
+/** Why a rule changed its mind; what there is nothing of is left out. */
+export interface Evidence {
+  readings?: { device: string; property: string; time: number; value: number }[];
+  window?: { from: number; to: number; count: number; min: number | null; max: number | null; value: number | null };
+  limit?: { comparison: string; threshold: string | null; source: string | null; effective: string | null };
+  timers?: { name: string; since: number; until: number }[];
+  inhibited_by?: string[];
+  facts?: { name: string; value: number | null; text: string | null }[];
 }
 
 export interface Area {
