@@ -217,5 +217,7 @@ pub(crate) struct Shown {
     pub(crate) detail: Text,
 }
 
+pub(crate) mod health;
+
 #[cfg(test)]
 pub(crate) mod bench;

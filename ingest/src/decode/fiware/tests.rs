@@ -89,9 +89,9 @@ fn air_examples_with_a_configured_zone_show_their_other_defects() {
     // 1.1 hPa of air, and 500 mg/m³ of carbon monoxide, are no air to measure in: the rest is.
     for (file, bad) in [
         ("example.json", "Bad pressure=1.1"),
-        ("example-normalized.json", "Bad co=500000"),
-        ("example-normalized.jsonld", "Bad co=500000"),
-        ("example-geojsonfeature.json", "Bad co=500000"),
+        ("example-normalized.json", "Bad co=500000 pressure=1.1"),
+        ("example-normalized.jsonld", "Bad co=500000 pressure=1.1"),
+        ("example-geojsonfeature.json", "Bad co=500000 pressure=1.1"),
     ] {
         let Some(payload) = example("AirQualityObserved", file) else { return };
         let records = decode(&decoders("fiware: { zone: UTC }"), TOPIC, payload).expect("taken");
