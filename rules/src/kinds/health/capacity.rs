@@ -27,7 +27,7 @@ enum Bound {
     Property(Measure),
 }
 
-/// At most 72 B.
+/// 72 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CapacityState {
     /// Time and value of the property and of its bound.
@@ -59,7 +59,8 @@ impl Capacity {
                 check.report.error(node, "never fires: a value is not above itself");
             }
             Bound::Property(m) if m.unit != of.unit => {
-                let message = format!("`{}` is in `{}`, `{}` in `{}`", of.id, of.unit, m.id, m.unit);
+                let message =
+                    format!("`{}` is in `{}`, `{}` in `{}`", of.id, of.unit, m.id, m.unit);
                 check.report.error(node, message);
             }
             Bound::Number(n) if n + margin >= max => {

@@ -26,7 +26,7 @@ pub(crate) struct Chatter {
 
 const MOST: u32 = 32;
 
-/// 64 B and 8 B for each of `count`, at most 320 B.
+/// 56 B and 8 B for each of `count`, at most 320 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ChatterState {
     /// Times of the last rises.
@@ -123,8 +123,16 @@ impl super::Check for Chatter {
         let (times, rule) = (s.total, &self.rule);
         let within = |l| text::span(self.within_ms, l);
         let detail = text::both(
-            |l| format!("cảnh báo {rule} bật {times} lần, ít nhất {} lần trong {}", self.count, within(l)),
-            |l| format!("{rule} raised {times} times, at least {} within {}", self.count, within(l)),
+            |l| {
+                format!(
+                    "cảnh báo {rule} bật {times} lần, ít nhất {} lần trong {}",
+                    self.count,
+                    within(l)
+                )
+            },
+            |l| {
+                format!("{rule} raised {times} times, at least {} within {}", self.count, within(l))
+            },
         );
         Shown {
             value: Some(f64::from(times)),

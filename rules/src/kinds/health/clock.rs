@@ -240,7 +240,8 @@ mod tests {
             b.time(minute * MIN);
             let (name, said) = ("d0".into(), Said::Alive);
             let (t, received) = (T0 + minute * MIN, T0 + 400 * 86_400_000 + minute * 5_000);
-            let m = Message { t, received, clamped: false, bad: false, device: 0, name: &name, said };
+            let m =
+                Message { t, received, clamped: false, bad: false, device: 0, name: &name, said };
             b.message(&m);
         }
         assert_eq!(b.levels(), []);

@@ -33,7 +33,7 @@ enum Against {
     Own(Own),
 }
 
-/// Against itself 80 B. Against peers 56 B and at most 500 B for each of at most 32 devices.
+/// 136 B, and against peers at most 620 B for each of at most 32 devices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DriftState {
     peers: peers::PeersState,
@@ -88,7 +88,8 @@ impl Drift {
                 check.report.hinted(fields.node(), "peers need `per: area` or `per: city`", hint);
             }
             Some(false) if !per_device => {
-                let message = format!("`against: self` is per device, not per {}", common.per.word());
+                let message =
+                    format!("`against: self` is per device, not per {}", common.per.word());
                 check.report.hinted(fields.node(), message, "leave `per` out");
             }
             _ => {}
@@ -190,8 +191,22 @@ impl super::Check for Drift {
             Some(id) => {
                 let name = text::device(id, cx);
                 text::both(
-                    |l| format!("{} lệch {} so với trung vị của {others} thiết bị khác trong {}", name.vi, by(l), over(l)),
-                    |l| format!("{} is off by {} from the median of {others} others over {}", name.en, by(l), over(l)),
+                    |l| {
+                        format!(
+                            "{} lệch {} so với trung vị của {others} thiết bị khác trong {}",
+                            name.vi,
+                            by(l),
+                            over(l)
+                        )
+                    },
+                    |l| {
+                        format!(
+                            "{} is off by {} from the median of {others} others over {}",
+                            name.en,
+                            by(l),
+                            over(l)
+                        )
+                    },
                 )
             }
             None => text::both(

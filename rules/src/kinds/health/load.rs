@@ -14,9 +14,33 @@ use crate::yaml::{Node, Value};
 
 /// Every field of every check: without a known check nobody can say which are unknown.
 const ALL: [&str; 28] = [
-    "property", "for", "tolerance", "min_readings", "ignore", "window", "k", "min_change",
-    "back_within", "quiet", "against", "over", "fast", "limit", "clear", "min_peers", "min", "max",
-    "codes", "count", "within", "of", "not_above", "margin", "mistakes", "rule", "severity",
+    "property",
+    "for",
+    "tolerance",
+    "min_readings",
+    "ignore",
+    "window",
+    "k",
+    "min_change",
+    "back_within",
+    "quiet",
+    "against",
+    "over",
+    "fast",
+    "limit",
+    "clear",
+    "min_peers",
+    "min",
+    "max",
+    "codes",
+    "count",
+    "within",
+    "of",
+    "not_above",
+    "margin",
+    "mistakes",
+    "rule",
+    "severity",
     "clear_for",
 ];
 
@@ -104,7 +128,8 @@ pub(super) fn measure_at(node: &Node, check: &mut Check<'_>) -> Option<(Measure,
 /// Only drift against peers is about more than one device.
 pub(super) fn devices_only(fields: &Fields<'_>, common: &Common, check: &mut Check<'_>) {
     if common.per != Per::Device {
-        let message = format!("this check is about single devices, not `per: {}`", common.per.word());
+        let message =
+            format!("this check is about single devices, not `per: {}`", common.per.word());
         check.report.hinted(fields.node(), message, "leave `per` out");
     }
 }

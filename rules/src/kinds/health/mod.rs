@@ -204,3 +204,65 @@ checks! {
     "chatter" Chatter (Chatter),
     "quality" Quality (BadQuality),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Said;
+    use crate::kinds::bench::Bench;
+
+    const RULES: [&str; 9] = [
+        "{ check: stuck, property: pm25, for: 1h, severity: minor }",
+        "{ check: spike, property: pm25, min_change: 5, window: 31, severity: minor }",
+        "{ check: drift, property: pm25, against: self, limit: 5, severity: minor }",
+        "{ check: range, property: pm25, count: 16, max: 15, severity: minor }",
+        "{ check: capacity, property: parking_free, not_above: parking_total, severity: minor }",
+        "{ check: unit, property: pm25, severity: minor }",
+        "{ check: clock, severity: minor }",
+        "{ check: chatter, rule: a.b, count: 32, within: 1h, quiet: 2h, severity: minor }",
+        "{ check: quality, property: pm25, severity: minor }",
+    ];
+
+    fn fed(yaml: &str) -> Bench<HealthRule> {
+        let mut b = Bench::<HealthRule>::new(yaml);
+        for i in 0..500_i64 {
+            let values = [(0, 10.0 + (i % 7) as f64), (1, 12.0)];
+            b.say(i * 60_000, 0, Said::Values(&values[..]));
+            b.say(i * 60_000, 0, Said::Alive);
+            b.say(i * 60_000, 0, Said::Rule { input: 0, entity: 1, level: (i % 2) as u8 });
+        }
+        b
+    }
+
+    #[test]
+    fn every_state_survives_a_checkpoint_and_stays_small() {
+        for (yaml, word) in RULES.iter().zip(WORDS) {
+            let b = fed(yaml);
+            assert!(yaml.contains(&format!("check: {word},")), "{yaml}");
+            assert_ne!(b.state, HealthState::default(), "{yaml}");
+            let bytes = postcard::to_allocvec(&b.state).expect("writes");
+            let back: HealthState = postcard::from_bytes(&bytes).expect("reads");
+            assert_eq!(back, b.state, "{yaml}");
+            let heap = b.kind.heap_bytes(&b.state);
+            println!("{word}: {heap} B of heap");
+            assert!(heap <= 800, "{yaml}: {heap}");
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_check_is_dropped() {
+        let mut b = fed(RULES[0]);
+        b.kind = fed(RULES[1]).kind;
+        b.value(600 * 60_000, 10.0);
+        assert!(matches!(b.state, HealthState::Spike(_)));
+    }
+
+    #[test]
+    fn without_a_check_only_that_is_told() {
+        let load = |yaml: &str| Bench::<HealthRule>::load(yaml).err().unwrap_or_default();
+        let missing = load("{ property: pm25, for: 1h, min_peers: 3, severity: minor }");
+        assert_eq!(missing, "t.yaml:1:1: `check` is missing");
+        let unknown = load("{ check: dritf, property: pm25, limit: 1, severity: minor }");
+        assert!(unknown.ends_with("did you mean `drift`?"), "{unknown}");
+    }
+}

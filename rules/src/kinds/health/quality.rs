@@ -20,7 +20,7 @@ pub(crate) struct BadQuality {
     of: u32,
 }
 
-/// 56 B.
+/// 64 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct QualityState {
     mask: Mask,
@@ -113,7 +113,15 @@ mod tests {
         for (i, bad) in "bgbbbggggg".chars().map(|c| c == 'b').enumerate() {
             let t = T0 + i as i64 * MIN;
             let (name, said) = ("d0".into(), Said::Values(&[(0, 12.0)]));
-            b.message(&Message { t, received: t, clamped: false, bad, device: 0, name: &name, said });
+            b.message(&Message {
+                t,
+                received: t,
+                clamped: false,
+                bad,
+                device: 0,
+                name: &name,
+                said,
+            });
         }
         assert_eq!(b.levels(), [(4 * MIN, 1), (8 * MIN, 0)]);
         assert_eq!(b.shown().detail.en, "1 of the last 6 readings are flagged bad");

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use ioc_model::Evidence;
 use serde::{Deserialize, Serialize};
 
-use super::load::{Measure, Read, count, devices_only, measure, numbers, print_numbers, printed, span};
+use super::load::{
+    Measure, Read, count, devices_only, measure, numbers, print_numbers, printed, span,
+};
 use super::text;
 use crate::fields::{Fields, number};
 use crate::kinds::{Context, Input, Message, Said, Shown, Verdict, Verdicts, Wanted};
@@ -32,7 +34,7 @@ pub(crate) struct Range {
 
 const MOST: u32 = 16;
 
-/// 64 B and 16 B for each of `count`, at most 320 B.
+/// 56 B and 16 B for each of `count`, at most 320 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RangeState {
     /// Time and value of the last wrong readings.

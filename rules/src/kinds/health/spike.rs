@@ -18,10 +18,11 @@ use crate::yaml::Node;
 /// `k` × 1.4826 × their median absolute deviation (F. R. Hampel, "The influence curve and its
 /// role in robust estimation", JASA 69, 1974; R. K. Pearson, "Outliers in process modeling and
 /// identification", IEEE Trans. Control Syst. Technol. 10, 2002), and than `min_change`: the
-/// deviation of a quiet signal is nearly nothing.
+/// deviation of a quiet signal is nearly nothing. It must be as far from the reading before it,
+/// because the median lags behind a signal that climbs.
 ///
 /// With `back_within`, one that stays away is a change of the world, not a spike: it counts only
-/// when one of the next so many readings is back.
+/// when one of the next so many readings has gone back at least half of the way.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spike {
     of: Measure,
@@ -34,11 +35,10 @@ pub(crate) struct Spike {
 
 /// The factor that makes the median absolute deviation of normal noise its standard deviation.
 const NORMAL: f64 = 1.4826;
-/// Nothing is judged by the median of fewer readings.
-const LEAST: usize = 5;
-const MOST: u32 = 31;
+/// Readings of a window; with fewer than the window nothing is judged.
+const WINDOW: (u32, u32) = (5, 31);
 
-/// 160 B and 16 B for each reading of the window, at most 656 B.
+/// 180 B and 16 B for each reading of the window, at most 680 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SpikeState {
     /// Time and value, oldest first.
@@ -54,6 +54,8 @@ pub(crate) struct SpikeState {
 struct Suspect {
     t: i64,
     value: f64,
+    /// The reading before.
+    before: f64,
     median: f64,
     /// Distance from the median that is still normal.
     limit: f64,
@@ -69,10 +71,10 @@ impl Spike {
     ) -> Option<Read<Self>> {
         devices_only(fields, common, check);
         let of = measure("property", fields, check);
-        let window = count("window", 11, (LEAST as u32, MOST), fields, check);
-        let k = amount("k", Some(5.0), fields, check);
+        let window = count("window", 7, WINDOW, fields, check);
+        let k = amount("k", Some(3.0), fields, check);
         let min_change = amount("min_change", None, fields, check);
-        let back_within = count("back_within", 3, (0, 10), fields, check);
+        let back_within = count("back_within", 1, (0, 10), fields, check);
         let quiet_ms = span("quiet", Some(3_600_000), fields, check);
         let ladder = common.switch(fields, check);
         let (of, (min, max)) = of?;
@@ -93,7 +95,7 @@ impl Spike {
 
     /// Median of the readings before, and the distance from it that is still normal.
     fn normal(&self, s: &SpikeState) -> Option<(f64, f64)> {
-        if s.last.len() < LEAST {
+        if s.last.len() < self.window as usize {
             return None;
         }
         let mut values: Vec<f64> = s.last.iter().map(|(_, v)| *v).collect();
@@ -105,7 +107,8 @@ impl Spike {
     /// The spike that this reading completes.
     fn judge(&self, s: &mut SpikeState, t: i64, value: f64) -> Option<Suspect> {
         if let Some(suspect) = &mut s.suspect {
-            if (value - suspect.median).abs() <= suspect.limit {
+            let (jump, rest) = (suspect.value - suspect.before, value - suspect.before);
+            if rest.abs() <= jump.abs() / 2.0 {
                 return s.suspect.take();
             }
             suspect.left -= 1;
@@ -115,10 +118,11 @@ impl Spike {
             return None;
         }
         let (median, limit) = self.normal(s)?;
-        if (value - median).abs() <= limit {
+        let before = s.last.back()?.1;
+        if (value - median).abs() <= limit || (value - before).abs() <= limit {
             return None;
         }
-        let suspect = Suspect { t, value, median, limit, left: self.back_within };
+        let suspect = Suspect { t, value, before, median, limit, left: self.back_within };
         if self.back_within == 0 {
             return Some(suspect);
         }
@@ -154,7 +158,7 @@ impl super::Check for Spike {
                 return;
             }
             // After a gap longer than all that is remembered the old level says nothing.
-            if s.last.len() >= LEAST && m.t - newest > newest - first {
+            if s.last.len() >= self.window as usize && m.t - newest > newest - first {
                 s.last.clear();
                 s.suspect = None;
             }
@@ -185,7 +189,9 @@ impl super::Check for Spike {
 
     fn shown(&self, s: &SpikeState, _: &Context<'_>) -> Shown {
         let Some(spike) = s.found else { return Shown::default() };
-        let words = |l| (text::amount(spike.value, &self.of, l), text::number(spike.median, self.of.digits, l));
+        let words = |l| {
+            (text::amount(spike.value, &self.of, l), text::number(spike.median, self.of.digits, l))
+        };
         let detail = text::both(
             |l| {
                 let (value, median) = words(l);
@@ -250,7 +256,7 @@ mod tests {
     /// The worked timeline of docs/rules.md.
     #[test]
     fn a_reading_that_jumps_and_comes_back_raises_until_it_is_quiet() {
-        let mut b = bench("");
+        let mut b = bench(", window: 5");
         feed(&mut b, &[27.0, 27.1, 27.0, 27.2, 27.1, 55.0, 27.2, 27.1]);
         b.time(120 * MIN);
         assert_eq!(b.levels(), [(60 * MIN, 1), (90 * MIN, 0)]);
@@ -260,16 +266,16 @@ mod tests {
             shown.detail.vi,
             "giá trị vọt lên hoặc tụt xuống 55,0 °C, trung vị trước đó 27,1"
         );
-        assert_eq!(b.evidence().readings.len(), 8);
+        assert_eq!(b.evidence().readings.len(), 5);
     }
 
     #[test]
     fn a_level_that_stays_is_no_spike_unless_the_rule_says_so() {
         let values = [27.0, 27.1, 27.0, 27.2, 27.1, 55.0, 55.1, 55.2, 55.0, 55.1, 55.2, 55.1];
-        let mut b = bench("");
+        let mut b = bench(", window: 5, back_within: 3");
         feed(&mut b, &values);
         assert_eq!(b.levels(), []);
-        let mut b = bench(", back_within: 0");
+        let mut b = bench(", window: 5, back_within: 0");
         feed(&mut b, &values);
         assert_eq!(b.levels()[0], (50 * MIN, 1));
     }
@@ -286,7 +292,7 @@ mod tests {
 
     #[test]
     fn after_a_long_gap_the_old_level_says_nothing() {
-        let mut b = bench("");
+        let mut b = bench(", window: 5");
         feed(&mut b, &[10.0, 10.1, 10.0, 10.2, 10.1, 10.0]);
         b.value(600 * MIN, 30.0).value(610 * MIN, 10.0);
         assert_eq!(b.levels(), []);
@@ -295,7 +301,9 @@ mod tests {
     #[test]
     fn reads_back_and_refuses_what_never_fires() {
         bench("").reads_back().expect("plain");
-        bench(", window: 31, k: 3.5, back_within: 0, for: 1m, clear_for: 2m").reads_back().expect("all");
+        bench(", window: 31, k: 3.5, back_within: 0, for: 1m, clear_for: 2m")
+            .reads_back()
+            .expect("all");
         let load = |more: &str| {
             let yaml = format!("{{ check: spike, property: temperature, severity: minor{more} }}");
             Bench::<HealthRule>::load(&yaml).err().unwrap_or_default()

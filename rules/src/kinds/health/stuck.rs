@@ -24,7 +24,7 @@ pub(crate) struct Stuck {
     ignore: Vec<f64>,
 }
 
-/// At most 72 B.
+/// 80 B.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StuckState {
     run: Option<Run>,
@@ -60,17 +60,16 @@ impl Stuck {
         let tolerance = tolerance?;
         if tolerance >= max - min {
             let message = format!("never clears: `{}` cannot move by more than {tolerance}", of.id);
-            check.report.hinted(fields.node(), message, "`tolerance` is what still counts as still");
+            check.report.hinted(
+                fields.node(),
+                message,
+                "`tolerance` is what still counts as still",
+            );
         }
         let ladder = Ladder::switch(level?, 0, clear_for.unwrap_or(Some(0))?);
         let measure = of.clone();
-        let check = Self {
-            of,
-            for_ms: for_ms?,
-            tolerance,
-            min_readings: min_readings?,
-            ignore: ignore?,
-        };
+        let check =
+            Self { of, for_ms: for_ms?, tolerance, min_readings: min_readings?, ignore: ignore? };
         Some(Read::of(check, ladder, &measure))
     }
 
@@ -125,8 +124,20 @@ impl super::Check for Stuck {
         let Some(run) = s.found else { return Shown::default() };
         let (still, value) = (run.last - run.since, run.value);
         let detail = text::both(
-            |l| format!("giá trị đứng yên {} ở {}", text::span(still, l), text::amount(value, &self.of, l)),
-            |l| format!("value unchanged for {} at {}", text::span(still, l), text::amount(value, &self.of, l)),
+            |l| {
+                format!(
+                    "giá trị đứng yên {} ở {}",
+                    text::span(still, l),
+                    text::amount(value, &self.of, l)
+                )
+            },
+            |l| {
+                format!(
+                    "value unchanged for {} at {}",
+                    text::span(still, l),
+                    text::amount(value, &self.of, l)
+                )
+            },
         );
         Shown { value: Some(value), duration_ms: Some(still), detail, ..Shown::default() }
     }

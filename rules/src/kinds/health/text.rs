@@ -17,8 +17,7 @@ pub(super) fn number(value: f64, digits: u8, language: Language) -> String {
 
 /// A value with its unit.
 pub(super) fn amount(value: f64, of: &Measure, language: Language) -> String {
-    let facts =
-        Facts { value: Some(value), digits: of.digits, unit: &of.unit, ..Facts::default() };
+    let facts = Facts { value: Some(value), digits: of.digits, unit: &of.unit, ..Facts::default() };
     render("{value} {unit}", language, &facts)
 }
 

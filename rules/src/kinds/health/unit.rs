@@ -47,6 +47,17 @@ const WORDS: [(&str, Mistake); 6] = [
     ("kelvin", Mistake::Kelvin),
 ];
 
+/// The mistakes that a unit invites. Not a hundred for concentrations: air that a wind cleans
+/// goes from 300 to 3 µg/m³ (Beijing, 11 October 2014).
+fn usual(unit: &str) -> &'static [Mistake] {
+    match unit {
+        "°C" => &[Mistake::Fahrenheit, Mistake::Kelvin],
+        u if u.starts_with("µg") || u.starts_with("mg") => &[Mistake::Times1000, Mistake::By1000],
+        "%" => &[Mistake::Times100, Mistake::By100],
+        _ => &[Mistake::Times1000, Mistake::By1000, Mistake::Times100, Mistake::By100],
+    }
+}
+
 /// Normal readings that are remembered, and how many make a level.
 const LEVEL: usize = 15;
 const LEAST: usize = 8;
@@ -143,8 +154,7 @@ impl UnitMistake {
         let (of, possible) = of?;
         let celsius = &*of.unit == "°C";
         if node.is_none() {
-            let list = if celsius { &WORDS[4..] } else { &WORDS[..4] };
-            mistakes.extend(list.iter().map(|(_, m)| *m));
+            mistakes.extend(usual(&of.unit));
         }
         for m in &mistakes {
             if let (Some(node), Mistake::Fahrenheit | Mistake::Kelvin, false) = (node, m, celsius) {
@@ -219,8 +229,9 @@ impl super::Check for UnitMistake {
     fn shown(&self, s: &UnitState, _: &Context<'_>) -> Shown {
         let Some(jump) = s.found else { return Shown::default() };
         let mistake = jump.mistake.shown(&self.of.unit);
-        let words =
-            |l| (text::raw(jump.before, &self.of, l), text::raw(jump.last, &self.of, l), &self.of.unit);
+        let words = |l| {
+            (text::raw(jump.before, &self.of, l), text::raw(jump.last, &self.of, l), &self.of.unit)
+        };
         let detail = text::both(
             |l| {
                 let (from, to, unit) = words(l);
@@ -228,7 +239,9 @@ impl super::Check for UnitMistake {
             },
             |l| {
                 let (from, to, unit) = words(l);
-                format!("the level jumped from {from} to {to} {unit}, as by a unit mistake {mistake}")
+                format!(
+                    "the level jumped from {from} to {to} {unit}, as by a unit mistake {mistake}"
+                )
             },
         );
         Shown { value: Some(jump.last), detail, ..Shown::default() }

@@ -89,7 +89,8 @@ impl Peers {
             Err(_) if s.members.len() >= MOST_DEVICES => return,
             Err(at) => {
                 let (id, differences) = (id.clone(), Vec::new());
-                let new = Member { id, sum: 0.0, count: 0, heard: slot, differences, drifts: false };
+                let new =
+                    Member { id, sum: 0.0, count: 0, heard: slot, differences, drifts: false };
                 s.members.insert(at, new);
                 at
             }
@@ -102,12 +103,7 @@ impl Peers {
     }
 
     /// Compares the devices of the open slot and closes it.
-    pub(super) fn close(
-        &self,
-        s: &mut DriftState,
-        (limit, clear): (f64, f64),
-        out: &mut Verdicts,
-    ) {
+    pub(super) fn close(&self, s: &mut DriftState, (limit, clear): (f64, f64), out: &mut Verdicts) {
         let Some(slot) = s.peers.slot.take() else { return };
         let members = &mut s.peers.members;
         let means: Vec<Option<f64>> =

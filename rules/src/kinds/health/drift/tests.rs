@@ -1,6 +1,6 @@
 use super::super::HealthRule;
-use crate::kinds::{Operator, Said};
 use crate::kinds::bench::Bench;
+use crate::kinds::{Operator, Said};
 
 const HOUR: i64 = 3_600_000;
 
@@ -14,8 +14,7 @@ fn own(more: &str) -> Bench<HealthRule> {
 fn peers() -> Bench<HealthRule> {
     let mut b = own("");
     let HealthRule::Drift(drift) = &mut b.kind else { unreachable!("a drift rule") };
-    drift.against =
-        super::Against::Peers(super::Peers { slot_ms: HOUR, min_peers: 2 });
+    drift.against = super::Against::Peers(super::Peers { slot_ms: HOUR, min_peers: 2 });
     b
 }
 
@@ -169,6 +168,7 @@ fn peers_read_back_and_nothing_else_is_about_an_area() {
     assert_eq!(load_area(&text).expect("reads back"), rule, "{text}");
     let stuck = load_area("{ check: stuck, property: pm25, for: 6h, severity: minor }");
     assert!(stuck.expect_err("an area").contains("single devices"));
-    let own = load_area("{ check: drift, property: pm25, against: self, limit: 5, severity: minor }");
+    let own =
+        load_area("{ check: drift, property: pm25, against: self, limit: 5, severity: minor }");
     assert!(own.expect_err("an area").contains("per device, not per area"));
 }
