@@ -138,7 +138,7 @@ impl super::Check for Clock {
                 FaultKind::Back => format!("the device's time jumped back by {}", by(l)),
             },
         );
-        let value = (fault.kind != FaultKind::Ahead).then(|| (fault.by_ms / 1000) as f64);
+        let value = (fault.kind != FaultKind::Ahead).then_some((fault.by_ms / 1000) as f64);
         let limit = Some((self.limit_ms / 1000) as f64);
         Shown { value, limit, duration_ms: Some(fault.by_ms), detail, ..Shown::default() }
     }

@@ -34,11 +34,11 @@ fn cells(line: &str) -> Vec<&str> {
     line.split(',').map(|c| c.trim_matches('"')).collect()
 }
 
+/// Time in ms of the bench, values by input number, flagged bad.
+type Reading = (i64, Vec<(u8, f64)>, bool);
+
 /// Feeds readings of one device and gives its episodes: from when to when, in ms of the bench.
-fn episodes(
-    yaml: &str,
-    readings: impl IntoIterator<Item = (i64, Vec<(u8, f64)>, bool)>,
-) -> Vec<(i64, i64)> {
+fn episodes(yaml: &str, readings: impl IntoIterator<Item = Reading>) -> Vec<(i64, i64)> {
     let mut b = Bench::<HealthRule>::new(yaml);
     let mut end = 0;
     for (t, values, bad) in readings {
@@ -60,7 +60,7 @@ fn episodes(
 }
 
 /// Readings of one property, all good.
-fn good(values: impl IntoIterator<Item = (i64, f64)>) -> Vec<(i64, Vec<(u8, f64)>, bool)> {
+fn good(values: impl IntoIterator<Item = (i64, f64)>) -> Vec<Reading> {
     values.into_iter().map(|(t, v)| (t, vec![(0, v)], false)).collect()
 }
 

@@ -152,7 +152,10 @@ impl super::Check for Range {
         };
         let detail = text::both(
             |l| format!("{} ({} lần)", self.words(value, l), s.total),
-            |l| format!("{} ({} times)", self.words(value, l), s.total),
+            |l| {
+                let times = if s.total == 1 { "time" } else { "times" };
+                format!("{} ({} {times})", self.words(value, l), s.total)
+            },
         );
         let duration_ms = Some(self.within_ms);
         Shown { value: Some(value), limit, duration_ms, detail, ..Shown::default() }
@@ -249,7 +252,7 @@ mod tests {
         say(&mut b, 1, 5001.0, false);
         assert_eq!(b.levels(), [(HOUR, 1)]);
         assert_eq!(b.shown().limit, Some(5000.0));
-        assert_eq!(b.shown().detail.en, "value 5001 outside 0 to 5000 µg/m³ (1 times)");
+        assert_eq!(b.shown().detail.en, "value 5001 outside 0 to 5000 µg/m³ (1 time)");
     }
 
     #[test]

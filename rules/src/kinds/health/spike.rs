@@ -192,10 +192,11 @@ impl super::Check for Spike {
         let words = |l| {
             (text::amount(spike.value, &self.of, l), text::number(spike.median, self.of.digits, l))
         };
+        let jump = if spike.value > spike.median { "vọt lên" } else { "tụt xuống" };
         let detail = text::both(
             |l| {
                 let (value, median) = words(l);
-                format!("giá trị vọt lên hoặc tụt xuống {value}, trung vị trước đó {median}")
+                format!("giá trị {jump} {value}, trung vị trước đó {median}")
             },
             |l| {
                 let (value, median) = words(l);
@@ -262,10 +263,7 @@ mod tests {
         assert_eq!(b.levels(), [(60 * MIN, 1), (90 * MIN, 0)]);
         let shown = b.shown();
         assert_eq!((shown.value, shown.limit), (Some(55.0), Some(30.1)));
-        assert_eq!(
-            shown.detail.vi,
-            "giá trị vọt lên hoặc tụt xuống 55,0 °C, trung vị trước đó 27,1"
-        );
+        assert_eq!(shown.detail.vi, "giá trị vọt lên 55,0 °C, trung vị trước đó 27,1");
         assert_eq!(b.evidence().readings.len(), 5);
     }
 
@@ -287,6 +285,13 @@ mod tests {
         assert_eq!(b.levels(), []);
         let mut b = bench("");
         feed(&mut b, &[20.0, 30.0, 22.0, 29.0, 21.0, 31.0, 24.0, 38.0, 26.0, 28.0]);
+        assert_eq!(b.levels(), []);
+    }
+
+    #[test]
+    fn a_signal_that_climbs_away_from_its_median_is_no_spike() {
+        let mut b = bench(", window: 5, back_within: 0");
+        feed(&mut b, &[20.0, 20.0, 20.0, 20.0, 20.0, 22.0, 24.0, 26.0, 28.0, 30.0, 32.0]);
         assert_eq!(b.levels(), []);
     }
 

@@ -235,7 +235,7 @@ impl super::Check for UnitMistake {
         let detail = text::both(
             |l| {
                 let (from, to, unit) = words(l);
-                format!("mức đo nhảy từ {from} lên/xuống {to} {unit}, như nhầm đơn vị {mistake}")
+                format!("mức đo nhảy từ {from} sang {to} {unit}, như nhầm đơn vị {mistake}")
             },
             |l| {
                 let (from, to, unit) = words(l);

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::super::stats::median;
 use super::{Bias, DriftState};
 use crate::kinds::{Verdict, Verdicts};
-use crate::window::LOCAL_OFFSET_MS;
 
 /// A window is so many slots. In each slot the mean of a device is compared with the median of
 /// the means of the others; its bias is the median of these differences over the window.
 pub(super) const SLOTS: i64 = 24;
+/// Slots begin at local midnight (UTC+7).
+const LOCAL_OFFSET_MS: i64 = 7 * 3_600_000;
 /// A device needs differences in so many slots.
 const LEAST: usize = 12;
 /// Further devices of an area are not looked at.
