@@ -429,6 +429,7 @@ kinds! {
     Join = join::JoinRule,
     Neighbours = neighbours::NeighboursRule,
     Anomaly = anomaly::AnomalyRule,
+    Health = health::HealthRule,
     Derived = derived::DerivedRule,
     Expression = expression::ExpressionRule,
 }
