@@ -178,7 +178,7 @@ fn mistakes_in_an_index_have_their_places() {
     );
     check(
         &changed("indices.yaml", "[0, 25, 50, 80", "[0, 25, 25, 80"),
-        "indices.yaml:13:63: `at` needs two or more numbers that rise",
+        "indices.yaml:13:58: `at` needs two or more numbers that rise",
     );
     check(
         &changed("indices.yaml", "2019-11-12", "12/11/2019"),
@@ -186,10 +186,10 @@ fn mistakes_in_an_index_have_their_places() {
     );
     check(
         &changed("indices.yaml", "average: 8h", "average: 8d"),
-        "indices.yaml:16:48: `8d` is not an averaging time\n  hint: 1h to 24h",
+        "indices.yaml:16:47: `8d` is not an averaging time\n  hint: 1h to 24h",
     );
     check(
         &changed("indices.yaml", "\"#ff7e00\"", "orange"),
-        "indices.yaml:23:65: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
+        "indices.yaml:23:62: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
     );
 }
