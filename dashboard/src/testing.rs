@@ -115,6 +115,7 @@ pub(crate) fn record(device: &str, at: i64, body: Body) -> Entry {
         received: Timestamp(at + 100),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body,
     })
 }

@@ -153,6 +153,7 @@ impl<'a> Entity<'a> {
             received: message.received,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation { quality: Quality::Good, values },
         })
     }

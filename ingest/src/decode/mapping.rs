@@ -202,6 +202,7 @@ impl MappingDecoder {
             received: message.received,
             seq: seq.transpose()?,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation { quality, values },
         });
         Ok(())
