@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod exit;
 mod metrics;
+mod rulebook;
 mod run;
 mod settings;
 mod stages;
