@@ -10,7 +10,6 @@ use crate::{config, settings};
 
 /// Everything a start needs, checked.
 pub(crate) struct Checked {
-    pub settings: Settings,
     pub city: City,
     pub rules: RuleSet,
 }
@@ -35,17 +34,14 @@ pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Settings and city; all mistakes of both at once.
+/// Settings and city; on a mistake all mistakes, those of the rules too.
 pub(crate) fn load_all_but_rules(files: &ConfigFiles) -> Result<(Settings, City), BadConfig> {
     let mut mistakes = Vec::new();
     let settings = settings::load(files).map_err(|e| mistakes.extend(e)).ok();
     let city = City::load(files).map_err(|e| mistakes.extend(e)).ok();
     match (settings, city) {
         (Some(settings), Some(city)) if mistakes.is_empty() => Ok((settings, city)),
-        _ => {
-            mistakes.sort();
-            Err(BadConfig(mistakes))
-        }
+        _ => Err(load(files).err().unwrap_or(BadConfig(mistakes))),
     }
 }
 
@@ -58,8 +54,8 @@ pub(crate) fn load(files: &ConfigFiles) -> Result<Checked, BadConfig> {
         .as_ref()
         .and_then(|city| RuleSet::load(files, city).map_err(|e| mistakes.extend(e)).ok());
     match (settings, city, rules) {
-        (Some(settings), Some(city), Some(rules)) if mistakes.is_empty() => {
-            Ok(Checked { settings, city, rules })
+        (Some(_), Some(city), Some(rules)) if mistakes.is_empty() => {
+            Ok(Checked { city, rules })
         }
         _ => {
             mistakes.sort();
