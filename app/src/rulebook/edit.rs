@@ -46,7 +46,7 @@ pub(crate) fn delete(files: &RuleFiles, rule: &RuleInfo, last: bool) -> Result<E
     Ok(edited(files, &rule.file, lines, place.first))
 }
 
-/// Sets the line `mode:` of a rule.
+/// Sets the line `mode:` of a rule; in quotes, because a bare `on` is a yes in YAML.
 pub(crate) fn mode(files: &RuleFiles, rule: &RuleInfo, mode: &str) -> Result<Edited, String> {
     let (mut lines, place) = find(files, rule)?;
     let head = &lines[place.key_line];
@@ -67,11 +67,11 @@ pub(crate) fn mode(files: &RuleFiles, rule: &RuleInfo, mode: &str) -> Result<Edi
         Some(at) => {
             let line = &lines[at];
             let comment = line.find(" #").map_or("", |c| &line[c..]);
-            lines[at] = format!("{}mode: {mode}{comment}", &line[..keys]);
+            lines[at] = format!("{}mode: \"{mode}\"{comment}", &line[..keys]);
         }
         None => {
             let after = find_key("kind:").unwrap_or(place.key_line);
-            lines.insert(after + 1, format!("{}mode: {mode}", " ".repeat(keys)));
+            lines.insert(after + 1, format!("{}mode: \"{mode}\"", " ".repeat(keys)));
         }
     }
     Ok(edited(files, &rule.file, lines, place.first))

@@ -58,7 +58,7 @@ fn infos(files: &RuleFiles) -> Vec<RuleInfo> {
 fn rule(id: &str, limit: u32) -> String {
     format!(
         "id: {id}\nkind: threshold\nservice: air\nname: {{ vi: x, en: x }}\nproperty: pm25\n\
-         levels:\n  - {{ severity: minor, raise: \"> {limit}\", clear: \"< 40\" }}\n\
+         levels:\n  - {{ severity: minor, raise: \"> {limit}\", clear: \"< {limit}\" }}\n\
          # why: the text of\n# the rule\nmessage: {{ vi: x, en: x }}\n"
     )
 }
@@ -104,10 +104,10 @@ fn the_mode_is_one_line_with_its_comment_kept() {
     let before = files(AIR);
     let held = infos(&before);
     let on = edit::mode(&before, &held[1], "on").expect("has a line");
-    let expected = AIR.replace("mode: shadow   # until", "mode: on # until");
+    let expected = AIR.replace("mode: shadow   # until", "mode: \"on\" # until");
     assert_eq!(on.files["rules/air.yaml"], expected);
     let off = edit::mode(&before, &held[0], "off").expect("gets a line");
-    let expected = AIR.replacen("kind: threshold\n", "kind: threshold\n    mode: off\n", 1);
+    let expected = AIR.replacen("kind: threshold\n", "kind: threshold\n    mode: \"off\"\n", 1);
     assert_eq!(off.files["rules/air.yaml"], expected);
     assert_eq!(infos(&off.files)[0].mode, "off");
 }
