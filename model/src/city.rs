@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, Text};
+use crate::{Index, Name, Text};
 
 /// Everything the configuration says about the city. Maps are keyed by id.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,8 @@ pub struct City {
     pub properties: BTreeMap<Name, Property>,
     /// Official limits by name.
     pub thresholds: BTreeMap<Name, Threshold>,
+    /// Indices by name.
+    pub indices: BTreeMap<Name, Index>,
     /// Known devices by id.
     pub devices: BTreeMap<Name, DeviceSpec>,
     /// Named places for geofences, by id; no id is that of an area too.

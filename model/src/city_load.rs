@@ -1,6 +1,7 @@
 //! Reads the city from the texts of the configuration folder; collects every mistake.
 
 mod boundaries;
+mod indices;
 mod rows;
 mod tables;
 #[cfg(test)]
@@ -14,7 +15,8 @@ use crate::{City, ConfigError, ConfigFiles, Name};
 
 impl City {
     /// Reads `city.yaml`, `areas.csv`, `boundaries.geojson`, `services.yaml`, `properties.yaml`,
-    /// `thresholds.yaml`, `devices.csv` and, if it is there, `zones.geojson`.
+    /// `thresholds.yaml`, `devices.csv` and, if they are there, `zones.geojson`, `indices.yaml` and
+    /// `calendar.yaml`.
     ///
     /// # Errors
     /// Every mistake found, each with its place. Within one YAML file a mistake of form (syntax,
@@ -31,6 +33,7 @@ impl City {
         city.devices = tables::devices(files, &city, &mut errors);
         city.thresholds = yaml::thresholds(files, &city, &mut errors);
         city.holidays = yaml::holidays(files, &mut errors);
+        city.indices = indices::indices(files, &city.properties, &mut errors);
         if errors.is_empty() {
             Ok(city)
         } else {

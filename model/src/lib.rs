@@ -11,6 +11,7 @@ mod codec;
 mod config_error;
 mod evidence;
 mod history;
+mod indices;
 mod ledger;
 mod quarantine;
 mod record;
@@ -32,6 +33,7 @@ pub use history::{
     Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
     SeriesPoints,
 };
+pub use indices::{Breakpoints, Index, IndexLevel};
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};

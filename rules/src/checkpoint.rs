@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineConfig, Step, UNSET};
 use crate::error::RulesError;
 use crate::kinds::States;
 use crate::ladder::Change;
-use crate::links::Changed;
+use crate::links::{Changed, Link};
 use crate::reorder::Reorder;
 use crate::rule::{MAX_LEVELS, Mode, Per};
 use crate::ruleset::RuleSet;
@@ -218,10 +218,12 @@ impl Engine {
         let next_position = saved.times.next_position;
         engine.take_over(&saved)?;
         let mut gone = Vec::new();
+        let mut fresh: Vec<bool> = vec![true; engine.runs.len()];
         for rule in saved.rules {
             let same = |r: &crate::rule::Rule| r.id == rule.head.id && r.hash == rule.head.hash;
             match engine.set.rules.iter().position(same) {
                 Some(index) => {
+                    fresh[index] = false;
                     let run = &mut engine.runs[index];
                     (run.slots, run.free, run.states) = (rule.slots, rule.free, rule.states);
                 }
@@ -238,7 +240,7 @@ impl Engine {
         }
         engine.register_configured();
         engine.arm_all();
-        engine.look_around(&gone, &mut step);
+        engine.look_around(&gone, &fresh, &mut step);
         Ok(Restored { engine, next_position, orphaned })
     }
 
@@ -327,7 +329,7 @@ impl Engine {
     }
 
     /// Hours, inhibition and inputs by rules may be others than when the checkpoint was taken.
-    fn look_around(&mut self, gone: &[SavedRule], step: &mut Step<'_>) {
+    fn look_around(&mut self, gone: &[SavedRule], fresh: &[bool], step: &mut Step<'_>) {
         if self.now == UNSET {
             return;
         }
@@ -344,13 +346,39 @@ impl Engine {
                 self.changed.push(Changed { rule: index, entity, level: 0, t });
             }
         }
-        for rule in 0..self.runs.len() as u32 {
+        self.tell_fresh(fresh, step);
+        let held = |rule: &u32| !self.set.rules[*rule as usize].unless.is_empty();
+        let held: Vec<u32> = (0..self.runs.len() as u32).filter(held).collect();
+        for rule in held {
             let living: Vec<u32> = self.runs[rule as usize].living().map(|(s, _)| s).collect();
             for slot in living {
                 self.look_at_inhibition((rule, slot), self.now, step);
             }
         }
         self.follow(step);
+    }
+
+    /// A rule that is new hears which alerts of its inputs run already.
+    fn tell_fresh(&mut self, fresh: &[bool], step: &mut Step<'_>) {
+        let set = self.set.clone();
+        for other in 0..self.runs.len() as u32 {
+            for link in set.links_of(other) {
+                let Link::Input { rule, input } = *link else { continue };
+                if !fresh[rule as usize] || set.rules[other as usize].mode != Mode::On {
+                    continue;
+                }
+                let run = &self.runs[other as usize];
+                let active: Vec<(u32, u8)> = run
+                    .living()
+                    .filter(|(_, s)| s.levels.level > 0)
+                    .map(|(_, s)| (s.entity, s.levels.level))
+                    .collect();
+                for (entity, level) in active {
+                    let changed = Changed { rule: other, entity, level, t: self.now };
+                    self.tell((rule, input), changed, step);
+                }
+            }
+        }
     }
 
     /// Clears the open episodes of a rule that is gone.

@@ -62,7 +62,11 @@ impl Engine {
         };
         let level = if c.to == 0 { c.from } else { c.to };
         let (mut evidence, shown) = self.why((rule_id, slot_id), c.time);
-        evidence.limit = self.limit_of(rule, slot, (c.to, c.time));
+        // A kind that knows only yes and no may name the limit it went by.
+        evidence.limit = match evidence.limit.take() {
+            Some(own) => Some(self.with_source(own, c.time)),
+            None => self.limit_of(rule, slot, (c.to, c.time)),
+        };
         if rule.ladder.for_ms > 0 && kind != TransitionKind::Clear {
             evidence.timer("for", c.time.saturating_sub(rule.ladder.for_ms), c.time);
         }
@@ -187,6 +191,16 @@ impl Engine {
             source: view.map(|v| v.source.clone()),
             effective: view.map(|v| v.effective_at(t)),
         })
+    }
+
+    /// Adds source and first day to the limit of a named threshold.
+    fn with_source(&self, mut limit: EvidenceLimit, t: i64) -> EvidenceLimit {
+        let view = limit.threshold.as_ref().and_then(|id| self.set.city.thresholds.get(id));
+        if let Some(view) = view {
+            limit.source.get_or_insert_with(|| view.source.clone());
+            limit.effective.get_or_insert_with(|| view.effective_at(t));
+        }
+        limit
     }
 
     fn facts<'a>(

@@ -106,10 +106,11 @@ impl Engine {
                 }
             }
         }
-        wanted.sort_by_key(|(b, _)| (b.rule, b.input));
+        wanted.sort_by_key(|(b, _)| (b.rule, b.slot, b.input));
         let mut rest = &wanted[..];
         while let Some((first, _)) = rest.first() {
-            let n = rest.iter().take_while(|(b, _)| b.rule == first.rule).count();
+            let same = |b: &Binding| (b.rule, b.slot) == (first.rule, first.slot);
+            let n = rest.iter().take_while(|(b, _)| same(b)).count();
             let (mine, others) = rest.split_at(n);
             let together: SmallVec<[(u8, f64); 4]> =
                 mine.iter().map(|(b, v)| (b.input, *v)).collect();
@@ -120,9 +121,15 @@ impl Engine {
     }
 
     fn to_all(&mut self, at: (u32, usize), key: u16, m: &Message<'_>, step: &mut Step<'_>) {
-        for i in self.range(at, key) {
+        let range = self.range(at, key);
+        for i in range.clone() {
             let b = self.ensure_slot(at, i);
-            self.feed((b.rule, b.slot), m, step);
+            // A rule that wants it by several inputs is told once.
+            let plan = &self.devices[at.0 as usize].streams[at.1].plan;
+            let told = |x: &Binding| (x.rule, x.slot) == (b.rule, b.slot);
+            if !plan[range.start..i].iter().any(told) {
+                self.feed((b.rule, b.slot), m, step);
+            }
         }
     }
 
@@ -202,12 +209,13 @@ impl Engine {
             device,
             city: &set.city,
         };
+        let said_by = message.map(|m| m.name);
         let turn = Turn {
             slot: slot_id as usize,
             cx: &cx,
             message,
             until,
-            in_order: rule.per == Per::Device,
+            in_order: rule.per == Per::Device && device.is_some_and(|d| Some(d) == said_by),
             levels: &mut slot.levels,
             ladder: &rule.ladder,
             limits: &run.limits[slot.limits as usize],

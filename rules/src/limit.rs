@@ -147,6 +147,23 @@ impl Limit {
         }
     }
 
+    /// The newest limit for everyone, for checks at load.
+    pub(crate) fn general(&self) -> Option<f64> {
+        self.at(None, i64::MAX)
+    }
+
+    /// Every value it ever has, for checks at load.
+    pub(crate) fn all_values(&self) -> Vec<f64> {
+        match self {
+            Self::Number(n) => vec![*n],
+            Self::Named { eras, .. } => {
+                let of =
+                    |e: &Era| e.value.into_iter().chain(e.by_device.values().copied()).collect();
+                eras.iter().flat_map(|e| -> Vec<f64> { of(e) }).collect()
+            }
+        }
+    }
+
     /// Whether there is a limit at any time.
     pub(crate) fn ever(&self, device: Option<&str>) -> bool {
         match self {

@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// A change as an input of another rule.
-    fn tell(&mut self, (rule, input): (u32, u8), c: Changed, step: &mut Step<'_>) {
+    pub(crate) fn tell(&mut self, (rule, input): (u32, u8), c: Changed, step: &mut Step<'_>) {
         let from = self.set.rules[c.rule as usize].per;
         let to = self.set.rules[rule as usize].per;
         let Some(entity) = self.project(from, c.entity, to) else { return };
@@ -81,7 +81,8 @@ impl Engine {
             received: c.t,
             clamped: false,
             bad: false,
-            device: c.entity,
+            // Nobody speaks; the number of a ward is not that of a device.
+            device: if from == Per::Device { c.entity } else { u32::MAX },
             name: &name,
             said,
         };
@@ -152,9 +153,12 @@ impl Engine {
         let run = &mut self.runs[rule as usize];
         let s = &mut run.slots[slot as usize];
         let limits = era(&run.limits[s.limits as usize], t);
+        let before = s.levels.flags;
         s.levels.set_inhibited(held, (ladder, limits, t), &mut |c| changes.push(c));
-        if let Some(at) = s.levels.next_deadline(ladder) {
-            self.timers.arm(&mut s.armed, at, (rule, slot));
+        let turned = s.levels.flags != before;
+        if let Some(at) = s.levels.next_deadline(ladder).filter(|_| turned) {
+            let grace = set.rules[rule as usize].kind.grace_ms();
+            self.timers.arm(&mut s.armed, at.saturating_add(grace), (rule, slot));
         }
         if !changes.is_empty() {
             self.emit_changes((rule, slot), None, &changes, step);
@@ -256,8 +260,11 @@ impl Engine {
             let run = &mut self.runs[rule as usize];
             let s = &mut run.slots[slot as usize];
             let limits = era(&run.limits[s.limits as usize], t);
+            let before = s.levels.flags;
             s.levels.set_closed(closed, (&r.ladder, limits, t), &mut |c| changes.push(c));
-            if let Some(at) = s.levels.next_deadline(&r.ladder) {
+            let turned = s.levels.flags != before;
+            if let Some(at) = s.levels.next_deadline(&r.ladder).filter(|_| turned) {
+                let at = at.saturating_add(r.kind.grace_ms());
                 self.timers.arm(&mut s.armed, at, (rule, slot));
             }
             if !changes.is_empty() {

@@ -165,18 +165,19 @@ impl Engine {
     }
 
     fn bind_rule(
-        &self,
+        &mut self,
         index: u32,
         (device, groups): (u32, Groups),
         known: &Known<'_>,
         plan: &mut Vec<Binding>,
     ) {
-        let rule = &self.set.rules[index as usize];
+        let set = self.set.clone();
+        let rule = &set.rules[index as usize];
         let own = (rule.per == Per::Device).then_some(&**known.name);
         let (entity, name) = match rule.per {
             Per::Device => (device, known.name),
             per => match groups.of(per) {
-                Some(group) => (group, &self.names[group as usize]),
+                Some(group) => (group, &self.names[group as usize].clone()),
                 None => return,
             },
         };
@@ -188,10 +189,45 @@ impl Engine {
         {
             return;
         }
+        let listeners = match rule.per {
+            Per::Device => rule.kind.heard_by(known.name),
+            _ => &[],
+        };
+        if !listeners.is_empty() {
+            return self.bind_listeners(index, listeners, known, plan);
+        }
         let slot = match rule.per {
             Per::Device => self.devices[device as usize].slot(index),
             _ => self.runs[index as usize].groups.get(&entity).copied(),
         };
+        self.bind_inputs(index, slot, known, plan);
+    }
+
+    /// What a device says concerns its neighbours too.
+    fn bind_listeners(
+        &mut self,
+        rule: u32,
+        listeners: &[Name],
+        known: &Known<'_>,
+        plan: &mut Vec<Binding>,
+    ) {
+        for name in listeners {
+            let device = self.device_ids.get(name).copied().or_else(|| self.add_device(name));
+            let Some(device) = device.filter(|_| self.judges(rule, name)) else { continue };
+            let slot = self.devices[device as usize].slot(rule);
+            let slot = slot.unwrap_or_else(|| self.push_slot(rule, device));
+            self.bind_inputs(rule, Some(slot), known, plan);
+        }
+    }
+
+    fn bind_inputs(
+        &self,
+        index: u32,
+        slot: Option<u32>,
+        known: &Known<'_>,
+        plan: &mut Vec<Binding>,
+    ) {
+        let rule = &self.set.rules[index as usize];
         for (n, input) in self.set.inputs[index as usize].iter().enumerate() {
             if !known.matches(input.selection.as_ref().unwrap_or(&rule.selection)) {
                 continue;

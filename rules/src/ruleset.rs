@@ -58,6 +58,8 @@ pub(crate) struct CityView {
     /// Places for geofences.
     pub(crate) zones: BTreeMap<Name, Text>,
     pub(crate) services: BTreeMap<Name, Text>,
+    /// Names of observed properties.
+    pub(crate) properties: BTreeMap<Name, Text>,
     pub(crate) thresholds: BTreeMap<Name, ThresholdView>,
 }
 
@@ -121,6 +123,7 @@ impl CityView {
             zones: city.zones.values().map(|z| (z.id.clone(), z.name.clone())).collect(),
             services: city.services.values().map(|s| (s.id.clone(), s.name.clone())).collect(),
             thresholds: city.thresholds.values().map(|t| (t.id.clone(), threshold(t))).collect(),
+            properties: city.properties.values().map(|p| (p.id.clone(), p.name.clone())).collect(),
         }
     }
 }

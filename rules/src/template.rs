@@ -186,7 +186,8 @@ fn digits_needed(limit: f64, digits: u8) -> u8 {
         .unwrap_or(digits)
 }
 
-fn write_number(value: Option<f64>, digits: u8, language: Language, out: &mut String) {
+/// With the decimal comma of Vietnamese.
+pub(crate) fn write_number(value: Option<f64>, digits: u8, language: Language, out: &mut String) {
     let Some(value) = value else { return };
     let mut text = format!("{value:.*}", usize::from(digits));
     // "-0.00" is no number for people.

@@ -13,6 +13,7 @@ fn shipped() -> ConfigFiles {
         "services.yaml",
         "properties.yaml",
         "thresholds.yaml",
+        "indices.yaml",
         "devices.csv",
         "zones.geojson",
     ] {
@@ -265,5 +266,55 @@ fn a_wrong_zone_names_its_place() {
             "zones.geojson:2:11: not a usable feature: missing field `properties`{shape}\n\
          zones.geojson:2:14: not a usable feature: invalid type: integer `7`, expected struct Feature{shape}"
         ),
+    );
+}
+
+#[test]
+fn the_air_quality_index_has_the_breakpoints_of_the_decision() {
+    let city = City::load(&shipped()).expect("shipped city loads");
+    let aqi = &city.indices["vn_aqi"];
+    assert_eq!(aqi.scale, [0.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 500.0]);
+    let at = |p: &str, h: u32| aqi.table(p, h).map(|t| t.at.clone()).expect("a table");
+    assert_eq!(at("pm25", 24), [0.0, 25.0, 50.0, 80.0, 150.0, 250.0, 350.0, 500.0]);
+    assert_eq!(at("o3", 8), [0.0, 100.0, 120.0, 170.0, 210.0, 400.0]);
+    assert_eq!(at("so2", 1)[4..], [800.0, 1600.0, 2100.0, 2630.0]);
+    let level = |v: f64| aqi.level(v).map(|l| (l.name.vi.as_str(), l.colour.as_str()));
+    assert_eq!(level(50.0), Some(("Tốt", "#00e400")));
+    assert_eq!(level(51.0), Some(("Trung bình", "#ffff00")));
+    assert_eq!(level(500.0), Some(("Nguy hại", "#7e0023")));
+}
+
+#[test]
+fn a_city_without_the_file_of_indices_has_none() {
+    let mut files = shipped();
+    files.0.remove("indices.yaml");
+    assert!(City::load(&files).expect("still a city").indices.is_empty());
+}
+
+#[test]
+fn mistakes_in_an_index_have_their_places() {
+    check(
+        &changed(
+            "indices.yaml",
+            "property: pm25, unit: \"µg/m³\"",
+            "property: pm26, unit: \"ppb\"",
+        ),
+        "indices.yaml:13:19: unknown property `pm26`\n  hint: did you mean `pm25`?",
+    );
+    check(
+        &changed("indices.yaml", "[0, 25, 50, 80", "[0, 25, 25, 80"),
+        "indices.yaml:13:58: `at` needs two or more numbers that rise",
+    );
+    check(
+        &changed("indices.yaml", "2019-11-12", "12/11/2019"),
+        "indices.yaml:8:14: `12/11/2019` is not a date\n  hint: as in 2019-11-12",
+    );
+    check(
+        &changed("indices.yaml", "average: 8h", "average: 8d"),
+        "indices.yaml:16:47: `8d` is not an averaging time\n  hint: 1h to 24h",
+    );
+    check(
+        &changed("indices.yaml", "\"#ff7e00\"", "orange"),
+        "indices.yaml:23:65: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
     );
 }

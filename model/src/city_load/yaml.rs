@@ -97,12 +97,15 @@ struct HolidayFile {
 }
 
 /// Place of a value: where it is written.
-fn at<T>(value: &Spanned<T>) -> (usize, usize) {
+pub(super) fn at<T>(value: &Spanned<T>) -> (usize, usize) {
     (value.referenced.line() as usize, value.referenced.column() as usize)
 }
 
 /// Reads a file; a mistake of form is reported and gives nothing.
-fn parse<T: DeserializeOwned>(report: &mut Report<'_>, files: &ConfigFiles) -> Option<T> {
+pub(super) fn parse<T: DeserializeOwned>(
+    report: &mut Report<'_>,
+    files: &ConfigFiles,
+) -> Option<T> {
     let text = report.text(files)?;
     match serde_saphyr::from_str(text) {
         Ok(value) => Some(value),
@@ -252,7 +255,11 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
             "give `value` or `by_device`".into(),
         );
     }
-    if !city.properties.is_empty() && !city.properties.values().any(|p| *p.unit == *t.unit.value) {
+    // A limit of a rate of change is in the property's unit per time.
+    let unit = &*t.unit.value;
+    let per_time = ["/s", "/min", "/h", "/d"].iter().find_map(|per| unit.strip_suffix(per));
+    let is_known = |u: &str| city.properties.values().any(|p| *p.unit == *u);
+    if !city.properties.is_empty() && !is_known(unit) && !per_time.is_some_and(is_known) {
         report.add_hint(
             at(&t.unit),
             format!("no property has the unit `{}`", t.unit.value),

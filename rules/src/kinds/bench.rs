@@ -8,7 +8,7 @@ use super::{Context, Message, Operator, Said, Shown, Verdicts};
 use crate::fields::{Fields, Report};
 use crate::ladder::{Change, LevelState};
 use crate::load::{Check, Common};
-use crate::rule::{Eras, Ladder, Selection};
+use crate::rule::{Eras, Ladder, Per, Selection};
 use crate::ruleset::CityView;
 
 /// 2025-10-28T00:00:00+07:00; times of the bench count from here.
@@ -17,7 +17,8 @@ pub(crate) const T0: i64 = 1_761_584_400_000;
 /// The shipped city.
 pub(crate) fn city() -> City {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
-    let names = ["city.yaml", "properties.yaml", "services.yaml", "thresholds.yaml"];
+    let names =
+        ["city.yaml", "properties.yaml", "services.yaml", "thresholds.yaml", "indices.yaml"];
     let tables =
         ["areas.csv", "boundaries.geojson", "devices.csv", "zones.geojson", "calendar.yaml"];
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("a shipped file");
@@ -28,6 +29,7 @@ pub(crate) fn city() -> City {
 
 /// One rule on one entity.
 pub(crate) struct Bench<K: Operator> {
+    per: Per,
     pub(crate) kind: K,
     pub(crate) ladder: Ladder,
     pub(crate) state: K::State,
@@ -44,10 +46,15 @@ pub(crate) struct Bench<K: Operator> {
 impl<K: Operator> Bench<K> {
     /// The fields of the kind as YAML, `per` being the kind's default; mistakes are the error.
     pub(crate) fn load(yaml: &str) -> Result<Self, String> {
+        Self::load_per(yaml, K::PER[0])
+    }
+
+    /// As [`Bench::load`] for another `per`.
+    pub(crate) fn load_per(yaml: &str, per: Per) -> Result<Self, String> {
         let city = city();
         let node = crate::yaml::parse("t.yaml", yaml).map_err(|e| e.to_string())?;
         let mut check = Check { city: &city, report: Report::new("t.yaml"), notes: Vec::new() };
-        let common = Common { service: None, selection: Selection::default(), per: K::PER[0] };
+        let common = Common { service: None, selection: Selection::default(), per };
         let mut fields = Fields::open(&node, "a rule", &mut check.report).ok_or("no map")?;
         let loaded = K::load(&mut fields, &common, &mut check);
         fields.finish(&mut check.report);
@@ -58,6 +65,7 @@ impl<K: Operator> Bench<K> {
         let loaded = loaded.ok_or("refused without an error")?;
         let limits = loaded.ladder.limits(None).ok_or("no general limits")?;
         let mut bench = Self {
+            per,
             kind: loaded.kind,
             ladder: loaded.ladder,
             state: K::State::default(),
@@ -173,7 +181,7 @@ impl<K: Operator> Bench<K> {
         let mut fields = self.kind.print();
         fields.extend(crate::load::print_ladder(&self.ladder));
         let text = crate::print::to_yaml(&crate::print::map(fields));
-        let again = Self::load(&text).map_err(|e| format!("{e}\n{text}"))?;
+        let again = Self::load_per(&text, self.per).map_err(|e| format!("{e}\n{text}"))?;
         if again.kind == self.kind && again.ladder == self.ladder {
             return Ok(());
         }

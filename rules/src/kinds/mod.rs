@@ -9,7 +9,7 @@
 
 use std::fmt::Debug;
 
-use ioc_model::{Detection, Evidence, Name, Text};
+use ioc_model::{Detection, Evidence, Name, Severity, Text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -39,6 +39,15 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     /// The fields of this kind as [`Operator::load`] reads them, without the ladder's:
     /// `load(print(rule)) == rule`. Helpers are in [`crate::print`].
     fn print(&self) -> Vec<(&'static str, Node)>;
+
+    /// Looks up what it needs to know of the rules it names, once all are known, and returns
+    /// those that can never count: unknown, or without a level so severe.
+    fn link<'l>(
+        &mut self,
+        _ladder: impl Fn(&str) -> Option<&'l Ladder>,
+    ) -> Vec<(Name, Option<Severity>)> {
+        Vec::new()
+    }
 
     /// What it wants to be fed, in the order of input numbers; at most 250.
     fn inputs(&self) -> Vec<Input>;
@@ -82,6 +91,12 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     /// Values computed by this rule that are observations again: property, time, value. Called
     /// after each feed and wake; empties what was gathered.
     fn derived(&self, _state: &mut Self::State, _out: &mut Vec<(Name, i64, f64)>) {}
+
+    /// For rules about devices and their surroundings: the devices that are to hear what this one
+    /// says, itself among them; empty: only itself.
+    fn heard_by(&self, _speaker: &Name) -> &[Name] {
+        &[]
+    }
 
     /// Waiting begins when a device is known, not at its first word (silence).
     fn is_eager(&self) -> bool {
@@ -285,6 +300,15 @@ macro_rules! kinds {
                 }
             }
 
+            pub(crate) fn link<'l>(
+                &mut self,
+                ladder: impl Fn(&str) -> Option<&'l Ladder>,
+            ) -> Vec<(Name, Option<Severity>)> {
+                match self {
+                    $(Self::$Kind(k) => k.link(ladder),)+
+                }
+            }
+
             pub(crate) fn inputs(&self) -> Vec<Input> {
                 match self {
                     $(Self::$Kind(k) => k.inputs(),)+
@@ -295,6 +319,12 @@ macro_rules! kinds {
             pub(crate) fn grace_ms(&self) -> i64 {
                 match self {
                     $(Self::$Kind(k) => k.grace_ms(),)+
+                }
+            }
+
+            pub(crate) fn heard_by(&self, speaker: &Name) -> &[Name] {
+                match self {
+                    $(Self::$Kind(k) => k.heard_by(speaker),)+
                 }
             }
 
@@ -389,7 +419,22 @@ impl<K> Loaded<K> {
 kinds! {
     Threshold = threshold::ThresholdRule,
     Absence = absence::AbsenceRule,
+    Window = window::WindowRule,
+    Rate = rate::RateRule,
+    Detection = detection::DetectionRule,
+    Pattern = pattern::PatternRule,
+    Composite = composite::CompositeRule,
+    Geofence = geofence::GeofenceRule,
+    Gathering = gathering::GatheringRule,
+    Join = join::JoinRule,
+    Neighbours = neighbours::NeighboursRule,
+    Derived = derived::DerivedRule,
+    Expression = expression::ExpressionRule,
 }
+
+mod events;
+mod members;
+pub(crate) mod reach;
 
 #[cfg(test)]
 pub(crate) mod bench;

@@ -77,7 +77,7 @@ impl Operator for ThresholdRule {
     ) -> Option<Loaded<Self>> {
         let property =
             fields.require("property", &mut check.report).and_then(|n| check.property(n));
-        let ladder = common.ladder(fields, property.as_ref().map(|p| &p.1), check);
+        let ladder = common.ladder_of(fields, property.as_ref().map(|p| &p.0), check);
         let and = fields.get("and").map_or(Some(Vec::new()), |n| conditions(n, check));
         let (property, unit, digits) = property?;
         Some(Loaded {

@@ -28,6 +28,21 @@ impl Common {
         levels::ladder(fields, unit, &self.selection, self.per == Per::Device, check)
     }
 
+    /// As [`Common::ladder`], for verdicts that are values of a property: levels beyond what is
+    /// physically possible are refused.
+    pub(crate) fn ladder_of(
+        &self,
+        fields: &mut Fields<'_>,
+        property: Option<&Name>,
+        check: &mut Check<'_>,
+    ) -> Option<Ladder> {
+        let known = property.and_then(|p| check.city.properties.get(p));
+        let (unit, bounds) = known.map(|p| (p.unit.clone(), (p.min, p.max))).unzip();
+        let ladder = self.ladder(fields, unit.as_ref(), check)?;
+        levels::check_reach(fields, &ladder, bounds?, check);
+        Some(ladder)
+    }
+
     /// `severity`, `for`, `clear_for`: for kinds whose verdicts are yes and no.
     pub(crate) fn switch(&self, fields: &mut Fields<'_>, check: &mut Check<'_>) -> Option<Ladder> {
         let report = &mut check.report;

@@ -6,7 +6,7 @@ use ioc_model::{ConfigError, Name};
 
 use crate::kinds::{Input, Wanted};
 use crate::links::Link;
-use crate::rule::{Mode, Rule};
+use crate::rule::{Ladder, Mode, Rule};
 
 /// Rules in the order of their ranks, and what comes of their dependencies.
 pub(super) struct Ordered {
@@ -43,7 +43,20 @@ pub(super) fn order(rules: BTreeMap<Name, Rule>, errors: &mut Vec<ConfigError>) 
         needs.insert(rule.id.clone(), mine);
     }
     let ranks = ranks(&needs, &rules, errors);
+    let ladders: BTreeMap<Name, Ladder> =
+        rules.values().map(|r| (r.id.clone(), r.ladder.clone())).collect();
     let mut rules: Vec<Rule> = rules.into_values().collect();
+    for rule in &mut rules {
+        for (other, severity) in rule.kind.link(|id| ladders.get(id)) {
+            // A rule that does not exist has been told.
+            if let Some(severity) = severity.filter(|_| ladders.contains_key(&other)) {
+                let severity = severity.as_str();
+                let message = format!("`{other}` has no level as severe as {severity}");
+                errors.push(at(rule, message).hint("so it can never count"));
+            }
+        }
+        rule.hash = rule.definition_hash();
+    }
     for rule in &mut rules {
         rule.rank = ranks.get(&rule.id).copied().unwrap_or(0);
     }

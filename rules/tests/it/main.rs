@@ -1,8 +1,10 @@
 //! The rule engine from the outside.
 
+mod all_kinds;
 mod crash;
 mod errors;
 mod flood_2025;
+mod order;
 mod semantics;
 mod shipped;
 mod world;

@@ -119,12 +119,14 @@ fn late_readings_raise_nothing() {
 }
 
 #[test]
-fn readings_within_the_allowed_lateness_are_judged_but_do_not_undo_newer_ones() {
+fn readings_within_the_allowed_lateness_are_judged_in_the_order_of_their_times() {
     let config = EngineConfig { allowed_lateness_ms: 10_000, ..config(ClockMode::Event) };
     let mut e = Engine::new(rules(FLOOD), config);
     let mut out = Vec::new();
     e.step(0, &level(10.0, 1.5), &mut out);
     assert_eq!(e.step(1, &level(5.0, 0.5), &mut out), Judged::Evaluated);
+    assert_eq!(brief(&out), [""; 0], "an earlier one may still come");
+    e.step(2, &level(20.001, 1.5), &mut out);
     assert_eq!(brief(&out), ["river-a raise minor @10"]);
 }
 

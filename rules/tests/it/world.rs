@@ -49,6 +49,7 @@ pub fn city() -> City {
         ("speed", "km/h", 0),
         ("occupancy", "%", 0),
         ("noise_laeq", "dBA", 1),
+        ("doubled", "m", 2),
     ] {
         let property = Property {
             id: id.into(),
