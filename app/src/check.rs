@@ -54,9 +54,7 @@ pub(crate) fn load(files: &ConfigFiles) -> Result<Checked, BadConfig> {
         .as_ref()
         .and_then(|city| RuleSet::load(files, city).map_err(|e| mistakes.extend(e)).ok());
     match (settings, city, rules) {
-        (Some(_), Some(city), Some(rules)) if mistakes.is_empty() => {
-            Ok(Checked { city, rules })
-        }
+        (Some(_), Some(city), Some(rules)) if mistakes.is_empty() => Ok(Checked { city, rules }),
         _ => {
             mistakes.sort();
             Err(BadConfig(mistakes))

@@ -144,7 +144,10 @@ fn rules(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
     )?;
     // Seconds have fractions, which the other counters do not.
     let cpu = CounterVec::new(
-        Opts::new("ioc_rule_cpu_seconds_total", "CPU of a rule, estimated from every 64th evaluation."),
+        Opts::new(
+            "ioc_rule_cpu_seconds_total",
+            "CPU of a rule, estimated from every 64th evaluation.",
+        ),
         &["rule"],
     )?;
     registry.register(Box::new(cpu.clone()))?;
@@ -202,7 +205,11 @@ fn rule_changes(
         gauge(registry, name, help, &[]).map(|g| g.with_label_values::<&str>(&[]).set(at(n)))
     };
     own("ioc_rules_version", "Version of the rules that run.", running.version)?;
-    own("ioc_rules_last_swap_us", "How long the last exchange held up the rules.", running.swap_us)?;
+    own(
+        "ioc_rules_last_swap_us",
+        "How long the last exchange held up the rules.",
+        running.swap_us,
+    )?;
     let trouble = watch.desk.trouble().map_or(0, |t| t.mistakes.len() as u64);
     own("ioc_rules_folder_mistakes", "Mistakes in the folder; the rules before run on.", trouble)
 }

@@ -22,8 +22,8 @@ use crate::exit::BadConfig;
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, REQUESTS, Request,
-    RulesLinks, RulesStage, tick, wall,
+    CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress,
+    REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
@@ -130,6 +130,7 @@ impl Core {
     ) -> anyhow::Result<Arc<dyn HistoryStore>> {
         let links = RulesLinks {
             checkpoint: self.settings.file("rules.checkpoint"),
+            checkpoint_every: CHECKPOINT_EVERY,
             register: Arc::clone(&self.register),
             journal: self.journal.clone(),
             ledger: Arc::clone(&self.ledger),

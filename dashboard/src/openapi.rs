@@ -146,17 +146,21 @@ fn request_schema(endpoint: Endpoint) -> Option<Value> {
                 "user": text, "password": text,
             }),
         )),
-        Endpoint::Acknowledge | Endpoint::RollBack => {
-            Some(object(&[], json!({ "note": text })))
-        }
-        Endpoint::PatchRule => Some(object(&["mode"], json!({
-            "mode": { "enum": ["on", "shadow", "off"] }, "note": text,
-        }))),
-        Endpoint::CheckRules | Endpoint::StartBacktest => Some(object(&[], json!({
-            "id": text, "text": text, "mode": text, "delete": { "type": "boolean" },
-            "rollback": { "type": "integer" }, "from": { "type": "integer" },
-            "to": { "type": "integer" },
-        }))),
+        Endpoint::Acknowledge | Endpoint::RollBack => Some(object(&[], json!({ "note": text }))),
+        Endpoint::PatchRule => Some(object(
+            &["mode"],
+            json!({
+                "mode": { "enum": ["on", "shadow", "off"] }, "note": text,
+            }),
+        )),
+        Endpoint::CheckRules | Endpoint::StartBacktest => Some(object(
+            &[],
+            json!({
+                "id": text, "text": text, "mode": text, "delete": { "type": "boolean" },
+                "rollback": { "type": "integer" }, "from": { "type": "integer" },
+                "to": { "type": "integer" },
+            }),
+        )),
         _ => None,
     }
 }
@@ -174,11 +178,7 @@ fn array(of: Value) -> Value {
 }
 
 /// A rule; `canonical` and `running` only where one rule is asked for.
-fn rule(
-    text: &dyn Fn() -> Value,
-    int: &dyn Fn() -> Value,
-    both: &dyn Fn() -> Value,
-) -> Value {
+fn rule(text: &dyn Fn() -> Value, int: &dyn Fn() -> Value, both: &dyn Fn() -> Value) -> Value {
     json!({
         "id": text(), "kind": text(), "per": text(), "mode": { "enum": ["on", "shadow", "off"] },
         "service": text(), "name": both(), "file": text(), "line": int(), "source": text(),

@@ -180,8 +180,13 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/rules/check", Endpoint::CheckRules, CHANGE, "what a change of rules would do")
         .by("POST")
         .answers("RuleOutcome"),
-    get("/api/v1/rules/versions", Endpoint::RuleVersions, READ, "versions of the rules, newest first")
-        .asks(VERSIONS_QUERY),
+    get(
+        "/api/v1/rules/versions",
+        Endpoint::RuleVersions,
+        READ,
+        "versions of the rules, newest first",
+    )
+    .asks(VERSIONS_QUERY),
     get("/api/v1/rules/versions/{id}", Endpoint::RuleVersion, READ, "one version, with its diff"),
     get(
         "/api/v1/rules/versions/{id}/rollback",
@@ -200,10 +205,15 @@ pub(crate) const ROUTES: &[Route] = &[
     .by("POST"),
     get("/api/v1/rules/backtest/{id}", Endpoint::Backtest, READ, "how a backtest is getting on"),
     get("/api/v1/rules/{id}", Endpoint::Rule, READ, "one rule in full").answers("Rule"),
-    get("/api/v1/rules/{id}", Endpoint::PutRule, CHANGE, "make or replace a rule; the body is YAML")
-        .by("PUT")
-        .asks(NOTE_QUERY)
-        .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/{id}",
+        Endpoint::PutRule,
+        CHANGE,
+        "make or replace a rule; the body is YAML",
+    )
+    .by("PUT")
+    .asks(NOTE_QUERY)
+    .answers("RuleOutcome"),
     get("/api/v1/rules/{id}", Endpoint::PatchRule, CHANGE, "switch a rule on, to shadow, or off")
         .by("PATCH")
         .answers("RuleOutcome"),

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
     Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Area, AreaKind, AuditRow, BacktestAsk,
-    Body, City, ConfigError, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
-    RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText, Transition,
-    Condition, DeviceSpec, Entity, Entry, HistoryError, HistoryStats, HistoryStore, LastValue,
-    Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore, RangeQuery,
-    Record, RegisterError, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
-    Timestamp,
+    Body, City, Condition, ConfigError, DeviceSpec, Entity, Entry, HistoryError, HistoryStats,
+    HistoryStore, LastValue, Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow,
+    QuarantineStore, RangeQuery, Record, RegisterError, RuleChange, RuleChanges, RuleEdit,
+    RuleEntity, RuleList, RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText,
+    RuleVersion, RuleVersionText, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
+    Timestamp, Transition,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;

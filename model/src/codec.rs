@@ -369,20 +369,22 @@ mod tests {
                 any::<(bool, bool)>(),
                 body()
             )
-                .prop_map(|(device, area, service, t, r, seq, (clock_clamped, derived), body)| {
-                    Entry::Record(Record {
-                        device,
-                        area,
-                        service,
-                        source: 3,
-                        time: Timestamp(t),
-                        received: Timestamp(r),
-                        seq,
-                        clock_clamped,
-                        derived,
-                        body,
-                    })
-                }),
+                .prop_map(
+                    |(device, area, service, t, r, seq, (clock_clamped, derived), body)| {
+                        Entry::Record(Record {
+                            device,
+                            area,
+                            service,
+                            source: 3,
+                            time: Timestamp(t),
+                            received: Timestamp(r),
+                            seq,
+                            clock_clamped,
+                            derived,
+                            body,
+                        })
+                    }
+                ),
         ]
     }
 

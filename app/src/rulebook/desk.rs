@@ -164,9 +164,14 @@ impl Desk {
                 let changed = proposal.outcome.change.clone();
                 let made = self.adopt(current, proposal, (super::FOLDER.into(), None)).await;
                 let outcome = made.map_err(anyhow::Error::new)?;
-                tracing::info!(version = outcome.version, position = outcome.position,
-                    added = changed.added.len(), edited = changed.edited.len(),
-                    removed = changed.removed.len(), "rules of the folder taken");
+                tracing::info!(
+                    version = outcome.version,
+                    position = outcome.position,
+                    added = changed.added.len(),
+                    edited = changed.edited.len(),
+                    removed = changed.removed.len(),
+                    "rules of the folder taken"
+                );
                 self.set_trouble(None);
             }
             Err(RuleRefusal::Mistakes(mistakes)) => self.set_trouble(Some(mistakes)),
@@ -369,13 +374,10 @@ fn fits(edit: &RuleEdit, before: &[RuleInfo], proposal: &Proposal) -> Result<(),
     if good { Ok(()) } else { Err(RuleRefusal::Bad(message.into())) }
 }
 
-pub(super) fn store_error(
-    e: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> RuleRefusal {
+pub(super) fn store_error(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RuleRefusal {
     RuleRefusal::Store(e.into())
 }
 
 pub(super) fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -11,7 +11,7 @@ mod edit;
 mod files;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trial;
 mod versions;
 mod view;
@@ -51,11 +51,7 @@ pub(crate) struct Start {
 
 /// Reads the rules of the folder, or of the newest version if those are wrong. On a first start
 /// wrong rules are fatal, and nothing is touched.
-pub(crate) fn start(
-    path: &Path,
-    files: &ConfigFiles,
-    city: &Arc<City>,
-) -> anyhow::Result<Start> {
+pub(crate) fn start(path: &Path, files: &ConfigFiles, city: &Arc<City>) -> anyhow::Result<Start> {
     let loader = Arc::new(Loader::new(files, Arc::clone(city)));
     let own = files::changeable(files);
     let first = !path.exists();
@@ -78,7 +74,9 @@ pub(crate) fn start(
             Ok(Start { loader, store, accepted, files: own, version: None, trouble: None })
         }
         (Err(mistakes), Some(latest)) => {
-            let Ok(set) = loader.load(&latest.files) else { return Err(BadConfig(mistakes).into()) };
+            let Ok(set) = loader.load(&latest.files) else {
+                return Err(BadConfig(mistakes).into());
+            };
             tracing::warn!(version = latest.number, "rules are wrong, the version before runs");
             let (accepted, files) = (Accepted { set, tests: 0 }, latest.files.clone());
             let trouble = Some(mistakes);

@@ -129,13 +129,17 @@ fn texts_that_are_not_one_rule_are_refused() {
     let before = files(AIR);
     let held = infos(&before);
     let two = format!("- id: x\n  kind: threshold\n- {}", rule("y", 1).replace('\n', "\n  "));
-    for (text, problem) in [("", "no rule"), ("# only\n\n", "no rule"), (&two, "one rule at a time")]
+    for (text, problem) in
+        [("", "no rule"), ("# only\n\n", "no rule"), (&two, "one rule at a time")]
     {
         let error = edit::put(&before, &held, "x", text).expect_err(problem);
         assert!(error.contains(problem), "{error}");
     }
-    let flow = files("rules: [{ id: f, kind: threshold, service: air, name: { vi: a, en: a }, property: pm25, levels: [{ severity: minor, raise: \"> 1\", clear: \"< 1\" }], message: { vi: a, en: a } }]\n");
-    let error = edit::put(&flow, &infos(&flow), "f", &rule("f", 1)).expect_err("no lines of its own");
+    let flow = files(
+        "rules: [{ id: f, kind: threshold, service: air, name: { vi: a, en: a }, property: pm25, levels: [{ severity: minor, raise: \"> 1\", clear: \"< 1\" }], message: { vi: a, en: a } }]\n",
+    );
+    let error =
+        edit::put(&flow, &infos(&flow), "f", &rule("f", 1)).expect_err("no lines of its own");
     assert!(error.contains("edit the file"), "{error}");
 }
 

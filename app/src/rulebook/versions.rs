@@ -68,9 +68,11 @@ impl VersionStore {
         let mut db = self.db();
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let newest: Option<(u64, u64)> = tx
-            .query_row("SELECT number, position FROM version ORDER BY number DESC LIMIT 1", [], |r| {
-                Ok((number(r, 0)?, number(r, 1)?))
-            })
+            .query_row(
+                "SELECT number, position FROM version ORDER BY number DESC LIMIT 1",
+                [],
+                |r| Ok((number(r, 0)?, number(r, 1)?)),
+            )
             .optional()?;
         let (last, from) = newest.unwrap_or_default();
         let (own, position) = (last + 1, position.max(from));
@@ -123,7 +125,8 @@ impl VersionStore {
         let db = self.db();
         let mut ask =
             db.prepare("SELECT number, position FROM version WHERE position > ?1 ORDER BY number")?;
-        let rows = ask.query_map([position.cast_signed()], |r| Ok((number(r, 0)?, number(r, 1)?)))?;
+        let rows =
+            ask.query_map([position.cast_signed()], |r| Ok((number(r, 0)?, number(r, 1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -164,7 +167,8 @@ impl VersionStore {
 
     fn stored(&self, which: &str, argument: u64) -> anyhow::Result<Option<Stored>> {
         let db = self.db();
-        let mut ask = db.prepare(&format!("SELECT number, position, files FROM version {which}"))?;
+        let mut ask =
+            db.prepare(&format!("SELECT number, position, files FROM version {which}"))?;
         let read = |r: &Row<'_>| Ok((number(r, 0)?, number(r, 1)?, r.get::<_, String>(2)?));
         let found = match which.contains("?1") {
             true => ask.query_row([argument.cast_signed()], read),

@@ -8,7 +8,7 @@ mod rules;
 pub(crate) use clock::{nanos, tick, wall};
 pub(crate) use history::HistoryStage;
 pub(crate) use live::LiveStage;
-pub(crate) use rules::{REQUESTS, Request, RulesLinks, RulesStage};
+pub(crate) use rules::{CHECKPOINT_EVERY, REQUESTS, Request, RulesLinks, RulesStage};
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;

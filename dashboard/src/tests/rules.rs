@@ -45,7 +45,10 @@ async fn a_change_carries_author_note_and_the_version_it_was_made_on() {
     let path = "/api/v1/rules/pm25_high?note=higher%20limit";
     let made = put(&client, path, "id: pm25_high\n").header("if-match", "\"7\"");
     let made = made.send().await.expect("an answer");
-    assert_eq!((made.status().as_u16(), &made.headers()["etag"]), (200, &"\"8\"".parse().expect("a header")));
+    assert_eq!(
+        (made.status().as_u16(), &made.headers()["etag"]),
+        (200, &"\"8\"".parse().expect("a header"))
+    );
     let asked = server.rules.asked.lock().expect("no panic").remove(0);
     assert_eq!((asked.note.as_deref(), asked.expected), (Some("higher limit"), Some(7)));
     assert!(!asked.author.is_empty());

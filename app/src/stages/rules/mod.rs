@@ -3,6 +3,8 @@
 mod costs;
 mod derived;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::path::PathBuf;
@@ -27,11 +29,12 @@ use crate::rulebook::{RulesView, Start};
 pub(crate) use requests::{REQUESTS, Request};
 
 /// Time between two checkpoints; a restart judges again at most what came in between.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// What the rules stage works with.
 pub(crate) struct RulesLinks {
     pub checkpoint: PathBuf,
+    pub checkpoint_every: Duration,
     pub register: Arc<Register>,
     pub journal: EntryJournal,
     pub ledger: Arc<Ledger>,
@@ -134,7 +137,7 @@ impl RulesStage {
             if self.costs.is_due() {
                 self.costs.publish(&self.engine, &self.links.view);
             }
-            if saved.elapsed() >= CHECKPOINT_EVERY {
+            if saved.elapsed() >= self.links.checkpoint_every {
                 self.save().await?;
                 saved = Instant::now();
             }

@@ -24,11 +24,7 @@ pub(crate) enum Request {
         reply: oneshot::Sender<Result<(Vec<RuleEntity>, usize), NotExplained>>,
     },
     /// Make this set durable as a version and use it from the next entry on; number, position.
-    Adopt {
-        new: Box<NewVersion>,
-        set: RuleSet,
-        reply: oneshot::Sender<anyhow::Result<(u64, u64)>>,
-    },
+    Adopt { new: Box<NewVersion>, set: RuleSet, reply: oneshot::Sender<anyhow::Result<(u64, u64)>> },
 }
 
 pub(super) fn explain(

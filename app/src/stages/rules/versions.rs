@@ -83,8 +83,11 @@ pub(super) fn open(
         Ok(set) => Some((v.number, set)),
         Err(mistakes) => {
             let mistakes = mistakes.len();
-            tracing::warn!(version = v.number, mistakes,
-                "rules of then do not fit the city of now, the newest judge instead");
+            tracing::warn!(
+                version = v.number,
+                mistakes,
+                "rules of then do not fit the city of now, the newest judge instead"
+            );
             None
         }
     });
@@ -177,8 +180,14 @@ impl RulesStage {
         self.engine = restored.engine;
         self.unjudged = Some(bytes);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(version, position, took_us, rules = set.len(),
-            cleared = restored.orphaned.len(), "rules exchanged");
+        tracing::info!(
+            version,
+            position,
+            took_us,
+            rules = set.len(),
+            cleared = restored.orphaned.len(),
+            "rules exchanged"
+        );
         self.links.view.exchanged(version, position, &set, took_us);
         self.costs.publish(&self.engine, &self.links.view);
         Ok(restored.orphaned)
