@@ -175,12 +175,19 @@ impl World {
                 let Body::Observation { values, .. } = &r.body else { continue };
                 if r.derived {
                     assert_eq!(&*values[0].0, "parking_occupancy");
-                    found.push(((r.time.0 - T0) / 1_000, values[0].1));
+                    found.push(((r.time.0 - T0) / 1_000, values[0].1.round()));
                 }
             }
         }
         found.sort_by_key(|(t, _)| *t);
         found
+    }
+}
+
+impl Drop for World {
+    /// Ends the writer, for which the runtime waits.
+    fn drop(&mut self) {
+        self.journal.close();
     }
 }
 
