@@ -268,11 +268,13 @@ impl Engine {
                 device: device.name.clone(),
                 area: stream.area.clone(),
                 service: stream.service.clone(),
-                source: u16::MAX,
+                // The caller knows which door its own records come through.
+                source: 0,
                 time: Timestamp(t),
                 received: Timestamp(received.max(t)),
                 seq: None,
                 clock_clamped: false,
+                derived: true,
                 body: Body::Observation {
                     quality: ioc_model::Quality::Good,
                     values: smallvec![(property, value)],
