@@ -213,6 +213,9 @@ pub(super) fn thresholds(
     all
 }
 
+/// What a rate of change adds to a unit: `m/h`.
+const RATES: [&str; 4] = ["/s", "/min", "/h", "/d"];
+
 fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
     if t.value.is_none() && t.by_device.is_empty() {
         report.add_hint(
@@ -221,7 +224,10 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
             "give `value` or `by_device`".into(),
         );
     }
-    if !city.properties.is_empty() && !city.properties.values().any(|p| *p.unit == *t.unit.value) {
+    let known = |unit: &str| city.properties.values().any(|p| *p.unit == *unit);
+    let is_known = known(&t.unit.value)
+        || RATES.iter().any(|per| t.unit.value.strip_suffix(per).is_some_and(known));
+    if !city.properties.is_empty() && !is_known {
         report.add_hint(
             at(&t.unit),
             format!("no property has the unit `{}`", t.unit.value),
