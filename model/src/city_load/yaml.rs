@@ -213,9 +213,6 @@ pub(super) fn thresholds(
     all
 }
 
-/// What a rate of change adds to a unit: `m/h`.
-const RATES: [&str; 4] = ["/s", "/min", "/h", "/d"];
-
 fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
     if t.value.is_none() && t.by_device.is_empty() {
         report.add_hint(
@@ -224,10 +221,11 @@ fn check_threshold(t: &ThresholdFile, city: &City, report: &mut Report<'_>) {
             "give `value` or `by_device`".into(),
         );
     }
-    let known = |unit: &str| city.properties.values().any(|p| *p.unit == *unit);
-    let is_known = known(&t.unit.value)
-        || RATES.iter().any(|per| t.unit.value.strip_suffix(per).is_some_and(known));
-    if !city.properties.is_empty() && !is_known {
+    // A limit of a rate of change is in the property's unit per time.
+    let unit = &*t.unit.value;
+    let per_time = ["/s", "/min", "/h", "/d"].iter().find_map(|per| unit.strip_suffix(per));
+    let is_known = |u: &str| city.properties.values().any(|p| *p.unit == *u);
+    if !city.properties.is_empty() && !is_known(unit) && !per_time.is_some_and(is_known) {
         report.add_hint(
             at(&t.unit),
             format!("no property has the unit `{}`", t.unit.value),
