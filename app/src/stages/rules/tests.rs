@@ -2,8 +2,8 @@
 
 use ioc_journal::{Journal, JournalConfig};
 use ioc_model::{AlertFilter, AlertStore, Body, Quality, Record, Timestamp};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::rulebook::{self, Loader, NewVersion, RuleFiles};
@@ -53,7 +53,8 @@ struct World {
     view: Arc<RulesView>,
     every: Duration,
     text: String,
-    running: Option<(JoinHandle<anyhow::Result<()>>, mpsc::Sender<Request>, Arc<Loader>)>,
+    /// The stage has a runtime of its own, so that a kill leaves no work behind.
+    running: Option<(Runtime, mpsc::Sender<Request>, Arc<Loader>)>,
 }
 
 impl World {
@@ -99,13 +100,19 @@ impl World {
         let stage = stage.expect("opens");
         self.progress.rules.store(0, Relaxed);
         let from = self.journal.stats().next;
-        self.running = Some((tokio::spawn(stage.run(from)), tx, start.loader));
+        let runtime = Runtime::new().expect("threads");
+        runtime.spawn(async move {
+            if let Err(e) = stage.run(from).await {
+                eprintln!("the stage failed: {e:#}");
+            }
+        });
+        self.running = Some((runtime, tx, start.loader));
     }
 
     async fn kill(&mut self) {
-        if let Some((task, ..)) = self.running.take() {
-            task.abort();
-            let _ = task.await;
+        if let Some((runtime, ..)) = self.running.take() {
+            let end = move || runtime.shutdown_timeout(Duration::from_secs(10));
+            tokio::task::spawn_blocking(end).await.expect("ends");
         }
     }
 
@@ -188,6 +195,9 @@ impl Drop for World {
     /// Ends the writer, for which the runtime waits.
     fn drop(&mut self) {
         self.journal.close();
+        if let Some((runtime, ..)) = self.running.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -196,7 +206,8 @@ fn reading(second: i64, device: &str, service: &str, values: &[(&str, f64)]) -> 
         device: device.into(),
         area: "hai_chau".into(),
         service: service.into(),
-        source: 0,
+        // No door of this process.
+        source: 9,
         time: Timestamp(T0 + second * 1_000),
         received: Timestamp(T0 + second * 1_000),
         seq: None,
