@@ -62,6 +62,12 @@ fn messages(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error>
         "Refused messages by door and reason.",
         &["source", "reason"],
     )?;
+    let partly = counter(
+        registry,
+        "ioc_messages_partly_bad_total",
+        "Accepted messages of which values were out of range and are kept as bad, by door.",
+        &["source"],
+    )?;
     let records = counter(
         registry,
         "ioc_records_total",
@@ -82,6 +88,7 @@ fn messages(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error>
         for (reason, n) in &s.quarantined_by_reason {
             refused.with_label_values(&[s.source.as_str(), reason]).inc_by(*n);
         }
+        partly.with_label_values(&[s.source.as_str()]).inc_by(s.partly);
         let stages = [
             ("journaled", s.records),
             ("evaluated", s.evaluated),

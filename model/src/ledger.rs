@@ -88,6 +88,8 @@ pub struct SourceCounters {
     pub duplicate: AtomicU64,
     /// Given up under overload.
     pub shed: AtomicU64,
+    /// Accepted messages of which values were out of range and are kept as bad; in `accepted`.
+    pub partly: AtomicU64,
     /// Records of the accepted messages.
     pub records: AtomicU64,
     /// Records that the rules judged.
@@ -171,6 +173,7 @@ pub struct SourceSnapshot {
     pub duplicate: u64,
     pub shed: u64,
     pub difference: i64,
+    pub partly: u64,
     pub records: u64,
     pub evaluated: u64,
     pub late: u64,
@@ -203,6 +206,7 @@ impl SourceSnapshot {
             duplicate,
             shed,
             difference: received as i64 - (accepted + quarantined + duplicate + shed) as i64,
+            partly: c.partly.load(Relaxed),
             records,
             evaluated,
             late,

@@ -113,6 +113,10 @@ const THRESHOLD: &str = "    kind: threshold\n    property: pm25\n    levels:\n 
 const FOR: &str = "    kind: threshold\n    property: pm25\n    for: 5m\n    levels:\n      - {severity: minor, raise: '>= 100'}\n";
 const TUMBLING: &str = "    kind: window\n    property: pm25\n    aggregate: mean\n    size: 10s\n    levels:\n      - {severity: minor, raise: '>= 100'}\n";
 const SLIDING: &str = "    kind: window\n    property: pm25\n    aggregate: mean\n    size: 60s\n    slide: 1s\n    levels:\n      - {severity: minor, raise: '>= 100'}\n";
+const SLIDING_EACH: &str = "    kind: window\n    property: pm25\n    aggregate: mean\n    size: 1s\n    slide: each\n    levels:\n      - {severity: minor, raise: '>= 100'}\n";
+const PATTERN: &str = "    kind: pattern\n    steps:\n      - {property: pm25, is: '>= 32'}\n      - {property: pm25, is: '>= 900', within: 10s}\n    hold: 1m\n    severity: minor\n";
+const EXPRESSION: &str = "    kind: expression\n    properties: [pm25]\n    raise: 'pm25 > 100.0 && pm25 < 900.0'\n    severity: minor\n";
+const RATE: &str = "    kind: rate\n    property: pm25\n    over: 1m\n    absolute: true\n    levels:\n      - {severity: minor, raise: '>= 100'}\n";
 const ABSENCE: &str = "    kind: absence\n    after: 60s\n    severity: minor\n";
 
 fn steps(c: &mut Criterion) {
@@ -121,6 +125,11 @@ fn steps(c: &mut Criterion) {
     bench(c, "threshold_for", &[FOR], &entries);
     bench(c, "tumbling_mean_10s", &[TUMBLING], &entries);
     bench(c, "sliding_mean_60s_by_1s", &[SLIDING], &entries);
+    bench(c, "sliding_mean_1s_each", &[SLIDING_EACH], &entries);
+    // One reading in 13 is the first step of the pattern.
+    bench(c, "two_step_pattern", &[PATTERN], &entries);
+    bench(c, "expression", &[EXPRESSION], &entries);
+    bench(c, "rate_1m", &[RATE], &entries);
     bench(c, "absence", &[ABSENCE], &entries);
     bench(c, "ten_rules", &[THRESHOLD; 10], &entries);
     bench(c, "threshold_300_rules", &[THRESHOLD; 300], &entries[..40_000]);

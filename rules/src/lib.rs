@@ -20,6 +20,7 @@
 //! checkpoint is a [`RulesError`]; the caller then replays the journal from its start. `step`
 //! cannot fail.
 
+mod anomaly;
 mod backtest;
 mod checkpoint;
 mod device;
@@ -49,6 +50,7 @@ mod template;
 mod timers;
 mod yaml;
 
+pub use anomaly::{AnomalyDetector, Finding, Part};
 pub use backtest::{
     Backtest, BacktestConfig, Coverage, Diff, Durations, Episode, EpisodeStep, Load, LoadHour,
     Pair, Report, RuleDiff, RuleReport, Span, TopEntity, compare,

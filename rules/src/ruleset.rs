@@ -15,7 +15,7 @@ use crate::selftest::SelfTest;
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     /// A rule comes after those it depends on; else by id.
-    pub(crate) rules: Arc<[Rule]>,
+    pub(crate) rules: Arc<Vec<Rule>>,
     /// Inputs of each rule.
     pub(crate) inputs: Arc<[Vec<Input>]>,
     /// Who wants to know of each rule's changes.
@@ -198,7 +198,7 @@ impl RuleSet {
         for (rule, _) in rules.iter_mut().zip(&wanted).filter(|(_, wanted)| !**wanted) {
             rule.mode = Mode::Off;
         }
-        set.rules = rules.into();
+        set.rules = Arc::new(rules);
         set
     }
 

@@ -40,7 +40,7 @@ enum Part {
 
 /// A message in one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Template(Box<[Part]>);
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +80,7 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Self(parts))
+        Ok(Self(parts.into()))
     }
 
     /// The name of a placeholder.
@@ -96,7 +96,7 @@ impl Template {
     /// The message with every placeholder filled; two spaces left by an empty one become one.
     pub(crate) fn render(&self, language: Language, facts: &Facts<'_>) -> String {
         let mut out = String::with_capacity(96);
-        for part in &self.0 {
+        for part in self.0.iter() {
             match part {
                 Part::Text(t) => out.push_str(t),
                 Part::Field(f) => facts.write(*f, language, &mut out),

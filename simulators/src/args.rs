@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use ioc_model::Timestamp;
 
 use crate::load::WatchOptions;
+use crate::nab::Detector;
 use crate::replay::{Source, Times};
 use crate::target::Target;
 
@@ -23,7 +24,8 @@ Examples:
   ioc-sim city                                   a living city at mqtt://127.0.0.1:1883
   ioc-sim city --seed 7 --storm-after 20         the same storm as always, after 20 s
   ioc-sim replay flood --speed 3600              the flood of October 2025, an hour per second
-  ioc-sim load --rate 50000 --devices 1000       how much does the centre take?"
+  ioc-sim load --rate 50000 --devices 1000       how much does the centre take?
+  ioc-sim nab --data ../shared/data/nab          how good is the anomaly detector?"
 )]
 pub struct Cli {
     /// What to simulate.
@@ -31,7 +33,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The three simulators.
+/// What there is.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A simulated city: daily cycles, rain and floods, congestion, cameras, broken devices.
@@ -40,6 +42,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Open-loop load with latency figures.
     Load(LoadArgs),
+    /// The Numenta Anomaly Benchmark.
+    Nab(NabArgs),
 }
 
 /// On or off.
@@ -274,6 +278,33 @@ pub struct LoadArgs {
     /// Between two crossings.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub watch_every_ms: u64,
+}
+
+/// `ioc-sim nab`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Reads DIR/labels/combined_windows.json and the series that it names below DIR/data, as
+github.com/numenta/NAB has them. Every series starts with a fresh detector; the first 15 % (at most
+750 rows) are not scored; one threshold for all series, the best for each profile. 100 is every
+window at its first row and nothing else, 0 is no detection at all.
+
+Examples:
+  ioc-sim nab --data ../shared/data/nab
+  ioc-sim nab --data ../shared/data/nab --detector windowed-gaussian --per-series
+  ioc-sim nab --data ../shared/data/nab --threshold 0.55")]
+pub struct NabArgs {
+    /// Folder with data/ and labels/.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Which detector.
+    #[arg(long, value_enum, default_value_t = Detector::Ioc)]
+    pub detector: Detector,
+    /// This threshold instead of the best.
+    #[arg(long)]
+    pub threshold: Option<f64>,
+    /// A line per series as well.
+    #[arg(long)]
+    pub per_series: bool,
 }
 
 impl LoadArgs {

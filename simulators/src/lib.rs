@@ -2,6 +2,7 @@
 //!
 //! What it does: makes messages ([`city`], [`replay`], [`load`]), each behind the trait
 //! [`link::Feed`], and publishes them with one hand-written MQTT client ([`link`], [`wire`]).
+//! [`nab`] scores anomaly detectors by a published benchmark.
 //! What it does not do: subscribe, speak TLS, or hold anything that the centre itself needs.
 //!
 //! ```text
@@ -17,6 +18,7 @@ pub mod city;
 pub mod latency;
 pub mod link;
 pub mod load;
+pub mod nab;
 pub mod pacer;
 pub mod replay;
 pub mod shipped;

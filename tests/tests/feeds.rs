@@ -69,6 +69,46 @@ async fn aarhus_week_keeps_its_zeros_and_loses_nothing() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn uci_loses_only_the_hours_without_any_value() -> Result<()> {
+    let Some(dir) = shared_data("air_quality_uci") else { return Ok(()) };
+    let text = std::fs::read_to_string(dir.join("AirQualityUCI_no_datetime.csv"))?;
+    let (mut whole, mut partly, mut none, mut codes) = (0, 0, 0, 0);
+    for line in text.lines().skip(1) {
+        let cells: Vec<f64> = line.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        // CO(GT), NO2(GT), T, RH: what the replay sends.
+        let sent = [cells[0], cells[7], cells[10], cells[11]];
+        let missing = sent.iter().filter(|v| **v == -200.0).count() as u64;
+        match missing {
+            0 => whole += 1,
+            4 => none += 1,
+            _ => (partly, codes) = (partly + 1, codes + missing),
+        }
+    }
+    assert_eq!((whole, partly, none), (6_941, 2_385, 31), "of 9,357 hours");
+    let data = tempfile::tempdir()?;
+    let ioc = Ioc::start(data.path(), &event_clock())?;
+    simulate(&["replay", "uci", "--target", &ioc.mqtt_url(), "--speed", "max"]).await?;
+    let api = Api::sign_in(&ioc).await?;
+    let ledger = api.ledger_at_rest(Duration::from_secs(60)).await?;
+    assert_conserved(&ledger);
+    assert_eq!(total(&ledger, "received"), whole + partly + none, "{ledger}");
+    assert_eq!(total(&ledger, "quarantined"), none, "{ledger}");
+    assert_eq!(total(&ledger, "accepted"), whole + partly, "{ledger}");
+    assert_eq!(total(&ledger, "partly"), partly, "{ledger}");
+    assert_eq!(total(&ledger, "records"), whole + 2 * partly, "{ledger}");
+    assert_eq!(total(&ledger, "stored"), whole + 2 * partly, "{ledger}");
+    assert_eq!(total(&ledger, "evaluated"), whole + 2 * partly, "{ledger}");
+    let mut kept = 0;
+    for property in ["co", "no2", "temperature", "humidity"] {
+        let points =
+            api.history("uci-multisensor", property, 1_078_000_000_000, 1_120_000_000_000).await?;
+        kept += points.iter().filter(|p| p.1 == -200.0).count() as u64;
+    }
+    assert_eq!(kept, codes, "the codes are in history as they were sent");
+    Ok(())
+}
+
 /// Rows of the recording, and how many differ in (time, sensor, count, speed).
 fn aarhus_rows(file: &std::path::Path) -> Result<(u64, u64)> {
     let out = std::process::Command::new("xzcat").arg(file).output()?;

@@ -21,9 +21,14 @@ pub(super) struct PropertyInfo {
 }
 
 impl PropertyInfo {
+    /// Whether a value in the property's unit is physically possible.
+    pub(super) fn is_possible(&self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+
     /// Checks a value in the property's unit.
     pub(super) fn check(&self, value: f64) -> Result<f64, (QuarantineReason, String)> {
-        if value.is_finite() && (self.min..=self.max).contains(&value) {
+        if self.is_possible(value) {
             return Ok(value);
         }
         let Self { name, min, max, unit, .. } = self;

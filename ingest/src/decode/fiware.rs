@@ -6,7 +6,7 @@
 //! one that cannot be converted refuses the message. Truth values and null are no numbers and
 //! are passed over (models allow `precipitation: false`).
 
-use ioc_model::{Body, ConfigError, Name, Quality, QuarantineReason, Record, Timestamp, Values};
+use ioc_model::{ConfigError, Name, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::catalogue::{Catalogue, Hints, PropertyInfo, short};
@@ -14,6 +14,7 @@ use super::config::FiwareConfig;
 use super::fiware_models::{Attribute, MODELS, Model};
 use super::ids::sanitise;
 use super::json::Json;
+use super::sorted::Sorted;
 use super::topic::Pattern;
 use super::units::Conversion;
 use super::{Incoming, Refusal, time};
@@ -124,18 +125,18 @@ impl<'a> Entity<'a> {
         out: &mut Vec<Record>,
     ) -> Result<(), Refusal> {
         let device = self.device()?;
-        let record = self.record(fiware, catalogue, message, Name::clone(&device));
-        out.push(record.map_err(|r| r.of(&device))?);
-        Ok(())
+        let end = self.records(fiware, catalogue, message, Name::clone(&device), out);
+        end.map_err(|r| r.of(&device))
     }
 
-    fn record(
+    fn records(
         &self,
         fiware: &Fiware,
         catalogue: &Catalogue,
         message: &Incoming<'_>,
         device: Name,
-    ) -> Result<Record, Refusal> {
+        out: &mut Vec<Record>,
+    ) -> Result<(), Refusal> {
         let hints = Hints {
             place: self.place(),
             default_service: Some(self.model.service),
@@ -144,7 +145,8 @@ impl<'a> Entity<'a> {
         let origin = catalogue.resolve(device, &hints)?;
         let (start, time) = self.times(fiware.zone.as_ref())?;
         let values = self.values(catalogue, start, time)?;
-        Ok(Record {
+        let (body, impossible) = values.into_bodies(Quality::Good);
+        let record = Record {
             device: origin.device,
             area: origin.area,
             service: origin.service,
@@ -153,8 +155,12 @@ impl<'a> Entity<'a> {
             received: message.received,
             seq: None,
             clock_clamped: false,
-            body: Body::Observation { quality: Quality::Good, values },
-        })
+            body,
+        };
+        let impossible = impossible.map(|body| Record { body, ..record.clone() });
+        out.push(record);
+        out.extend(impossible);
+        Ok(())
     }
 
     /// Key-values, `{"value": …}`, `{"object": …}` or `{"value": {"@value": …}}`.
@@ -231,8 +237,8 @@ impl<'a> Entity<'a> {
         catalogue: &Catalogue,
         start: Option<Timestamp>,
         end: Timestamp,
-    ) -> Result<Values, Refusal> {
-        let mut values = Values::new();
+    ) -> Result<Sorted, Refusal> {
+        let mut values = Sorted::default();
         for attribute in self.model.attributes {
             let Some(property) = catalogue.property(attribute.property) else { continue };
             if let Some(value) = self.value(attribute, property)? {
@@ -268,7 +274,7 @@ impl<'a> Entity<'a> {
     }
 
     /// FloodMonitoring: the level is the reference level less the measured distance.
-    fn add_level(&self, catalogue: &Catalogue, values: &mut Values) -> Result<(), Refusal> {
+    fn add_level(&self, catalogue: &Catalogue, values: &mut Sorted) -> Result<(), Refusal> {
         if self.model.name != "FloodMonitoring" || !values.is_empty() {
             return Ok(());
         }
@@ -292,12 +298,13 @@ impl<'a> Entity<'a> {
     fn add_hourly_flow(
         &self,
         catalogue: &Catalogue,
-        values: &mut Values,
+        values: &mut Sorted,
         start: Option<Timestamp>,
         end: Timestamp,
     ) -> Result<(), Refusal> {
         let Some(property) = catalogue.property("traffic_flow") else { return Ok(()) };
-        let count = values.iter().find(|(name, _)| &**name == "vehicle_count").map(|(_, n)| *n);
+        let mut found = values.possible.iter();
+        let count = found.find(|(name, _)| &**name == "vehicle_count").map(|(_, n)| *n);
         let period_ms = start.map_or(0, |s| end.since_ms(s));
         if let Some(count) = count.filter(|_| period_ms > 0) {
             push(values, property, count * 3.6e6 / period_ms as f64)?;
@@ -306,10 +313,8 @@ impl<'a> Entity<'a> {
     }
 }
 
-fn push(values: &mut Values, property: &PropertyInfo, value: f64) -> Result<(), Refusal> {
-    let value = property.check(value).map_err(|(reason, detail)| Refusal::new(reason, detail))?;
-    values.push((Name::clone(&property.name), value));
-    Ok(())
+fn push(values: &mut Sorted, property: &PropertyInfo, value: f64) -> Result<(), Refusal> {
+    values.push(property, value).map_err(|(reason, detail)| Refusal::new(reason, detail))
 }
 
 /// The part of an entity id that names the device: without URN parts, and without the time that

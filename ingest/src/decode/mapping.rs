@@ -1,6 +1,6 @@
 //! Formats described by configuration.
 
-use ioc_model::{Body, ConfigError, Quality, QuarantineReason, Record, Timestamp, Values};
+use ioc_model::{ConfigError, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 use serde_saphyr::Spanned;
 
@@ -8,6 +8,7 @@ use super::catalogue::{Catalogue, Hints, PropertyInfo, short};
 use super::config::{Mapping, MappingTime, MappingValue, QualityMapping, TimeFormat, mistake};
 use super::ids::sanitise;
 use super::json::Json;
+use super::sorted::Sorted;
 use super::topic::{Capture, Captures, Pattern};
 use super::units::Conversion;
 use super::{Incoming, Refusal, time};
@@ -193,7 +194,8 @@ impl MappingDecoder {
             self.seq.as_ref().and_then(|p| json.at(p)).map(|s| {
                 integer(s).ok_or_else(|| refuse(bad_field("the counter is not a number")))
             });
-        out.push(Record {
+        let (body, impossible) = values.into_bodies(quality);
+        let record = Record {
             device: origin.device,
             area: origin.area,
             service: origin.service,
@@ -202,13 +204,16 @@ impl MappingDecoder {
             received: message.received,
             seq: seq.transpose()?,
             clock_clamped: false,
-            body: Body::Observation { quality, values },
-        });
+            body,
+        };
+        let impossible = impossible.map(|body| Record { body, ..record.clone() });
+        out.push(record);
+        out.extend(impossible);
         Ok(())
     }
 
-    fn values(&self, json: &Json<'_>) -> Result<Values, Refusal> {
-        let mut values = Values::new();
+    fn values(&self, json: &Json<'_>) -> Result<Sorted, Refusal> {
+        let mut values = Sorted::default();
         for value in &self.values {
             let name = &value.property.name;
             let found = match json.at(&value.pointer) {
@@ -220,9 +225,8 @@ impl MappingDecoder {
             };
             let number =
                 found.number().ok_or_else(|| bad_field(format!("`{name}` is not a number")))?;
-            let number = value.property.check(value.conversion.apply(number));
-            let number = number.map_err(|(reason, detail)| Refusal::new(reason, detail))?;
-            values.push((name.clone(), number));
+            let pushed = values.push(&value.property, value.conversion.apply(number));
+            pushed.map_err(|(reason, detail)| Refusal::new(reason, detail))?;
         }
         if values.is_empty() {
             return Err(bad_field("none of the mapped values is there"));

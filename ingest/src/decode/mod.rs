@@ -12,14 +12,16 @@ mod native;
 mod onvif;
 #[cfg(test)]
 pub(crate) mod shared_data;
+mod sorted;
 mod strict;
 mod time;
 mod topic;
 mod units;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use ioc_model::{City, ConfigError, QuarantineReason, Record, Timestamp};
+use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Timestamp};
 
 use catalogue::Catalogue;
 pub use config::{
@@ -55,6 +57,8 @@ pub struct Incoming<'a> {
 pub struct Decoded {
     /// In the order of the payload; empty when the message says nothing for the journal.
     pub records: Vec<Record>,
+    /// Why some of its values could not be taken for good; they are in a record of bad quality.
+    pub doubt: Option<Refusal>,
 }
 
 /// Why a message was refused.
@@ -123,15 +127,17 @@ impl Decoders {
     /// Decodes one message.
     ///
     /// # Errors
-    /// [`Refusal`] when any part of the message is wrong; a message is taken whole or not at all.
+    /// [`Refusal`] when any part of the message is wrong: a message is taken whole or not at all.
+    /// Values outside what their property can physically be are taken, as records of bad quality,
+    /// if the message also says something that can be.
     pub fn decode(&self, message: &Incoming<'_>) -> Result<Decoded, Refusal> {
         let mut records = Vec::new();
-        self.decode_into(message, &mut records)?;
-        Ok(Decoded { records })
+        let doubt = self.decode_into(message, &mut records)?;
+        Ok(Decoded { records, doubt })
     }
 
-    /// Decodes one message onto the end of `records`, which stays as it was on an error. The
-    /// records' `source` is 0.
+    /// Decodes one message onto the end of `records`, which stays as it was on an error; returns
+    /// the doubt as in [`Decoded`]. The records' `source` is 0.
     ///
     /// # Errors
     /// As [`Decoders::decode`].
@@ -139,13 +145,44 @@ impl Decoders {
         &self,
         message: &Incoming<'_>,
         records: &mut Vec<Record>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Refusal>, Refusal> {
         let before = records.len();
         let end = self.dispatch(message, records);
+        let end = end.and_then(|()| self.doubt(records.get(before..).unwrap_or_default()));
         if end.is_err() {
             records.truncate(before);
         }
         end
+    }
+
+    /// Looks for values that cannot be; an error if the message says nothing else.
+    fn doubt(&self, records: &[Record]) -> Result<Option<Refusal>, Refusal> {
+        let mut doubt: Option<Refusal> = None;
+        let (mut impossible, mut else_said) = (0usize, false);
+        for record in records {
+            let Body::Observation { quality: Quality::Bad, values } = &record.body else {
+                else_said = true;
+                continue;
+            };
+            for (name, value) in values {
+                let wrong = self.catalogue.property(name).map(|p| p.check(*value));
+                let Some(Err((reason, detail))) = wrong else {
+                    else_said = true;
+                    continue;
+                };
+                impossible += 1;
+                doubt.get_or_insert_with(|| Refusal::new(reason, detail).of(&record.device));
+            }
+        }
+        let Some(mut doubt) = doubt else { return Ok(None) };
+        if !else_said {
+            return Err(doubt);
+        }
+        if impossible > 1 {
+            // Writing to a String cannot fail.
+            let _ = write!(doubt.detail, "; {} more", impossible - 1);
+        }
+        Ok(Some(doubt))
     }
 
     fn dispatch(&self, message: &Incoming<'_>, out: &mut Vec<Record>) -> Result<(), Refusal> {

@@ -52,7 +52,7 @@ impl Native {
                 return Err(refuse(Refusal::new(QuarantineReason::BadTime, "`time` is missing")));
             }
         };
-        out.push(Record {
+        let record = Record {
             device: origin.device,
             area: origin.area,
             service: origin.service,
@@ -62,7 +62,10 @@ impl Native {
             seq: said.seq,
             clock_clamped: false,
             body: said.body,
-        });
+        };
+        let impossible = said.impossible.map(|body| Record { body, ..record.clone() });
+        out.push(record);
+        out.extend(impossible);
         Ok(())
     }
 }

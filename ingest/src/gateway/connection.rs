@@ -18,7 +18,7 @@ use super::connect::{self, Hello};
 use super::encode;
 use super::end::End;
 use super::frame::{Frame, next_frame};
-use super::inbound::Spec;
+use super::inbound::{ErrorTeller, Spec};
 use super::metrics::{GatewayMetrics, add};
 use super::session::{Parting, Session, Sessions, Will};
 use super::sink::MessageSink;
@@ -86,6 +86,7 @@ pub(super) struct Connection<S: MessageSink> {
     /// QoS 1 and 2 publishes in `chunks`: what the receive window of MQTT 3.1.1 counts.
     pub(super) waiting: usize,
     pub(super) specs: Vec<Spec>,
+    pub(super) errors: ErrorTeller,
     kicked: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -130,6 +131,7 @@ impl<S: MessageSink> Connection<S> {
             qos1_waiting: 0,
             waiting: 0,
             specs: Vec::new(),
+            errors: ErrorTeller::default(),
             kicked: Box::pin(kick.cancelled_owned()),
         }
     }

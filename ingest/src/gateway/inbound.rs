@@ -188,6 +188,9 @@ impl<S: MessageSink> Connection<S> {
         let specs = std::mem::take(&mut self.specs);
         let acks = Vec::with_capacity(specs.len() * 4);
         let mut chunk = Chunk { durable, acks, ack_count: 0, qos1: 0, qos2: Vec::new() };
+        for (message, outcome) in batch.iter().zip(&outcomes) {
+            self.tell_errors(message, outcome);
+        }
         let mut outcomes = outcomes.iter();
         for spec in &specs {
             let outcome = match spec.answer {
@@ -201,6 +204,27 @@ impl<S: MessageSink> Connection<S> {
             self.chunks.push_back(chunk);
         }
         Ok(())
+    }
+
+    /// Tells the device on its own topic what was wrong with a message: also without MQTT 5 and
+    /// at QoS 0.
+    fn tell_errors(&mut self, message: &Incoming<'_>, outcome: &Outcome) {
+        let (severity, reason, detail) = match outcome {
+            Outcome::Quarantined { reason, detail } => ("error", reason, detail),
+            Outcome::Partly { reason, detail } => ("warning", reason, detail),
+            Outcome::Accepted | Outcome::Duplicate | Outcome::Shed => return,
+        };
+        let Some(untold) = self.errors.may_tell(message.received) else { return };
+        let payload = serde_json::json!({
+            "time": message.received.0,
+            "severity": severity,
+            "reason": reason.as_str(),
+            "detail": detail,
+            "topic": message.topic.chars().take(256).collect::<String>(),
+            "untold": untold,
+        });
+        let topic = format!("ioc/v1/devices/{}/errors", self.client_id);
+        self.shared.publications.publish(&topic, payload.to_string().into(), false);
     }
 
     fn answer(&mut self, spec: Spec, outcome: Option<&Outcome>, chunk: &mut Chunk) {
@@ -234,7 +258,7 @@ impl<S: MessageSink> Connection<S> {
             Some((reason, why)) if self.v5 => {
                 let why = why.filter(|_| self.problem_info && self.max_packet >= 128);
                 encode::ack_v5(kind, id, reason, why, &mut chunk.acks);
-                if qos == 2 {
+                if qos == 2 && reason != code::SUCCESS {
                     // No PUBREL follows a PUBREC of refusal.
                     self.session.qos2.remove(&id);
                 }
@@ -244,12 +268,36 @@ impl<S: MessageSink> Connection<S> {
     }
 }
 
-/// The MQTT 5 reason code and words for an outcome that is not success. The words are for the
-/// device's owner; MQTT 3.1.1 clients find them in the quarantine.
+/// At most one message about errors per second and connection: a broken device must not get a
+/// second stream as thick as its own.
+#[derive(Debug, Default)]
+pub(super) struct ErrorTeller {
+    last: Option<Timestamp>,
+    untold: u64,
+}
+
+impl ErrorTeller {
+    const GAP_MS: i64 = 1_000;
+
+    /// How many were left out since the last one told; `None`: this one is left out too.
+    fn may_tell(&mut self, now: Timestamp) -> Option<u64> {
+        // A clock that was set back must not silence for long.
+        if self.last.is_some_and(|t| (0..Self::GAP_MS).contains(&now.since_ms(t))) {
+            self.untold += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// The MQTT 5 reason code and words for an outcome that is not plain success. The words are for
+/// the device's owner; MQTT 3.1.1 clients find them in the quarantine and on their errors topic.
 fn reason_of(outcome: &Outcome) -> Option<(u8, Option<&str>)> {
     use QuarantineReason as Q;
     match outcome {
         Outcome::Accepted | Outcome::Duplicate => None,
+        Outcome::Partly { detail, .. } => Some((code::SUCCESS, Some(detail))),
         Outcome::Shed => Some((code::QUOTA, None)),
         Outcome::Quarantined { reason, detail } => {
             let code = match reason {
@@ -265,5 +313,20 @@ fn reason_of(outcome: &Outcome) -> Option<(u8, Option<&str>)> {
             };
             Some((code, Some(detail)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_once_a_second_and_the_untold_are_counted() {
+        let mut teller = ErrorTeller::default();
+        let told: Vec<_> = [0, 1, 999, 1_000, 1_001, 2_500, -9_000, -8_500]
+            .map(|ms| teller.may_tell(Timestamp(1_761_584_400_000 + ms)))
+            .into();
+        let expect = [Some(0), None, None, Some(2), None, Some(1), Some(0), None];
+        assert_eq!(told, expect, "a clock that was set back silences nobody");
     }
 }

@@ -8,7 +8,7 @@ use ioc_model::{Entry, QuarantineReason, Record, SourceCounters};
 
 use super::inflight::Wait;
 use super::{Core, Intake, Outcome, SourceHandle, State};
-use crate::decode::Incoming;
+use crate::decode::{Incoming, Refusal};
 use crate::quarantine::Refused;
 
 /// Decoded messages of one submission.
@@ -38,9 +38,12 @@ impl Batch {
         for message in messages {
             let start = batch.records.len();
             match intake.decoders.decode_into(message, &mut batch.records) {
-                Ok(()) => {
+                Ok(doubt) => {
                     batch.spans.push((batch.outcomes.len(), start..batch.records.len()));
-                    batch.outcomes.push(Outcome::Accepted);
+                    batch.outcomes.push(match doubt {
+                        None => Outcome::Accepted,
+                        Some(Refusal { reason, detail, .. }) => Outcome::Partly { reason, detail },
+                    });
                 }
                 Err(refusal) => {
                     let (reason, detail) = (refusal.reason, refusal.detail.clone());
@@ -109,6 +112,7 @@ impl Batch {
             waits,
             ticket,
             accepted: tally.accepted,
+            partly: tally.partly,
             records: tally.records,
             empty: tally.empty,
             refused: self.refused.iter().map(|r| r.reason).collect(),
@@ -147,7 +151,10 @@ impl Batch {
                     self.outcomes[*at] = Outcome::Duplicate;
                     tally.duplicate += 1;
                 }
-                _ => tally.accepted += 1,
+                _ => {
+                    tally.accepted += 1;
+                    tally.partly += u64::from(matches!(self.outcomes[*at], Outcome::Partly { .. }));
+                }
             }
             tally.records += new;
         }
@@ -158,6 +165,7 @@ impl Batch {
 #[derive(Default)]
 struct Tally {
     accepted: u64,
+    partly: u64,
     records: u64,
     empty: u64,
     duplicate: u64,
@@ -172,18 +180,23 @@ pub(super) struct Taken {
     pub(super) waits: Vec<Wait>,
     ticket: Option<u64>,
     accepted: u64,
+    /// Of the accepted.
+    partly: u64,
     records: u64,
     empty: u64,
     refused: Vec<QuarantineReason>,
 }
 
 impl Taken {
-    /// The sink has the records: ticket, messages and records that now depend on the commit.
-    pub(super) fn pass_appended(&mut self) -> (u64, u64, u64) {
+    /// The sink has the records: ticket; messages, those of them that are taken partly, and
+    /// records that now depend on the commit.
+    pub(super) fn pass_appended(&mut self) -> (u64, [u64; 3]) {
         let accepted = std::mem::take(&mut self.accepted);
         let records = std::mem::take(&mut self.records);
         self.counters.accepted.fetch_add(accepted, Relaxed);
-        (self.ticket.take().unwrap_or(u64::MAX), accepted, records)
+        let partly = std::mem::take(&mut self.partly);
+        self.counters.partly.fetch_add(partly, Relaxed);
+        (self.ticket.take().unwrap_or(u64::MAX), [accepted, partly, records])
     }
 
     /// Messages that say nothing for the journal are done.

@@ -47,6 +47,13 @@ pub trait RecordSink: Send + Sync {
 pub enum Outcome {
     /// Its records are on the way to the journal (some formats also say nothing in a message).
     Accepted,
+    /// Accepted, but some of its values cannot be and are kept as bad.
+    Partly {
+        /// Why, as a code.
+        reason: QuarantineReason,
+        /// Which, in words for the device's owner.
+        detail: String,
+    },
     /// All its records were accepted before.
     Duplicate,
     /// Refused; it is on the way to the quarantine.
@@ -207,7 +214,7 @@ impl Intake {
     async fn append(&self, taken: &mut Taken) -> Result<Commit, SinkError> {
         let entries = std::mem::take(&mut taken.entries);
         let inner = self.sink.append(entries).await?;
-        let (ticket, messages, records) = taken.pass_appended();
+        let (ticket, [messages, partly, records]) = taken.pass_appended();
         let core: Weak<Core> = Arc::downgrade(&self.core);
         let counters = Arc::clone(&taken.counters);
         let commit: Commit = async move {
@@ -222,6 +229,7 @@ impl Intake {
             if end.is_err() {
                 counters.shed.fetch_add(messages, Relaxed);
                 counters.accepted.fetch_sub(messages, Relaxed);
+                counters.partly.fetch_sub(partly, Relaxed);
                 counters.records.fetch_sub(records, Relaxed);
             }
             end

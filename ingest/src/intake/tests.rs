@@ -295,6 +295,42 @@ async fn messages_that_say_nothing_are_accepted_without_records() {
     assert_eq!(r.counts(), [1, 1, 0, 0, 0, 0, 0]);
 }
 
+#[tokio::test]
+async fn possible_and_impossible_values_are_two_records_of_one_accepted_message() {
+    let r = rig(IntakeConfig::default());
+    let payload =
+        format!(r#"{{"time":{},"seq":7,"values":{{"pm25":35.1,"co":-200}}}}"#, RECEIVED.0);
+    let none = format!(r#"{{"time":{},"seq":8,"values":{{"pm25":-200,"co":-200}}}}"#, RECEIVED.0);
+    let messages = [message(TOPIC, &payload), message(TOPIC, &none), message(TOPIC, &payload)];
+    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let outcomes: Vec<_> = submitted.outcomes.iter().map(|o| format!("{o:?}")).collect();
+    let said = "`co` is -200, possible are 0 to 200000 µg/m³";
+    assert_eq!(outcomes[0], format!("Partly {{ reason: OutOfRange, detail: {said:?} }}"));
+    assert!(outcomes[1].starts_with("Quarantined { reason: OutOfRange, detail: \"`pm25` is -200"));
+    assert_eq!(outcomes[2], "Duplicate", "both records were there before");
+    r.sink.commit(Ok(()));
+    submitted.durable.await.expect("durable");
+    // received accepted quarantined duplicate shed records difference
+    assert_eq!(r.counts(), [3, 1, 1, 1, 0, 2, 0]);
+    assert_eq!(r.ledger.snapshot().sources[0].partly, 1);
+    let taken = r.sink.taken.lock().expect("lock");
+    let (good, bad) = (&taken[0], &taken[1]);
+    assert_eq!((good.time, good.seq), (bad.time, bad.seq));
+    assert_ne!(good.dedup_key(), bad.dedup_key());
+}
+
+#[tokio::test]
+async fn a_failed_commit_takes_back_what_was_taken_partly() {
+    let r = rig(IntakeConfig::default());
+    let payload = format!(r#"{{"time":{},"values":{{"pm25":35.1,"co":-200}}}}"#, RECEIVED.0);
+    let submitted = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    assert_eq!(r.ledger.snapshot().sources[0].partly, 1);
+    r.sink.commit(Err(SinkError::Closed));
+    submitted.durable.await.expect_err("not durable");
+    assert_eq!(r.counts(), [1, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(r.ledger.snapshot().sources[0].partly, 0);
+}
+
 /// Whatever doors do at the same time, and however commits end: nothing is in doubt at rest, and
 /// no accepted record is in the journal twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -315,6 +315,6 @@ fn mistakes_in_an_index_have_their_places() {
     );
     check(
         &changed("indices.yaml", "\"#ff7e00\"", "orange"),
-        "indices.yaml:23:65: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
+        "indices.yaml:23:62: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
     );
 }

@@ -17,7 +17,7 @@ pub(crate) const NOWCAST_HOURS: usize = 12;
 /// no 8-hour ozone above 400 µg/m³), nor is there an index of a negative concentration.
 pub(crate) fn sub_index(scale: &[f64], table: &Breakpoints, c: f64) -> Option<f64> {
     let (bp, top) = (&table.at, table.at.len().checked_sub(1)?);
-    if !(c >= bp[0]) {
+    if c.is_nan() || c < bp[0] {
         return None;
     }
     if c >= bp[top] {

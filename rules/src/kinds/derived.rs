@@ -49,7 +49,10 @@ enum Source {
 enum FreeFlowRule {
     Given(Limit),
     /// Percentile of the road's speeds, told once it has been learned for `warm_up_ms`.
-    Learned { percent: f64, warm_up_ms: i64 },
+    Learned {
+        percent: f64,
+        warm_up_ms: i64,
+    },
 }
 
 /// 96 bytes; with VN_AQI 1.2 KiB, with a learned free flow 144 bytes, with more than two inputs 16
@@ -81,7 +84,12 @@ impl DerivedState {
 
 impl DerivedRule {
     /// The value at the newest reading; `None`: there is none.
-    fn value(&self, state: &mut DerivedState, cx: &Context<'_>, heard: &[(u8, f64)]) -> Option<f64> {
+    fn value(
+        &self,
+        state: &mut DerivedState,
+        cx: &Context<'_>,
+        heard: &[(u8, f64)],
+    ) -> Option<f64> {
         let t = state.lasts.newest;
         let get = |input| state.lasts.get(input, t, self.fresh_ms);
         match &self.source {

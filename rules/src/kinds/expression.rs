@@ -38,8 +38,15 @@ struct Property {
 #[derive(Clone, Debug, PartialEq)]
 enum What {
     /// Without `clear`: as soon as `raise` does not hold.
-    Predicate { raise: Expression, clear: Option<Expression> },
-    Number { value: Expression, unit: Name, digits: u8 },
+    Predicate {
+        raise: Expression,
+        clear: Option<Expression>,
+    },
+    Number {
+        value: Expression,
+        unit: Name,
+        digits: u8,
+    },
 }
 
 /// 64 bytes, with more than two inputs 16 bytes each on the heap: at most 320.
@@ -143,7 +150,11 @@ impl Operator for ExpressionRule {
             let comma = if detail.en.is_empty() { "" } else { ", " };
             let number = format!("{value:.*}", usize::from(p.digits));
             let (before, after) = (format!("{comma}{} ", p.id), format!(" {}", p.unit));
-            detail.vi.push_str(&format!("{before}{}{}", number.replace('.', ","), after.trim_end()));
+            detail.vi.push_str(&format!(
+                "{before}{}{}",
+                number.replace('.', ","),
+                after.trim_end()
+            ));
             detail.en.push_str(&format!("{before}{number}{}", after.trim_end()));
         }
         let (value, limit) = match &self.what {

@@ -428,6 +428,8 @@ kinds! {
     Gathering = gathering::GatheringRule,
     Join = join::JoinRule,
     Neighbours = neighbours::NeighboursRule,
+    Anomaly = anomaly::AnomalyRule,
+    Health = health::HealthRule,
     Derived = derived::DerivedRule,
     Expression = expression::ExpressionRule,
 }

@@ -1,9 +1,10 @@
 //! Rules that depend on each other: order, cycles, who is told of what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_model::{ConfigError, Name};
 
+use super::Found;
 use crate::kinds::{Input, Wanted};
 use crate::links::Link;
 use crate::rule::{Ladder, Mode, Rule};
@@ -17,15 +18,15 @@ pub(super) struct Ordered {
 }
 
 /// Checks that rules named by others exist and that none waits for itself.
-pub(super) fn order(rules: BTreeMap<Name, Rule>, errors: &mut Vec<ConfigError>) -> Ordered {
+pub(super) fn order(found: Found, errors: &mut Vec<ConfigError>) -> Ordered {
     let mut makers: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
-    for rule in rules.values() {
+    for rule in &found.list {
         if let Some(output) = rule.kind.output() {
             makers.entry(output).or_default().push(&rule.id);
         }
     }
     let mut needs: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
-    for rule in rules.values() {
+    for rule in &found.list {
         let mut mine: Vec<Name> = rule.unless.iter().map(|u| u.rule.clone()).collect();
         for input in rule.kind.inputs() {
             match input.what {
@@ -38,14 +39,19 @@ pub(super) fn order(rules: BTreeMap<Name, Rule>, errors: &mut Vec<ConfigError>) 
             }
         }
         for id in &mine {
-            check_target(rule, id, &rules, errors);
+            check_target(rule, id, &found, errors);
         }
         needs.insert(rule.id.clone(), mine);
     }
-    let ranks = ranks(&needs, &rules, errors);
-    let ladders: BTreeMap<Name, Ladder> =
-        rules.values().map(|r| (r.id.clone(), r.ladder.clone())).collect();
-    let mut rules: Vec<Rule> = rules.into_values().collect();
+    let ranks = ranks(&needs, &found, errors);
+    let named: BTreeSet<&Name> = needs.values().flatten().collect();
+    let ladders: BTreeMap<Name, Ladder> = found
+        .list
+        .iter()
+        .filter(|r| named.contains(&r.id))
+        .map(|r| (r.id.clone(), r.ladder.clone()))
+        .collect();
+    let mut rules = found.list;
     for rule in &mut rules {
         for (other, severity) in rule.kind.link(|id| ladders.get(id)) {
             // A rule that does not exist has been told.
@@ -60,7 +66,7 @@ pub(super) fn order(rules: BTreeMap<Name, Rule>, errors: &mut Vec<ConfigError>) 
     for rule in &mut rules {
         rule.rank = ranks.get(&rule.id).copied().unwrap_or(0);
     }
-    rules.sort_by(|a, b| (a.rank, &a.id).cmp(&(b.rank, &b.id)));
+    rules.sort_by_cached_key(|r| (r.rank, r.id.clone()));
     let inputs: Vec<Vec<Input>> = rules.iter().map(|r| r.kind.inputs()).collect();
     let index: BTreeMap<&Name, u32> = rules.iter().map(|r| &r.id).zip(0u32..).collect();
     let mut links = vec![Vec::new(); rules.len()];
@@ -91,12 +97,7 @@ fn at(rule: &Rule, message: String) -> ConfigError {
     ConfigError::new(&rule.file, rule.line, 1, message)
 }
 
-fn check_target(
-    rule: &Rule,
-    id: &Name,
-    rules: &BTreeMap<Name, Rule>,
-    errors: &mut Vec<ConfigError>,
-) {
+fn check_target(rule: &Rule, id: &Name, rules: &Found, errors: &mut Vec<ConfigError>) {
     match rules.get(id) {
         Some(other) if other.mode == Mode::Off && rule.mode != Mode::Off => {
             let message = format!("`{}` depends on `{id}`, which is off", rule.id);
@@ -109,7 +110,7 @@ fn check_target(
         Some(_) => {}
         None => {
             let error = at(rule, format!("`{}` names the unknown rule `{id}`", rule.id));
-            let hint = crate::fields::suggestion(id, rules.keys().map(|k| &**k));
+            let hint = crate::fields::suggestion(id, rules.by_id.keys().map(|k| &**k));
             errors.push(match hint {
                 Some(hint) => error.hint(hint),
                 None => error,
@@ -121,7 +122,7 @@ fn check_target(
 /// The longest way of dependencies below each rule.
 fn ranks(
     needs: &BTreeMap<Name, Vec<Name>>,
-    rules: &BTreeMap<Name, Rule>,
+    rules: &Found,
     errors: &mut Vec<ConfigError>,
 ) -> BTreeMap<Name, u16> {
     let mut ranks: BTreeMap<Name, u16> = BTreeMap::new();

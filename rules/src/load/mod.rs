@@ -58,11 +58,29 @@ impl Check<'_> {
     }
 }
 
+/// Rules as they are found, each once.
+#[derive(Default)]
+struct Found {
+    list: Vec<Rule>,
+    by_id: BTreeMap<Name, usize>,
+}
+
+impl Found {
+    fn get(&self, id: &str) -> Option<&Rule> {
+        self.list.get(*self.by_id.get(id)?)
+    }
+
+    fn add(&mut self, rule: Rule) {
+        self.by_id.insert(rule.id.clone(), self.list.len());
+        self.list.push(rule);
+    }
+}
+
 pub(crate) fn load(files: &ConfigFiles, city: &City) -> Result<RuleSet, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut notes = Vec::new();
     let mut tests = Vec::new();
-    let mut rules: BTreeMap<Name, Rule> = BTreeMap::new();
+    let mut rules = Found::default();
     for (file, content) in files.below("rules", ".yaml") {
         let mut check = Check { city, report: Report::new(file), notes: Vec::new() };
         match yaml::parse(file, content) {
@@ -80,7 +98,7 @@ pub(crate) fn load(files: &ConfigFiles, city: &City) -> Result<RuleSet, Vec<Conf
     }
     same_twice(&ordered.rules, &mut notes);
     Ok(RuleSet {
-        rules: ordered.rules.into(),
+        rules: Arc::new(ordered.rules),
         inputs: ordered.inputs.into(),
         links: ordered.links.into(),
         shared: ordered.shared.into(),
@@ -107,7 +125,7 @@ fn load_file(
     root: &Node,
     content: &str,
     check: &mut Check<'_>,
-    rules: &mut BTreeMap<Name, Rule>,
+    rules: &mut Found,
     tests: &mut Vec<SelfTest>,
 ) {
     if matches!(root.value, Value::Null) {
@@ -134,7 +152,7 @@ fn load_file(
             continue;
         }
         tests.append(&mut found);
-        rules.insert(rule.id.clone(), rule);
+        rules.add(rule);
     }
 }
 

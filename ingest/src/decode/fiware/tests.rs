@@ -86,12 +86,19 @@ fn air_examples_with_a_configured_zone_show_their_other_defects() {
         "unassigned/air/Madrid-AmbientObserved-28079004 1458039600000 Good no2=69 so2=11 co=500 \
          temperature=12.2 humidity=54 wind_speed=0.64",
     );
-    // 1.1 hPa of air, and 500 mg/m³ of carbon monoxide, are no air to measure in.
-    check("AirQualityObserved", "example.json", Some("UTC"), "out_of_range: `pressure` is 1.1");
-    for file in
-        ["example-normalized.json", "example-normalized.jsonld", "example-geojsonfeature.json"]
-    {
-        check("AirQualityObserved", file, Some("UTC"), "out_of_range: `co` is 500000");
+    // 1.1 hPa of air, and 500 mg/m³ of carbon monoxide, are no air to measure in: the rest is.
+    for (file, bad) in [
+        ("example.json", "Bad pressure=1.1"),
+        ("example-normalized.json", "Bad co=500000 pressure=1.1"),
+        ("example-normalized.jsonld", "Bad co=500000 pressure=1.1"),
+        ("example-geojsonfeature.json", "Bad co=500000"),
+    ] {
+        let Some(payload) = example("AirQualityObserved", file) else { return };
+        let records = decode(&decoders("fiware: { zone: UTC }"), TOPIC, payload).expect("taken");
+        let lines: Vec<_> = records.iter().map(line).collect();
+        assert_eq!(lines.len(), 2, "{file}: {lines:?}");
+        assert!(lines[0].contains(" Good ") && lines[0].contains("temperature="), "{lines:?}");
+        assert!(lines[1].ends_with(bad), "{file}: {lines:?}");
     }
 }
 
@@ -163,9 +170,28 @@ fn arrays_and_notifications_are_taken_whole_or_not_at_all() {
         let lines: Vec<_> = records.iter().map(line).collect();
         assert!(lines[0].contains("/a ") && lines[1].contains("/b "), "{lines:?}");
     }
-    let refusal = decode(&d, TOPIC, format!("[{a},{}]", entity("c", "600"))).expect_err("loud");
+    let refusal =
+        decode(&d, TOPIC, format!("[{a},{}]", entity("c", "\"x\""))).expect_err("no level");
     assert_eq!(refusal.device.as_deref(), Some("c"));
-    assert!(refusal.detail.starts_with("entity 1: `noise_laeq` is 600"), "{}", refusal.detail);
+    assert!(refusal.detail.starts_with("entity 1: `LAeq` is not a number"), "{}", refusal.detail);
+}
+
+#[test]
+fn an_impossible_entity_among_possible_ones_is_kept_as_bad() {
+    let entity = |id: &str, laeq: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"NoiseLevelObserved","dateObservedTo":"2025-10-28T01:00:00Z","LAeq":{laeq}}}"#
+        )
+    };
+    let d = decoders("{}");
+    let payload = format!("[{},{}]", entity("a", "60"), entity("c", "600"));
+    let records = decode(&d, TOPIC, payload).expect("taken");
+    let lines: Vec<_> = records.iter().map(line).collect();
+    assert!(lines[0].ends_with("Good noise_laeq=60"), "{lines:?}");
+    assert!(lines[1].contains("/c ") && lines[1].ends_with("Bad noise_laeq=600"), "{lines:?}");
+    let refusal = decode(&d, TOPIC, format!("[{}]", entity("c", "600"))).expect_err("loud");
+    assert_eq!(refusal.device.as_deref(), Some("c"));
+    assert!(refusal.detail.starts_with("`noise_laeq` is 600"), "{}", refusal.detail);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::decode::shared_data::{RECEIVED, decode, decoders, mistakes, one, shared};
+use crate::decode::shared_data::{RECEIVED, decode, decoders, line, mistakes, one, shared};
 
 const FACTORY: &str = r#"
 mappings:
@@ -48,6 +48,15 @@ fn refuses_what_does_not_fit_and_names_the_device() {
     check(r#"{"ts":1761588000,"n":-1,"data":[{"t":50}]}"#, "bad_field: the counter");
     let refusal = decode(&decoders(FACTORY), "factory/oven-1/env", "[").expect_err("malformed");
     assert_eq!(refusal.device.as_deref(), Some("oven-1"));
+}
+
+#[test]
+fn one_impossible_value_does_not_spoil_the_message() {
+    let payload = r#"{"ts":1761588000,"ok":"warming up","data":[{"t":500,"co":1.2}]}"#;
+    let records = decode(&decoders(FACTORY), "factory/oven-1/env", payload).expect("taken");
+    let lines: Vec<_> = records.iter().map(line).collect();
+    let at = "hai_chau/air/oven-1 1761588000000";
+    assert_eq!(lines, [format!("{at} Uncertain co=1200"), format!("{at} Bad temperature=260")]);
 }
 
 #[test]

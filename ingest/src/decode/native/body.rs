@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use ioc_model::{Body, Detection, Quality, QuarantineReason, Status, Timestamp, Values};
+use ioc_model::{Body, Detection, Quality, QuarantineReason, Status, Timestamp};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::super::Refusal;
 use super::super::catalogue::{Catalogue, PropertyInfo, short};
 use super::super::ids::is_kind;
+use super::super::sorted::Sorted;
 use super::super::strict::{Id, Number, Slot, Time, bounded, read, walk};
 
 /// What a payload says.
@@ -16,6 +17,8 @@ pub(super) struct Said {
     pub(super) time: Option<Timestamp>,
     pub(super) seq: Option<u64>,
     pub(super) body: Body,
+    /// The values that cannot be, when there are others.
+    pub(super) impossible: Option<Body>,
 }
 
 impl Said {
@@ -79,7 +82,7 @@ impl Payload for Observation<'_> {
     fn fields<'de, A: MapAccess<'de>>(self, map: A) -> Result<Said, A::Error> {
         let Self { catalogue, slot } = self;
         let (mut time, mut seq, mut quality) = (None, None, Quality::Good);
-        let mut values = Values::new();
+        let mut values = Sorted::default();
         walk(map, &["time", "values", "seq", "quality"], slot, |field, map| {
             match field {
                 0 => time = Some(map.next_value_seed(Time(slot))?),
@@ -93,7 +96,8 @@ impl Payload for Observation<'_> {
             let detail = "`values` is missing or empty".to_owned();
             return Err(slot.refuse(QuarantineReason::BadField, detail));
         }
-        Ok(Said { time, seq, body: Body::Observation { quality, values } })
+        let (body, impossible) = values.into_bodies(quality);
+        Ok(Said { time, seq, body, impossible })
     }
 }
 
@@ -130,7 +134,8 @@ impl Payload for Event<'_> {
             slot.refuse(QuarantineReason::BadField, detail)
         })?;
         let detection = Detection { kind, id, object, confidence, count, zone };
-        Ok(Said { time, seq, body: Body::Detection(Box::new(detection)) })
+        let body = Body::Detection(Box::new(detection));
+        Ok(Said { time, seq, body, impossible: None })
     }
 }
 
@@ -154,7 +159,7 @@ impl Payload for DeviceStatus<'_> {
         let online = online.ok_or_else(|| {
             slot.refuse(QuarantineReason::BadField, "`online` is missing".to_owned())
         })?;
-        Ok(Said { time, seq, body: Body::Status(Status { online, battery }) })
+        Ok(Said { time, seq, body: Body::Status(Status { online, battery }), impossible: None })
     }
 }
 
@@ -180,7 +185,7 @@ impl From<QualityWord> for Quality {
 struct ValuesSeed<'a> {
     catalogue: &'a Catalogue,
     slot: &'a Slot,
-    values: &'a mut Values,
+    values: &'a mut Sorted,
 }
 
 impl<'de> DeserializeSeed<'de> for ValuesSeed<'_> {
@@ -202,17 +207,12 @@ impl<'de> Visitor<'de> for ValuesSeed<'_> {
         let Self { catalogue, slot, values } = self;
         while let Some(property) = map.next_key_seed(PropertySeed { catalogue, slot })? {
             let name = &property.name;
-            if values.iter().any(|(n, _)| std::sync::Arc::ptr_eq(n, name)) {
+            if values.contains(name) {
                 let detail = format!("property `{name}` comes twice");
                 return Err(slot.refuse(QuarantineReason::BadField, detail));
             }
             let value = map.next_value_seed(Number { field: name, slot })?;
-            let value = property.check(value).map_err(|(r, detail)| slot.refuse(r, detail))?;
-            if values.len() == values.inline_size() {
-                // A station with more than the inline values mostly has many more.
-                values.reserve(14);
-            }
-            values.push((name.clone(), value));
+            values.push(property, value).map_err(|(r, detail)| slot.refuse(r, detail))?;
         }
         Ok(())
     }

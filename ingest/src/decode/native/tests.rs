@@ -1,7 +1,7 @@
 use ioc_model::{Body, Detection};
 use proptest::prelude::*;
 
-use crate::decode::shared_data::{decode, decoders, one};
+use crate::decode::shared_data::{decode, decoders, line, one};
 use crate::decode::{Decoders, Incoming};
 
 const OBS: &str = "ioc/v1/hai_chau/air/air-1/obs";
@@ -70,6 +70,47 @@ fn observations_are_read_strictly() {
         ("{".into(), "malformed: "),
     ] {
         check(OBS, &payload, expect);
+    }
+}
+
+#[test]
+fn impossible_values_become_a_second_record_of_bad_quality() {
+    let lines = |payload: &str| -> Vec<String> {
+        let records = decode(&decoders("{}"), OBS, payload).expect("taken");
+        records.iter().map(line).collect()
+    };
+    let at = "hai_chau/air/air-1 1761588000123";
+    assert_eq!(
+        lines(
+            r#"{"time":1761588000123,"values":{"co":-200,"pm25":35.1,"no2":-200,"humidity":80}}"#
+        ),
+        [format!("{at} Good pm25=35.1 humidity=80"), format!("{at} Bad co=-200 no2=-200")]
+    );
+    assert_eq!(
+        lines(r#"{"time":1761588000123,"quality":"uncertain","values":{"co":-200,"pm25":35.1}}"#),
+        [format!("{at} Uncertain pm25=35.1"), format!("{at} Bad co=-200")]
+    );
+    // What the sender calls bad is one record, and told all the same.
+    let bad = r#"{"time":1761588000123,"quality":"bad","values":{"co":-200,"pm25":35.1}}"#;
+    assert_eq!(lines(bad), [format!("{at} Bad pm25=35.1 co=-200")]);
+    let d = decoders("{}");
+    let message = Incoming {
+        topic: OBS,
+        payload: bad.as_bytes(),
+        retain: false,
+        received: super::super::shared_data::RECEIVED,
+    };
+    let doubt = d.decode(&message).expect("taken").doubt.expect("told");
+    assert_eq!(doubt.device.as_deref(), Some("air-1"));
+    assert_eq!(doubt.detail, "`co` is -200, possible are 0 to 200000 µg/m³");
+
+    for (payload, expect) in [
+        (r#"{"time":1761588000123,"values":{"co":-200,"no2":-200}}"#, "out_of_range: `co` is -200"),
+        (r#"{"time":1761588000123,"values":{"co":1e999,"pm25":1}}"#, "out_of_range: number too"),
+        (r#"{"time":1761588000123,"values":{"co":-200,"co":1}}"#, "bad_field: property `co`"),
+        (r#"{"time":1761588000123,"values":{"co":-200,"pm99":1}}"#, "unknown_property: "),
+    ] {
+        check(OBS, payload, expect);
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Commits {
 }
 
 /// Keeps what it gets; its commits end when the test says so. Topics under `bad/` are refused,
-/// those under `shed/` shed.
+/// those under `shed/` shed, those under `odd/` taken partly.
 pub(crate) struct TestSink {
     pub(crate) messages: Mutex<Vec<(String, Vec<u8>)>>,
     count: watch::Sender<usize>,
@@ -90,6 +90,10 @@ impl MessageSink for TestSink {
                     detail: "not JSON".into(),
                 },
                 Some("shed") => Outcome::Shed,
+                Some("odd") => Outcome::Partly {
+                    reason: QuarantineReason::OutOfRange,
+                    detail: "`pm25` is -200".into(),
+                },
                 _ => Outcome::Accepted,
             });
         }

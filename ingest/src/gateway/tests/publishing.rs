@@ -144,6 +144,45 @@ async fn outcomes_become_reason_codes_in_mqtt_5_and_plain_acks_in_3_1_1() {
 }
 
 #[tokio::test]
+async fn a_message_taken_partly_is_acknowledged_with_a_word_of_warning() {
+    let g = gateway().await;
+    let mut c = g.v5("d1", true).await;
+    let mut expected = vec![0x40, 21, 0, 1, 0, 17, 0x1F, 0, 14];
+    expected.extend_from_slice(b"`pm25` is -200");
+    c.send(&publish(true, 1, 1, "odd/x", "x")).await;
+    assert_eq!(c.packet().await, expected);
+    c.send(&publish(true, 2, 2, "odd/x", "x")).await;
+    assert_eq!(c.packet().await[..5], [0x50, 21, 0, 2, 0]);
+    c.send(&[0x62, 2, 0, 2]).await;
+    assert_eq!(c.packet().await, [0x70, 2, 0, 2], "the id was still open: it was a success");
+}
+
+#[tokio::test]
+async fn a_device_hears_of_its_errors_on_its_own_topic() {
+    let g = gateway().await;
+    for (id, topic, expected) in [
+        ("d1", "odd/\"x", ["warning", "out_of_range", "`pm25` is -200"]),
+        ("d2", "bad/\"x", ["error", "malformed", "not JSON"]),
+    ] {
+        let mut c = g.v4(id, true).await;
+        let errors = format!("ioc/v1/devices/{id}/errors");
+        c.send(&subscribe(false, 5, &[(errors.as_str(), 0)])).await;
+        c.packet().await;
+        c.send(&publish(false, 0, 0, "good/x", "x")).await;
+        c.send(&publish(false, 0, 0, topic, "x")).await;
+        let packet = c.packet().await;
+        let Ok(Frame::Whole { first, body, .. }) = next_frame(&packet, 1 << 20) else {
+            unreachable!("`packet` gives whole packets");
+        };
+        let told = crate::gateway::frame::parse_publish(first, body, false).expect("a publish");
+        assert_eq!(told.topic, errors);
+        let told: serde_json::Value = serde_json::from_slice(told.payload).expect("JSON");
+        let words = [&told["severity"], &told["reason"], &told["detail"]];
+        assert_eq!((words, &told["topic"]), (expected.map(Into::into).each_ref(), &topic.into()));
+    }
+}
+
+#[tokio::test]
 async fn reason_in_words_is_left_out_when_the_client_asks() {
     let g = gateway().await;
     let mut c = g.raw().await;

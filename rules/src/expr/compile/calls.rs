@@ -118,13 +118,13 @@ impl Compiler<'_> {
     }
 
     fn same_unit(&mut self, e: &IdedExpr, a: Unit, b: Unit) -> Option<Unit> {
-        a.same(b)
-            .or_else(|(a, b)| {
+        match a.same(b) {
+            Ok(unit) => Some(unit),
+            Err((a, b)) => {
                 let message = format!("one side is {}, the other {}", shown(&a), shown(&b));
-                self.hinted::<()>(e, message, "values and thresholds need the same unit");
-                Err(())
-            })
-            .ok()
+                self.hinted(e, message, "values and thresholds need the same unit")
+            }
+        }
     }
 
     fn logical(&mut self, name: &str, a: &IdedExpr, b: &IdedExpr) -> Option<Typed> {

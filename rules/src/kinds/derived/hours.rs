@@ -183,9 +183,9 @@ impl Hours {
 
     /// Something may still come out: readings, hours for Nowcast, a day that has begun.
     fn is_waiting(&self) -> bool {
-        self.series.iter().any(|s| {
-            s.open.iter().any(|a| a.count > 0) || s.known & 0b11 != 0 || s.day.hours > 0
-        })
+        self.series
+            .iter()
+            .any(|s| s.open.iter().any(|a| a.count > 0) || s.known & 0b11 != 0 || s.day.hours > 0)
     }
 
     fn close(&mut self, rule: &AqiRule, cadence_s: u32, out: &mut impl FnMut(i64, f64)) {
@@ -292,8 +292,11 @@ impl Series {
         if acc.count > 0 && acc.slots.count_ones() >= need {
             self.means[0] = acc.sum / f64::from(acc.count);
             self.known |= 1;
-            self.day.max_1h =
-                if self.day.hours == 0 { self.means[0] } else { self.day.max_1h.max(self.means[0]) };
+            self.day.max_1h = if self.day.hours == 0 {
+                self.means[0]
+            } else {
+                self.day.max_1h.max(self.means[0])
+            };
             self.day.sum += self.means[0];
             self.day.hours += 1;
         }

@@ -104,12 +104,7 @@ fn output(node: &Node, check: &mut Check<'_>) -> Option<Property> {
     check.city.properties.get(&id).cloned()
 }
 
-fn check_output(
-    node: &Node,
-    made: &Made,
-    output: &Property,
-    check: &mut Check<'_>,
-) -> Option<()> {
+fn check_output(node: &Node, made: &Made, output: &Property, check: &mut Check<'_>) -> Option<()> {
     if made.inputs.contains(&output.id) {
         let message = format!("`{}` would be computed from itself", output.id);
         check.report.hinted(node, message, "add a property of its own to properties.yaml");
@@ -117,7 +112,8 @@ fn check_output(
     }
     match &made.unit {
         Some(unit) if *unit != output.unit => {
-            let message = format!("`{}` is in `{}`, the value is in `{unit}`", output.id, output.unit);
+            let message =
+                format!("`{}` is in `{}`, the value is in `{unit}`", output.id, output.unit);
             let fits = check.city.properties.values().filter(|p| p.unit == *unit);
             let names: Vec<&str> = fits.map(|p| &*p.id).take(12).collect();
             let hint = format!("properties in that unit: {}", names.join(", "));
@@ -205,7 +201,9 @@ fn aqi(span: Span, node: &Node, fields: &mut Fields<'_>, check: &mut Check<'_>) 
         None => Some(0),
         Some(n) => duration(n, 0, &mut check.report).filter(|ms| {
             if *ms > MAX_GRACE_MS {
-                check.report.error(n, "at most 30m: the index of an hour may not wait for the next");
+                check
+                    .report
+                    .error(n, "at most 30m: the index of an hour may not wait for the next");
             }
             *ms <= MAX_GRACE_MS
         }),

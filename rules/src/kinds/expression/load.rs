@@ -160,7 +160,9 @@ fn predicate(
     let clear = clear_at.map(|n| read(n, Wanted::Predicate, Some(ids), check));
     const LIMITS: &str = "properties.yaml says what values are possible";
     match raise.as_ref().and_then(|e| e.constant(check.city)) {
-        Some(false) => check.report.hinted(raise_at, "this never holds: no alert is raised", LIMITS),
+        Some(false) => {
+            check.report.hinted(raise_at, "this never holds: no alert is raised", LIMITS)
+        }
         Some(true) => check.report.hinted(raise_at, "this always holds: no alert clears", LIMITS),
         None => {}
     }
@@ -195,8 +197,7 @@ fn number(
     check: &mut Check<'_>,
 ) -> Option<(What, crate::rule::Ladder)> {
     let (unit_at, digits_at) = (fields.get("unit"), fields.get("digits"));
-    let ids: Option<Vec<Name>> =
-        properties.map(|all| all.iter().map(|p| p.id.clone()).collect());
+    let ids: Option<Vec<Name>> = properties.map(|all| all.iter().map(|p| p.id.clone()).collect());
     let value = ids.and_then(|ids| read(value_at, Wanted::Number, Some(&ids), check));
     let written = unit_at.and_then(|n| unit(n, check));
     let unit = match (&value, written) {
