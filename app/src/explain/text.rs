@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ioc_model::{AlertRow, AuditRow, Condition, Evidence, EvidenceLimit, Severity, Timestamp};
+use ioc_model::{AlertRow, AuditRow, Condition, Evidence, EvidenceLimit, Severity};
 
 use crate::cli::Language::{self, Vi};
 use crate::words::{number, one_line, span};
@@ -184,7 +184,7 @@ impl Say<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ioc_model::{AlertId, Entity, Text};
+    use ioc_model::{AlertId, Entity, Text, Timestamp};
 
     use super::*;
 
