@@ -30,8 +30,11 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     type State: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned;
 
     /// Reads the fields of this kind; mistakes go to `check.report`, all of them.
-    fn load(fields: &mut Fields<'_>, common: &Common, check: &mut Check<'_>)
-    -> Option<Loaded<Self>>;
+    fn load(
+        fields: &mut Fields<'_>,
+        common: &Common,
+        check: &mut Check<'_>,
+    ) -> Option<Loaded<Self>>;
 
     /// The fields of this kind as [`Operator::load`] reads them, without the ladder's:
     /// `load(print(rule)) == rule`. Helpers are in [`crate::print`].
@@ -63,14 +66,7 @@ pub(crate) trait Operator: Sized + Clone + Debug + PartialEq {
     );
 
     /// Time has come to `until`: do everything that was due at or before it, in order.
-    fn wake(
-        &self,
-        _state: &mut Self::State,
-        _cx: &Context<'_>,
-        _until: i64,
-        _out: &mut Verdicts,
-    ) {
-    }
+    fn wake(&self, _state: &mut Self::State, _cx: &Context<'_>, _until: i64, _out: &mut Verdicts) {}
 
     /// When [`Operator::wake`] has something to do next, if nothing else is heard. After
     /// `wake(until)` it is later than `until`.
