@@ -307,7 +307,7 @@ impl Core {
             alerts: Arc::clone(&self.register) as _,
             history,
             quarantine: doors.quarantine,
-            rules: Arc::new(Book(desk)),
+            rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
             metrics: Arc::new(move || metrics::render(&b)),
             ready: Arc::new(move || status::ready(&c)),

@@ -14,6 +14,7 @@ use ioc_rules::RuleInfo;
 use serde_json::{Value, json};
 use similar::TextDiff;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use super::desk::{Desk, lock, store_error};
 use super::files::RuleFiles;
@@ -29,15 +30,23 @@ const BACKTEST: Limits = Limits { time: Duration::from_secs(600), entries: u64::
 const JOBS_KEPT: usize = 16;
 
 /// The desk behind the dashboard's trait.
-pub(crate) struct Book(pub Arc<Desk>);
+pub(crate) struct Book {
+    desk: Arc<Desk>,
+    /// Edits under way.
+    edits: TaskTracker,
+}
 
 impl Book {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Self { desk, edits: TaskTracker::new() }
+    }
+
     /// Versions are read from disk.
     async fn disk<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Desk) -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, RuleRefusal> {
-        let desk = Arc::clone(&self.0);
+        let desk = Arc::clone(&self.desk);
         blocking(move || read(&desk)).await.map_err(store_error)
     }
 
@@ -45,7 +54,7 @@ impl Book {
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
     ) -> Result<T, RuleRefusal> {
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.0.ask_stage(request)).await;
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.desk.ask_stage(request)).await;
         answer.map_err(|_| RuleRefusal::Busy("the rules do not answer in time".into()))?
     }
 
@@ -55,8 +64,8 @@ impl Book {
 
     /// Changes are made to their end also when the client goes away.
     async fn edit(&self, change: RuleChange, make: bool) -> Result<RuleOutcome, RuleRefusal> {
-        let desk = Arc::clone(&self.0);
-        let made = tokio::spawn(async move { desk.edit(change, make).await });
+        let desk = Arc::clone(&self.desk);
+        let made = self.edits.spawn(async move { desk.edit(change, make).await });
         made.await.map_err(store_error)?
     }
 }
@@ -85,18 +94,18 @@ fn no_rule(id: &str) -> RuleRefusal {
 impl RuleStore for Book {
     async fn list(&self) -> Result<RuleList, RuleRefusal> {
         let touched = self.touched().await?;
-        let running = self.0.parts.view.running();
+        let running = self.desk.parts.view.running();
         Ok(RuleList {
             version: running.version,
-            read_only: self.0.read_only(),
-            trouble: self.0.trouble(),
+            read_only: self.desk.read_only(),
+            trouble: self.desk.trouble(),
             rules: running.infos.iter().map(|i| row(i, &running, &touched)).collect(),
         })
     }
 
     async fn get(&self, id: &str) -> Result<RuleText, RuleRefusal> {
         let touched = self.touched().await?;
-        let running = self.0.parts.view.running();
+        let running = self.desk.parts.view.running();
         let info = running.infos.iter().find(|i| &*i.id == id).ok_or_else(|| no_rule(id))?;
         Ok(RuleText {
             row: row(info, &running, &touched),
@@ -150,7 +159,7 @@ impl RuleStore for Book {
     }
 
     async fn shadow(&self, id: &str) -> Result<Vec<Transition>, RuleRefusal> {
-        let view = &self.0.parts.view;
+        let view = &self.desk.parts.view;
         if !view.running().infos.iter().any(|i| &*i.id == id) {
             return Err(no_rule(id));
         }
@@ -195,7 +204,7 @@ impl RuleStore for Book {
     }
 
     async fn backtest_state(&self, job: u64) -> Result<Value, RuleRefusal> {
-        let jobs = lock(&self.0.jobs);
+        let jobs = lock(&self.desk.jobs);
         let Some(found) = jobs.jobs.get(&job) else {
             return Err(RuleRefusal::NotFound(format!("no backtest {job}")));
         };

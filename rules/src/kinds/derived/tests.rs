@@ -118,7 +118,7 @@ fn eight_hours_of_ozone_need_six_of_them() {
     }
 }
 
-/// The timeline of docs/rules-parts/derived.md.
+/// The timeline of docs/rules.md, derived.
 #[test]
 fn the_worked_timeline() {
     let mut b = B::new(HOUR);
@@ -531,13 +531,6 @@ fn all_mistakes_are_told_at_once_with_their_places() {
         "t.yaml:1:8: the expression looks at no property, so it would never be computed"
     );
     assert!(mistakes("output: vn_aqi\n").contains("`index` is missing"));
-}
-
-#[test]
-fn the_rules_for_da_nang_load() {
-    let (ids, mistakes) = crate::kinds::expression::tests::load_part::<DerivedRule>("derived");
-    assert!(mistakes.is_empty(), "{mistakes:#?}");
-    assert_eq!(ids.len(), 5);
 }
 
 /// The test that the shipped rule carries, on the same numbers.

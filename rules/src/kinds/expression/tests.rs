@@ -286,56 +286,6 @@ proptest! {
     }
 }
 
-/// The city with the thresholds that a part of the shipped rules brings.
-fn city_with(part: &str) -> ioc_model::City {
-    let mut city = crate::kinds::bench::city();
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules-parts");
-    let path = dir.join(format!("{part}.thresholds.yaml"));
-    let text = std::fs::read_to_string(path).expect("thresholds of the part");
-    let all: Vec<ioc_model::Threshold> = serde_saphyr::from_str(&text).expect("thresholds");
-    city.thresholds.extend(all.into_iter().map(|t| (t.id.clone(), t)));
-    city
-}
-
-/// Loads every rule of docs/rules-parts/<part>.yaml as its kind; mistakes and notes.
-pub(crate) fn load_part<K: Operator>(part: &str) -> (Vec<Name>, Vec<String>) {
-    let city = city_with(part);
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules-parts");
-    let file = format!("{part}.yaml");
-    let text = std::fs::read_to_string(dir.join(&file)).expect("rules of the part");
-    let root = crate::yaml::parse(&file, &text).expect("YAML");
-    let mut check = Check { city: &city, report: crate::fields::Report::new(&file), notes: vec![] };
-    let mut top = Fields::open(&root, "the file", &mut check.report).expect("a map");
-    let list = top.require("rules", &mut check.report).expect("rules");
-    let crate::yaml::Value::List(items) = &list.value else { unreachable!("a list") };
-    let mut ids = Vec::new();
-    for item in items {
-        let mut fields = Fields::open(item, "a rule", &mut check.report).expect("a map");
-        let id = fields.require("id", &mut check.report).expect("an id");
-        ids.push(crate::fields::text(id, &mut check.report).expect("a text").into());
-        for common in ["kind", "service", "name", "message", "cleared", "tests"] {
-            let _ = fields.get(common);
-        }
-        let service = fields.get("service").and_then(|n| crate::fields::text(n, &mut check.report));
-        let service = service.map(Name::from);
-        let selection = crate::load::selection(fields.get("where"), service.as_ref(), &mut check);
-        let common = Common { service, selection, per: K::PER[0] };
-        assert!(
-            K::load(&mut fields, &common, &mut check).is_some() || !check.report.errors.is_empty()
-        );
-        fields.finish(&mut check.report);
-    }
-    let told = check.report.errors.iter().chain(&check.notes);
-    (ids, told.map(ToString::to_string).collect())
-}
-
-#[test]
-fn the_rules_for_da_nang_load() {
-    let (ids, mistakes) = load_part::<ExpressionRule>("expression");
-    assert!(mistakes.is_empty(), "{mistakes:#?}");
-    assert_eq!(ids.len(), 2);
-}
-
 /// The tests that the shipped rules carry, on the same numbers.
 #[test]
 fn smoke_is_dust_in_dry_air_and_fog_is_not() {

@@ -1,4 +1,4 @@
-//! Window rules against naive recomputation, and what `docs/rules-parts/window.md` says.
+//! Window rules against naive recomputation, and what `docs/rules.md` says.
 
 mod naive;
 mod timelines;

@@ -1,4 +1,4 @@
-//! The timelines of `docs/rules-parts/window.md`.
+//! The timelines of `docs/rules.md`.
 
 use ioc_model::Detection;
 
