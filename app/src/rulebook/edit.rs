@@ -148,7 +148,7 @@ fn list_item(text: &str, indent: usize) -> Result<Vec<String>, String> {
         lines.pop();
     }
     let is_content = |l: &&str| !l.is_empty() && !l.trim_start().starts_with('#');
-    let Some(head) = lines.iter().position(|l| is_content(&l)) else {
+    let Some(head) = lines.iter().position(is_content) else {
         return Err("the text holds no rule".into());
     };
     let base = indent_of(lines[head]);
