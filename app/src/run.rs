@@ -272,6 +272,7 @@ impl Core {
             view: Arc::clone(&self.view),
             stage,
             bench: Bench { journal: self.journal.clone(), config: self.settings.engine() },
+            journal_dir: self.settings.journal.dir.clone(),
             trial: self.settings.trial(),
         };
         let current = (number, rules.files, rules.accepted);

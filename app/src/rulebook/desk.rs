@@ -48,6 +48,8 @@ pub(crate) struct DeskParts {
     pub view: Arc<RulesView>,
     pub stage: mpsc::Sender<Request>,
     pub bench: Bench,
+    /// Backtests read it beside the writer.
+    pub journal_dir: PathBuf,
     pub trial: TrialSettings,
 }
 

@@ -18,14 +18,17 @@ use tokio_util::task::TaskTracker;
 
 use super::desk::{Desk, lock, store_error};
 use super::files::RuleFiles;
-use super::trial::{Job, Limits, Progress};
+use super::trial::{Job, Progress};
 use super::view::Running;
-use crate::stages::{Request, blocking};
+use crate::backtest;
+use crate::stages::{Request, blocking, wall};
 
 /// Longest wait for a question to the rules stage.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// What a backtest may cost.
-const BACKTEST: Limits = Limits { time: Duration::from_secs(600), entries: u64::MAX };
+/// Episodes a backtest lists for each set; further ones are counted.
+const EPISODES: usize = 1_000;
+/// A backtest that does not say from when begins so much earlier than it ends.
+const DAY_MS: i64 = 86_400_000;
 /// Finished backtests kept.
 const JOBS_KEPT: usize = 16;
 
@@ -171,12 +174,12 @@ impl RuleStore for Book {
         let current = desk.current.lock().await;
         let present = current.accepted.set.clone();
         let proposed = match &ask.edit {
-            None => present.clone(),
+            None => None,
             Some(edit) => {
                 let files = desk.edited(&current, edit).await?.files;
                 let loader = Arc::clone(&desk.parts.loader);
                 let loaded = tokio::task::spawn_blocking(move || loader.load(&files)).await;
-                loaded.map_err(store_error)?.map_err(RuleRefusal::Mistakes)?
+                Some(loaded.map_err(store_error)?.map_err(RuleRefusal::Mistakes)?)
             }
         };
         drop(current);
@@ -192,12 +195,32 @@ impl RuleStore for Book {
             jobs.jobs.pop_first();
         }
         drop(jobs);
-        let (desk, bench) = (Arc::clone(desk), desk.parts.bench.clone());
+        let to = ask.to.or(desk.parts.view.running().now).unwrap_or_else(wall);
+        let (rules, against) = match proposed {
+            None => (present, None),
+            Some(proposed) => (proposed, Some(present)),
+        };
+        let work = backtest::Job {
+            journal: desk.parts.journal_dir.clone(),
+            rules,
+            against,
+            engine: desk.parts.bench.config.clone(),
+            from: ask.from.unwrap_or_else(|| to.plus_ms(-DAY_MS)),
+            to,
+            warm_up_ms: None,
+            max_episodes: EPISODES,
+        };
+        let desk = Arc::clone(desk);
         tokio::task::spawn_blocking(move || {
-            let sets = [present, proposed];
-            let found = bench.compare(sets, (ask.from, ask.to), BACKTEST, &progress);
+            let found = backtest::run(&work, |p| {
+                progress.done.store(p.done, Relaxed);
+                progress.total.store(p.of, Relaxed);
+                !desk.parts.stage.is_closed()
+            });
+            let found = found.map_err(|e| e.to_string());
+            let told = found.and_then(|o| serde_json::to_value(o).map_err(|e| e.to_string()));
             if let Some(job) = lock(&desk.jobs).jobs.get_mut(&number) {
-                job.result = Some(found.map_err(|e| format!("{e:#}")));
+                job.result = Some(told);
             }
         });
         Ok(number)
@@ -217,9 +240,9 @@ impl RuleStore for Book {
         });
         match &found.result {
             None => {}
-            Some(Ok(trial)) => {
+            Some(Ok(found)) => {
                 state["state"] = json!("done");
-                state["result"] = json!(trial);
+                state["result"] = found.clone();
             }
             Some(Err(why)) => {
                 state["state"] = json!("failed");

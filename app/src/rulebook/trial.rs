@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ioc_model::{Entry, Name, RuleTrial, RuleTrialRow, Timestamp, Transition, TransitionKind};
@@ -21,12 +21,11 @@ pub(crate) struct Limits {
     pub entries: u64,
 }
 
-/// How far a trial is; it ends early when told to.
+/// How far it is.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub done: AtomicU64,
     pub total: AtomicU64,
-    pub cancel: AtomicBool,
 }
 
 /// What two sets are compared on.
@@ -56,7 +55,7 @@ impl Bench {
         let mut trial = RuleTrial { complete: start == first, ..RuleTrial::default() };
         let mut reader = self.journal.reader("trial", start);
         while reader.position() < end {
-            if started.elapsed() > limits.time || progress.cancel.load(Relaxed) {
+            if started.elapsed() > limits.time {
                 trial.complete = false;
                 break;
             }
@@ -179,5 +178,6 @@ pub(crate) struct Jobs {
 /// A backtest that runs or has run.
 pub(crate) struct Job {
     pub progress: Arc<Progress>,
-    pub result: Option<Result<RuleTrial, String>>,
+    /// What it found, as JSON, or why it found nothing.
+    pub result: Option<Result<serde_json::Value, String>>,
 }
