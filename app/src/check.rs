@@ -35,6 +35,17 @@ pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Settings and city; on a mistake all mistakes, those of the rules too.
+pub(crate) fn load_all_but_rules(files: &ConfigFiles) -> Result<(Settings, City), BadConfig> {
+    let mut mistakes = Vec::new();
+    let settings = settings::load(files).map_err(|e| mistakes.extend(e)).ok();
+    let city = City::load(files).map_err(|e| mistakes.extend(e)).ok();
+    match (settings, city) {
+        (Some(settings), Some(city)) if mistakes.is_empty() => Ok((settings, city)),
+        _ => Err(load(files).err().unwrap_or(BadConfig(mistakes))),
+    }
+}
+
 /// Reads settings, city and rules; all mistakes of all three at once.
 pub(crate) fn load(files: &ConfigFiles) -> Result<Checked, BadConfig> {
     let mut mistakes = Vec::new();

@@ -35,9 +35,13 @@ pub(crate) fn shipped() -> ConfigFiles {
     ConfigFiles(Shipped::iter().filter_map(|p| Some((p.to_string(), text(&p)?))).collect())
 }
 
-fn read_folder(root: &Path, dir: &Path, files: &mut ConfigFiles) -> anyhow::Result<()> {
+/// Reads what has a name that fits below `dir`, named from `root` on.
+pub(crate) fn read_folder(root: &Path, dir: &Path, files: &mut ConfigFiles) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
+        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
+            continue; // Editors' copies, and the other sides of a volume's links.
+        }
         if path.is_dir() {
             read_folder(root, &path, files)?;
             continue;

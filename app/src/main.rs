@@ -8,6 +8,7 @@ mod config;
 mod exit;
 mod explain;
 mod metrics;
+mod rulebook;
 mod run;
 mod settings;
 mod stages;

@@ -5,8 +5,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
-use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{CounterVec, Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use crate::rulebook::Running;
 use crate::status::Watch;
 
 /// One scrape.
@@ -22,6 +23,7 @@ fn collect(watch: &Watch) -> Result<String, prometheus::Error> {
     messages(watch, &registry)?;
     journal(watch, &registry)?;
     doors(watch, &registry)?;
+    rules(watch, &registry)?;
     let mut out = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
@@ -135,6 +137,88 @@ fn journal(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> 
     let commits = counter(registry, "ioc_journal_commits_total", "Group commits.", &[])?;
     commits.with_label_values::<&str>(&[]).inc_by(stats.commits);
     Ok(())
+}
+
+/// What each rule costs, and how the rules as a whole are.
+fn rules(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
+    let running = watch.desk.view().running();
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let evaluations = counter(
+        registry,
+        "ioc_rule_evaluations_total",
+        "Messages and timers that a rule judged.",
+        &["rule"],
+    )?;
+    // Seconds have fractions, which the other counters do not.
+    let cpu = CounterVec::new(
+        Opts::new(
+            "ioc_rule_cpu_seconds_total",
+            "CPU of a rule, estimated from every 64th evaluation.",
+        ),
+        &["rule"],
+    )?;
+    registry.register(Box::new(cpu.clone()))?;
+    let bytes = gauge(registry, "ioc_rule_state_bytes", "Bytes of a rule's states.", &["rule"])?;
+    let entities = gauge(registry, "ioc_rule_entities", "States of a rule.", &["rule"])?;
+    let open =
+        gauge(registry, "ioc_rule_open_episodes", "Alerts of a rule that run now.", &["rule"])?;
+    for (rule, load) in running.loads.iter() {
+        let rule = [&**rule];
+        evaluations.with_label_values(&rule).inc_by(load.evaluations);
+        cpu.with_label_values(&rule).inc_by(load.cpu_ns as f64 / 1e9);
+        bytes.with_label_values(&rule).set(at(load.state_bytes));
+        entities.with_label_values(&rule).set(at(load.entities));
+        open.with_label_values(&rule).set(at(load.open_episodes));
+    }
+    let s = &running.stats;
+    let engine = gauge(registry, "ioc_rules_engine", "How much the rules hold.", &["of"])?;
+    for (of, n) in [
+        ("rules", s.rules),
+        ("devices", s.devices),
+        ("entities", s.entities),
+        ("open_episodes", s.open_episodes),
+        ("timers", s.timers),
+        ("waiting", s.waiting),
+        ("state_bytes", s.state_bytes),
+    ] {
+        engine.with_label_values(&[of]).set(at(n as u64));
+    }
+    let devices = counter(
+        registry,
+        "ioc_rules_devices_total",
+        "Devices that the rules forgot for their silence, and records of those beyond the limit.",
+        &["outcome"],
+    )?;
+    devices.with_label_values(&["refused"]).inc_by(s.refused_devices);
+    devices.with_label_values(&["forgotten"]).inc_by(s.forgotten_devices);
+    rule_changes(watch, registry, &running)
+}
+
+fn rule_changes(
+    watch: &Watch,
+    registry: &Registry,
+    running: &Running,
+) -> Result<(), prometheus::Error> {
+    let at = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let changes = counter(
+        registry,
+        "ioc_rules_changes_total",
+        "Changes of rules, accepted and refused.",
+        &["outcome"],
+    )?;
+    changes.with_label_values(&["accepted"]).inc_by(watch.desk.accepted.load(Relaxed));
+    changes.with_label_values(&["refused"]).inc_by(watch.desk.refused.load(Relaxed));
+    let own = |name: &str, help: &str, n: u64| {
+        gauge(registry, name, help, &[]).map(|g| g.with_label_values::<&str>(&[]).set(at(n)))
+    };
+    own("ioc_rules_version", "Version of the rules that run.", running.version)?;
+    own(
+        "ioc_rules_last_swap_us",
+        "How long the last exchange held up the rules.",
+        running.swap_us,
+    )?;
+    let trouble = watch.desk.trouble().map_or(0, |t| t.mistakes.len() as u64);
+    own("ioc_rules_folder_mistakes", "Mistakes in the folder; the rules before run on.", trouble)
 }
 
 fn doors(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {

@@ -13,16 +13,17 @@ use ioc_history::{EmbeddedStore, InfluxStore};
 use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Subscriber};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, Entry, HistoryStore, Ledger};
-use ioc_rules::{RuleInfo, RuleSet};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::check::{self, Checked};
+use crate::check;
 use crate::cli::RunArgs;
 use crate::exit::BadConfig;
+use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress, RulesLinks,
-    RulesStage, tick, wall,
+    CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress,
+    REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
@@ -37,25 +38,32 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let checked = check::load(&config::read(&args.config)?)?;
+    let files = config::read(&args.config)?;
+    let (settings, city) = check::load_all_but_rules(&files)?;
+    let (settings, city) = (settings.with(args), Arc::new(city));
+    let rules = rulebook::start(&settings.file("rules/versions.sqlite"), &files, &city)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(compose(checked, args));
+    let result = runtime.block_on(compose(settings, city, rules, args));
     // What still blocks after the deadline must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-async fn compose(checked: Checked, args: &RunArgs) -> anyhow::Result<()> {
-    let Checked { settings, city, rules } = checked;
-    let settings = settings.with(args);
+async fn compose(
+    settings: Settings,
+    city: Arc<City>,
+    mut rules: Start,
+    args: &RunArgs,
+) -> anyhow::Result<()> {
     std::fs::create_dir_all(&settings.data)
         .with_context(|| format!("cannot make the data folder {}", settings.data.display()))?;
     let mut running = Running::new();
-    let infos = rules.infos();
     let (core, writer) = Core::open(settings, city)?;
-    let history = core.start_readers(rules, writer, &mut running).await?;
+    let (stage, requests) = mpsc::channel(REQUESTS);
+    let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
     let (doors, mqtt) = core.open_doors(&mut running).await?;
-    let (first, http) = core.open_screens(infos, history, doors, &mut running)?;
+    let desk = core.open_desk(rules, stage, args, &mut running);
+    let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
     if let Some(first) = first {
         println!("first start: user {} with password {}", first.user, first.password);
         println!("one-time sign-in: http://{http}/signin?token={}", first.signin_token);
@@ -73,6 +81,7 @@ struct Core {
     opened: OpenReport,
     ledger: Arc<Ledger>,
     progress: Arc<Progress>,
+    view: Arc<RulesView>,
     publications: Arc<Publications>,
     live: Arc<Live>,
     live_next: u64,
@@ -88,7 +97,7 @@ struct Doors {
 
 impl Core {
     /// Opens what is on disk; nothing runs yet.
-    fn open(settings: Settings, city: City) -> anyhow::Result<(Self, Writer<EntryCodec>)> {
+    fn open(settings: Settings, city: Arc<City>) -> anyhow::Result<(Self, Writer<EntryCodec>)> {
         let (journal, writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
         tracing::info!(?opened, "journal opened");
         let publications = Arc::new(Publications::default());
@@ -98,11 +107,12 @@ impl Core {
         announce::open_alerts(&register, &publications, &live)?;
         let core = Self {
             settings,
-            city: Arc::new(city),
+            city,
             journal,
             opened,
             ledger: Arc::default(),
             progress: Arc::default(),
+            view: Arc::default(),
             publications,
             live,
             live_next,
@@ -114,22 +124,24 @@ impl Core {
     /// Starts the journal and its readers, and waits until the rules have judged what was there.
     async fn start_readers(
         &self,
-        rules: RuleSet,
+        (start, requests): (&mut Start, mpsc::Receiver<Request>),
         mut writer: Writer<EntryCodec>,
         running: &mut Running,
     ) -> anyhow::Result<Arc<dyn HistoryStore>> {
         let links = RulesLinks {
             checkpoint: self.settings.file("rules.checkpoint"),
+            checkpoint_every: CHECKPOINT_EVERY,
             register: Arc::clone(&self.register),
             journal: self.journal.clone(),
             ledger: Arc::clone(&self.ledger),
             live: Arc::clone(&self.live),
             progress: Arc::clone(&self.progress),
+            view: Arc::clone(&self.view),
         };
-        let rules = RulesStage::open(rules, self.settings.engine(), links)?;
+        let rules = RulesStage::open(start, self.settings.engine(), requests, links)?;
         // After a power cut without `journal.sync = commit` readers may be ahead of the journal:
         // a position must never mean two entries.
-        let seen = rules.next().max(self.live_next).max(self.register.cursor()?);
+        let seen = rules.spoken_for().max(self.live_next).max(self.register.cursor()?);
         let history = self.open_history(self.opened.next.max(seen)).await?;
         let stored = history.cursor().await?;
         writer.skip_to(seen.max(stored));
@@ -234,7 +246,9 @@ impl Core {
         while reader.position() < next {
             let Some(batch) = reader.next().await? else { break };
             for entry in &batch.entries {
-                if let Entry::Record(record) = entry {
+                if let Entry::Record(record) = entry
+                    && !record.derived
+                {
                     intake.remember(record);
                 }
             }
@@ -242,10 +256,34 @@ impl Core {
         Ok(())
     }
 
+    /// Lets rules change while all runs.
+    fn open_desk(
+        &self,
+        rules: Start,
+        stage: mpsc::Sender<Request>,
+        args: &RunArgs,
+        running: &mut Running,
+    ) -> Arc<Desk> {
+        let number = rules.version.as_ref().map_or(0, |v| v.number);
+        let parts = DeskParts {
+            loader: rules.loader,
+            folder: args.config.config.clone(),
+            store: rules.store,
+            view: Arc::clone(&self.view),
+            stage,
+            bench: Bench { journal: self.journal.clone(), config: self.settings.engine() },
+            trial: self.settings.trial(),
+        };
+        let current = (number, rules.files, rules.accepted);
+        let desk = Arc::new(Desk::new(parts, current, rules.trouble));
+        running.doors.spawn(watch(Arc::clone(&desk), running.stop_doors.clone()));
+        desk
+    }
+
     /// Opens the dashboard.
     fn open_screens(
         &self,
-        infos: Vec<RuleInfo>,
+        desk: Arc<Desk>,
         history: Arc<dyn HistoryStore>,
         doors: Doors,
         running: &mut Running,
@@ -260,6 +298,7 @@ impl Core {
             subscribers: doors.subscribers,
             clock: self.settings.clock,
             started: wall(),
+            desk: Arc::clone(&desk),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {
@@ -268,7 +307,7 @@ impl Core {
             alerts: Arc::clone(&self.register) as _,
             history,
             quarantine: doors.quarantine,
-            rules: infos.into_iter().map(status::rule_info).collect(),
+            rules: Arc::new(Book(desk)),
             status: Arc::new(move || status::status(&a)),
             metrics: Arc::new(move || metrics::render(&b)),
             ready: Arc::new(move || status::ready(&c)),

@@ -1,6 +1,7 @@
 //! Settings of a run: `ioc.yaml`, then environment and flags (both by clap).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ioc_dashboard::DashboardConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
@@ -11,6 +12,7 @@ use ioc_rules::{ClockMode, EngineConfig};
 use serde::Deserialize;
 
 use crate::cli::RunArgs;
+use crate::rulebook::{Limits, TrialSettings};
 
 /// Where time comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -50,14 +52,42 @@ pub(crate) struct IngestSettings {
     pub quarantine: QuarantineConfig,
 }
 
-/// Time semantics of the rule engine.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Time semantics, bounds and changes of the rules.
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RulesSettings {
     /// A reading older than this is kept in history and raises nothing, seconds.
-    pub max_age_s: Option<u64>,
-    /// A reading older than its device's newest by more than this is late, seconds.
-    pub allowed_lateness_s: Option<u64>,
+    pub max_age_s: u64,
+    /// Readings are put in the order of their times before they are judged, so much later,
+    /// seconds. 0: judged as they come; one older than its device's newest is late.
+    pub allowed_lateness_s: u64,
+    /// A device that is not configured, has no open alert and has said nothing for so long is
+    /// forgotten by the rules, seconds.
+    pub forget_after_s: u64,
+    /// Devices beyond this many are not judged, and counted.
+    pub max_devices: usize,
+    /// New rules are tried on the last so many hours before they are accepted; 0: not tried.
+    pub trial_hours: u64,
+    /// Time a trial may take, seconds; then it says that it is not complete.
+    pub trial_s: u64,
+    /// Journal entries a trial looks at, the newest.
+    pub trial_entries: u64,
+}
+
+impl Default for RulesSettings {
+    fn default() -> Self {
+        let engine = EngineConfig::default();
+        let s = |ms: i64| u64::try_from(ms / 1_000).unwrap_or(0);
+        Self {
+            max_age_s: s(engine.max_age_ms),
+            allowed_lateness_s: s(engine.allowed_lateness_ms),
+            forget_after_s: s(engine.forget_after_ms),
+            max_devices: engine.max_devices,
+            trial_hours: 2,
+            trial_s: 10,
+            trial_entries: 5_000_000,
+        }
+    }
 }
 
 /// Which history store.
@@ -126,18 +156,30 @@ impl Settings {
     }
 
     pub(crate) fn engine(&self) -> EngineConfig {
-        let mut engine = EngineConfig {
+        let ms = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        EngineConfig {
             clock: match self.clock {
                 Clock::Wall => ClockMode::Wall,
                 Clock::Event => ClockMode::Event,
             },
+            max_age_ms: ms(self.rules.max_age_s),
+            allowed_lateness_ms: ms(self.rules.allowed_lateness_s),
+            forget_after_ms: ms(self.rules.forget_after_s),
+            max_devices: self.rules.max_devices,
+            meter: Some(crate::stages::nanos),
             ..EngineConfig::default()
-        };
-        let ms = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
-        engine.max_age_ms = self.rules.max_age_s.map_or(engine.max_age_ms, ms);
-        engine.allowed_lateness_ms =
-            self.rules.allowed_lateness_s.map_or(engine.allowed_lateness_ms, ms);
-        engine
+        }
+    }
+
+    /// How new rules are tried.
+    pub(crate) fn trial(&self) -> TrialSettings {
+        TrialSettings {
+            hours: self.rules.trial_hours,
+            limits: Limits {
+                time: Duration::from_secs(self.rules.trial_s),
+                entries: self.rules.trial_entries,
+            },
+        }
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

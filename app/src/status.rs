@@ -1,15 +1,13 @@
 //! What the status page, the readiness check and the rule list show.
 
-use std::sync::atomic::Ordering::Relaxed;
-
-use ioc_dashboard::RuleInfo;
-use serde_json::{Value, json};
-
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
 use ioc_model::{Ledger, Timestamp};
+use serde_json::{Value, json};
 
+use crate::rulebook::Desk;
 use crate::settings::Clock;
 use crate::stages::{EntryJournal, Progress};
 
@@ -22,6 +20,7 @@ pub(crate) struct Watch {
     pub subscribers: Vec<(String, Arc<SubscriberMetrics>)>,
     pub clock: Clock,
     pub started: Timestamp,
+    pub desk: Arc<Desk>,
 }
 
 /// A reader this far behind the journal's end is not ready, entries.
@@ -47,6 +46,7 @@ pub(crate) fn status(watch: &Watch) -> Value {
             "history": progress.history.load(Relaxed),
             "live": progress.live.load(Relaxed),
         },
+        "rules": watch.desk.status(),
         "watermark": progress.watermark.load(Relaxed),
         "subscribers": watch.subscribers.iter().map(|(name, m)| {
             json!({
@@ -70,17 +70,4 @@ pub(crate) fn ready(watch: &Watch) -> Result<(), String> {
         return Err(format!("the rules are {lag} entries behind"));
     }
     Ok(())
-}
-
-/// A rule as the dashboard lists it.
-pub(crate) fn rule_info(rule: ioc_rules::RuleInfo) -> RuleInfo {
-    RuleInfo {
-        id: rule.id.to_string(),
-        kind: rule.kind.to_owned(),
-        service: rule.service.to_string(),
-        name: rule.name,
-        file: rule.file,
-        line: rule.line,
-        source: rule.source,
-    }
 }

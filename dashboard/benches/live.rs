@@ -43,6 +43,7 @@ fn batch(devices: usize, from: usize) -> Vec<Entry> {
             received: time,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation {
                 quality: Quality::Good,
                 values: [("pm25".into(), i as f64), ("no2".into(), 1.0)].into_iter().collect(),

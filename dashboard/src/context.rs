@@ -57,7 +57,6 @@ pub(crate) struct Context {
     pub stop: CancellationToken,
     pub city: Arc<Document>,
     pub map: Arc<Document>,
-    pub rules: Arc<Document>,
     pub openapi: Arc<Document>,
     devices: Mutex<Option<(u32, Arc<Document>)>>,
 }
@@ -73,7 +72,6 @@ impl Context {
         Self {
             city: crate::api::city_document(&parts.city),
             map: crate::api::map_document(&parts.city),
-            rules: Document::json(&serde_json::json!({ "rules": parts.rules })),
             openapi: Document::json(&crate::openapi::document()),
             sockets: Arc::new(Semaphore::new(config.max_sockets)),
             stats: Stats::default(),

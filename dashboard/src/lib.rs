@@ -39,5 +39,5 @@ pub use auth::{Auth, AuthError, FirstAdmin, Identity, Role, SignInError, UserRow
 pub use config::{ConfigMistake, DashboardConfig};
 pub use error::DashboardError;
 pub use live::{AlertCounts, Live, LiveLimits, RestoreError};
-pub use parts::{Clock, Parts, RuleInfo};
+pub use parts::{Clock, Parts};
 pub use server::Dashboard;

@@ -53,6 +53,12 @@ fn operation(route: &Route) -> Value {
         operation["security"] = json!([{ "session": [] }]);
         operation["description"] = json!(format!("Role: {} or higher.", role.as_str()));
     }
+    if route.endpoint == Endpoint::PutRule {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": { "application/yaml": { "schema": { "type": "string" } } },
+        });
+    }
     if let Some(schema) = request_schema(route.endpoint) {
         operation["requestBody"] = json!({
             "required": true, "content": { "application/json": { "schema": schema } },
@@ -110,6 +116,15 @@ fn responses(route: &Route) -> Value {
         Endpoint::Acknowledge => {
             all.insert("409".into(), error("somebody was faster: `by`, `at`"));
         }
+        Endpoint::PutRule | Endpoint::PatchRule | Endpoint::DeleteRule | Endpoint::RollBack => {
+            all.insert("400".into(), error("the text is not one rule on lines of its own"));
+            all.insert("409".into(), error("the folder cannot be written, or differs"));
+            all.insert("412".into(), error("If-Match: another version runs, `version`"));
+            all.insert("422".into(), error("the rules are wrong: `mistakes`; nothing changed"));
+        }
+        Endpoint::CheckRules | Endpoint::StartBacktest => {
+            all.insert("422".into(), error("the rules are wrong: `mistakes`"));
+        }
         Endpoint::SignIn => {
             all.insert("401".into(), error("user or password is wrong"));
             all.insert("429".into(), error("too many attempts: Retry-After"));
@@ -131,7 +146,21 @@ fn request_schema(endpoint: Endpoint) -> Option<Value> {
                 "user": text, "password": text,
             }),
         )),
-        Endpoint::Acknowledge => Some(object(&[], json!({ "note": text }))),
+        Endpoint::Acknowledge | Endpoint::RollBack => Some(object(&[], json!({ "note": text }))),
+        Endpoint::PatchRule => Some(object(
+            &["mode"],
+            json!({
+                "mode": { "enum": ["on", "shadow", "off"] }, "note": text,
+            }),
+        )),
+        Endpoint::CheckRules | Endpoint::StartBacktest => Some(object(
+            &[],
+            json!({
+                "id": text, "text": text, "mode": text, "delete": { "type": "boolean" },
+                "rollback": { "type": "integer" }, "from": { "type": "integer" },
+                "to": { "type": "integer" },
+            }),
+        )),
         _ => None,
     }
 }
@@ -182,6 +211,20 @@ fn object(required: &[&str], properties: Value) -> Value {
 
 fn array(of: Value) -> Value {
     json!({ "type": "array", "items": of })
+}
+
+/// A rule; `canonical` and `running` only where one rule is asked for.
+fn rule(text: &dyn Fn() -> Value, int: &dyn Fn() -> Value, both: &dyn Fn() -> Value) -> Value {
+    json!({
+        "id": text(), "kind": text(), "per": text(), "mode": { "enum": ["on", "shadow", "off"] },
+        "service": text(), "name": both(), "file": text(), "line": int(), "source": text(),
+        "canonical": text(), "running": int(),
+        "cost": object(&[], json!({
+            "entities": int(), "open_episodes": int(), "state_bytes": int(),
+            "evaluations": int(), "transitions": int(), "cpu_ns": int(),
+        })),
+        "changed": { "type": ["object", "null"] },
+    })
 }
 
 fn schemas() -> Value {
@@ -258,6 +301,19 @@ fn schemas() -> Value {
             "worst": { "enum": ["info", "minor", "major", "critical", "emergency", null] },
         })),
         "Services": object(&["services"], json!({ "services": array(reference("Tile")) })),
+        "Rule": object(&["id", "kind", "mode", "source"], rule(&text, &int, &both)),
+        "Rules": object(&["version", "rules"], json!({
+            "version": int(), "read_only": maybe_text(),
+            "trouble": { "type": ["object", "null"] },
+            "rules": array(reference("Rule")),
+        })),
+        "RuleOutcome": object(&["version", "change"], json!({
+            "version": int(), "position": maybe_int(), "rules": int(), "tests": int(),
+            "change": object(&[], json!({
+                "added": array(text()), "edited": array(text()), "removed": array(text()),
+            })),
+            "notes": array(reference("Object")), "trial": { "type": ["object", "null"] },
+        })),
         "History": object(&["device", "property", "points", "truncated"], json!({
             "device": text(), "property": text(), "unit": text(), "step": maybe_int(),
             "agg": maybe_text(), "truncated": flag(),

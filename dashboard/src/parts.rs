@@ -3,32 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ioc_model::{AlertStore, City, HistoryStore, Ledger, QuarantineStore, Text, Timestamp};
-use serde::Serialize;
+use ioc_model::{AlertStore, City, HistoryStore, Ledger, QuarantineStore, RuleStore, Timestamp};
 
 use crate::{Auth, Live};
 
 /// The wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// A rule as `GET /api/v1/rules` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RuleInfo {
-    /// Rule id.
-    pub id: String,
-    /// Kind: `threshold`, `window`, `absence`, `detections`, …
-    pub kind: String,
-    /// Service its alerts belong to.
-    pub service: String,
-    /// Name for people.
-    pub name: Text,
-    /// Path inside the configuration folder.
-    pub file: String,
-    /// Line it starts at, from 1.
-    pub line: usize,
-    /// Its text in the file.
-    pub source: String,
-}
 
 /// Everything the dashboard shows, behind the traits of `ioc_model`.
 #[derive(Clone)]
@@ -43,8 +23,8 @@ pub struct Parts {
     pub history: Arc<dyn HistoryStore>,
     /// Refused messages.
     pub quarantine: Arc<dyn QuarantineStore>,
-    /// The rules that run.
-    pub rules: Vec<RuleInfo>,
+    /// The rules that run, and their changes.
+    pub rules: Arc<dyn RuleStore>,
     /// An object for `GET /api/v1/status`; `history` and `dashboard` are added when absent.
     /// Called on a blocking thread.
     pub status: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,

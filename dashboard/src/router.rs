@@ -150,7 +150,7 @@ fn check_origin(
     }
     let kind = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let json = kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json");
-    if route.method == "POST" && !json {
+    if matches!(route.method, "POST" | "PATCH") && !json {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::new(status, "not_json", "Content-Type must be application/json"));
     }
@@ -200,7 +200,20 @@ async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<Response, Ap
         Endpoint::SignOut => api::sign_out(call).await,
         Endpoint::City => Ok(call.document(&call.context.city)),
         Endpoint::Map => Ok(call.document(&call.context.map)),
-        Endpoint::Rules => Ok(call.document(&call.context.rules)),
+        Endpoint::Rules => api::rules(call).await,
+        Endpoint::Rule => api::rule(call).await,
+        Endpoint::PutRule => api::put_rule(call).await,
+        Endpoint::PatchRule => api::patch_rule(call).await,
+        Endpoint::DeleteRule => api::delete_rule(call).await,
+        Endpoint::CheckRules => api::check_rules(call).await,
+        Endpoint::RuleVersions => api::rule_versions(call).await,
+        Endpoint::RuleVersion => api::rule_version(call).await,
+        Endpoint::RollBack => api::roll_back(call).await,
+        Endpoint::ExplainRule => api::explain_rule(call).await,
+        Endpoint::RuleEntities => api::rule_entities(call).await,
+        Endpoint::RuleShadow => api::rule_shadow(call).await,
+        Endpoint::StartBacktest => api::start_backtest(call).await,
+        Endpoint::Backtest => api::backtest(call).await,
         Endpoint::OpenApi => Ok(call.document(&call.context.openapi)),
         Endpoint::Devices => api::devices(call).await,
         Endpoint::Device => api::device(call).await,
@@ -237,8 +250,15 @@ impl Admitted {
         document.answer(&self.request.headers, api::REVALIDATE)
     }
 
-    /// Reads the JSON body, at most 64 KiB in at most 10 s; unknown fields are refused by `T`.
+    /// Reads the JSON body; unknown fields are refused by `T`.
     pub async fn body<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let body = self.bytes().await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
+    }
+
+    /// Reads the body, at most 64 KiB in at most 10 s.
+    pub async fn bytes(&mut self) -> Result<Vec<u8>, ApiError> {
         let read = async {
             let mut body = Vec::new();
             while let Some(part) = self.request.body.next().await {
@@ -254,8 +274,6 @@ impl Admitted {
         };
         let late =
             |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
-        let body = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
-        serde_json::from_slice(&body)
-            .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
+        tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)?
     }
 }

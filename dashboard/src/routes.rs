@@ -22,6 +22,19 @@ pub(crate) enum Endpoint {
     Acknowledge,
     Services,
     Rules,
+    Rule,
+    PutRule,
+    PatchRule,
+    DeleteRule,
+    CheckRules,
+    RuleVersions,
+    RuleVersion,
+    RollBack,
+    ExplainRule,
+    RuleEntities,
+    RuleShadow,
+    StartBacktest,
+    Backtest,
     History,
     HistorySeries,
     Ledger,
@@ -107,7 +120,14 @@ const QUARANTINE_QUERY: &[Param] = &[
 ];
 const LINK_QUERY: &[Param] = &[required("token", "string", "the one-time token")];
 
+const VERSIONS_QUERY: &[Param] = &[optional("limit", "integer", "1 to 1000, default 50")];
+const ENTITIES_QUERY: &[Param] = &[optional("limit", "integer", "1 to 10000, default 1000")];
+const EXPLAIN_QUERY: &[Param] =
+    &[required("entity", "string", "device:…, area:…, service:…, segment:… or city")];
+const NOTE_QUERY: &[Param] = &[optional("note", "string", "why, kept with the version")];
+
 const READ: Policy = Policy::AtLeast(Role::Viewer);
+const CHANGE: Policy = Policy::AtLeast(Role::Administrator);
 
 const fn get(path: &'static str, endpoint: Endpoint, policy: Policy, about: &'static str) -> Route {
     Route { method: "GET", path, endpoint, policy, about, query: &[], answer: "Object" }
@@ -156,7 +176,67 @@ pub(crate) const ROUTES: &[Route] = &[
     )
     .by("POST"),
     get("/api/v1/services", Endpoint::Services, READ, "the tiles").answers("Services"),
-    get("/api/v1/rules", Endpoint::Rules, READ, "the rules that run"),
+    get("/api/v1/rules", Endpoint::Rules, READ, "the rules that run; ETag is their version")
+        .answers("Rules"),
+    get("/api/v1/rules/check", Endpoint::CheckRules, CHANGE, "what a change of rules would do")
+        .by("POST")
+        .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/versions",
+        Endpoint::RuleVersions,
+        READ,
+        "versions of the rules, newest first",
+    )
+    .asks(VERSIONS_QUERY),
+    get("/api/v1/rules/versions/{id}", Endpoint::RuleVersion, READ, "one version, with its diff"),
+    get(
+        "/api/v1/rules/versions/{id}/rollback",
+        Endpoint::RollBack,
+        CHANGE,
+        "a new version with the files of this one",
+    )
+    .by("POST")
+    .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/backtest",
+        Endpoint::StartBacktest,
+        CHANGE,
+        "run a change beside the present rules on what the journal holds",
+    )
+    .by("POST"),
+    get("/api/v1/rules/backtest/{id}", Endpoint::Backtest, READ, "how a backtest is getting on"),
+    get("/api/v1/rules/{id}", Endpoint::Rule, READ, "one rule in full").answers("Rule"),
+    get(
+        "/api/v1/rules/{id}",
+        Endpoint::PutRule,
+        CHANGE,
+        "make or replace a rule; the body is YAML",
+    )
+    .by("PUT")
+    .asks(NOTE_QUERY)
+    .answers("RuleOutcome"),
+    get("/api/v1/rules/{id}", Endpoint::PatchRule, CHANGE, "switch a rule on, to shadow, or off")
+        .by("PATCH")
+        .answers("RuleOutcome"),
+    get("/api/v1/rules/{id}", Endpoint::DeleteRule, CHANGE, "remove a rule")
+        .by("DELETE")
+        .asks(NOTE_QUERY)
+        .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/{id}/explain",
+        Endpoint::ExplainRule,
+        READ,
+        "why a rule is raised on an entity, or what is missing",
+    )
+    .asks(EXPLAIN_QUERY),
+    get("/api/v1/rules/{id}/entities", Endpoint::RuleEntities, READ, "entities a rule knows")
+        .asks(ENTITIES_QUERY),
+    get(
+        "/api/v1/rules/{id}/shadow",
+        Endpoint::RuleShadow,
+        READ,
+        "the newest changes that a rule in shadow mode would have made",
+    ),
     get("/api/v1/history", Endpoint::History, READ, "points of one series")
         .asks(HISTORY_QUERY)
         .answers("History"),
@@ -225,6 +305,10 @@ mod tests {
             Endpoint::City | Endpoint::Map | Endpoint::Devices | Endpoint::Device => {}
             Endpoint::Alerts | Endpoint::Alert | Endpoint::Acknowledge | Endpoint::Services => {}
             Endpoint::Rules | Endpoint::History | Endpoint::HistorySeries | Endpoint::Ledger => {}
+            Endpoint::Rule | Endpoint::PutRule | Endpoint::PatchRule | Endpoint::DeleteRule => {}
+            Endpoint::CheckRules | Endpoint::RuleVersions | Endpoint::RuleVersion => {}
+            Endpoint::RollBack | Endpoint::ExplainRule | Endpoint::RuleEntities => {}
+            Endpoint::RuleShadow | Endpoint::StartBacktest | Endpoint::Backtest => {}
             Endpoint::Quarantine | Endpoint::Status | Endpoint::OpenApi | Endpoint::Health => {}
             Endpoint::Ready | Endpoint::Metrics | Endpoint::Socket => {}
         };
@@ -235,7 +319,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 23);
+        assert_eq!(seen.len(), 36);
     }
 
     #[test]
@@ -248,6 +332,25 @@ mod tests {
         let expected =
             ["POST /api/v1/session", "GET /signin", "GET /healthz", "GET /readyz", "GET /metrics"];
         assert_eq!(open, expected);
+    }
+
+    #[test]
+    fn rules_are_changed_by_administrators_only() {
+        let changing = |r: &&Route| r.path.starts_with("/api/v1/rules") && r.changes_state();
+        let policies: Vec<Policy> = ROUTES.iter().filter(changing).map(|r| r.policy).collect();
+        assert_eq!(policies, vec![Policy::AtLeast(Role::Administrator); 6]);
+    }
+
+    #[test]
+    fn words_of_the_interface_are_no_rule_ids() {
+        let found = endpoint(Method::GET, "/api/v1/rules/versions");
+        assert_eq!(found, Some((Endpoint::RuleVersions, None)));
+        let found = endpoint(Method::GET, "/api/v1/rules/versions/7");
+        assert_eq!(found, Some((Endpoint::RuleVersion, Some("7".into()))));
+        let found = endpoint(Method::GET, "/api/v1/rules/flood.street");
+        assert_eq!(found, Some((Endpoint::Rule, Some("flood.street".into()))));
+        let found = endpoint(Method::POST, "/api/v1/rules/check");
+        assert_eq!(found, Some((Endpoint::CheckRules, None)));
     }
 
     #[test]

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
-    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Area, AreaKind, AuditRow, Body, City,
-    Condition, DeviceSpec, Entity, Entry, HistoryError, HistoryStats, HistoryStore, LastValue,
-    Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore, RangeQuery,
-    Record, RegisterError, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
-    Timestamp,
+    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Area, AreaKind, AuditRow, BacktestAsk,
+    Body, City, Condition, ConfigError, DeviceSpec, Entity, Entry, HistoryError, HistoryStats,
+    HistoryStore, LastValue, Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow,
+    QuarantineStore, RangeQuery, Record, RegisterError, RuleChange, RuleChanges, RuleEdit,
+    RuleEntity, RuleList, RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText,
+    RuleVersion, RuleVersionText, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
+    Timestamp, Transition,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -23,7 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role, RuleInfo};
+use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;
@@ -77,6 +79,7 @@ pub(crate) fn city(n: usize) -> City {
         segment: None,
     };
     City {
+        indices: Default::default(),
         name: text("Đà Nẵng"),
         time_zone: "Asia/Ho_Chi_Minh".into(),
         view: (108.2, 16.06, 11.0),
@@ -115,6 +118,7 @@ pub(crate) fn record(device: &str, at: i64, body: Body) -> Entry {
         received: Timestamp(at + 100),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body,
     })
 }
@@ -312,6 +316,7 @@ pub(crate) struct Server {
     pub live: Arc<Live>,
     pub auth: Arc<Auth>,
     pub alerts: Arc<FakeAlerts>,
+    pub rules: Arc<FakeRules>,
     pub clock: Arc<AtomicI64>,
     parts: Parts,
     stop: CancellationToken,
@@ -334,6 +339,7 @@ impl Server {
         let users = folder.path().join("users.sqlite");
         let auth = Arc::new(Auth::open_with_clock(&users, Arc::clone(&time)).expect("opens"));
         let alerts = Arc::new(FakeAlerts::default());
+        let rules = Arc::new(FakeRules::default());
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
         change(&mut config);
@@ -343,7 +349,7 @@ impl Server {
             alerts: Arc::clone(&alerts) as Arc<dyn AlertStore>,
             history: Arc::new(FakeHistory),
             quarantine: Arc::new(FakeQuarantine),
-            rules: vec![rule()],
+            rules: Arc::clone(&rules) as Arc<dyn RuleStore>,
             status: Arc::new(|| serde_json::json!({ "version": "0" })),
             metrics: Arc::new(|| "ioc_up 1".into()),
             ready: Arc::new(|| Err("journal is full".into())),
@@ -355,7 +361,7 @@ impl Server {
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
         let run = tracker.spawn(dashboard.run(tracker.clone(), stop.clone()));
-        Self { address, live, auth, alerts, clock, parts, stop, run, _folder: folder }
+        Self { address, live, auth, alerts, rules, clock, parts, stop, run, _folder: folder }
     }
 
     pub fn parts(&self) -> Parts {
@@ -437,15 +443,104 @@ impl Server {
     }
 }
 
-fn rule() -> RuleInfo {
-    RuleInfo {
-        id: "pm25_high".into(),
-        kind: "threshold".into(),
-        service: "air".into(),
-        name: text("PM2.5"),
-        file: "rules/air.yaml".into(),
-        line: 3,
-        source: "id: pm25_high".into(),
+/// Rules that remember what was asked of them; version 7 runs.
+#[derive(Default)]
+pub(crate) struct FakeRules {
+    pub asked: Mutex<Vec<RuleChange>>,
+}
+
+impl FakeRules {
+    fn outcome(&self, change: RuleChange) -> Result<RuleOutcome, RuleRefusal> {
+        let expected = change.expected;
+        let wrong = matches!(&change.edit, RuleEdit::Put { text, .. } if text.contains("wrong"));
+        self.asked.lock().expect("no panic").push(change);
+        if expected.is_some_and(|v| v != 7) {
+            return Err(RuleRefusal::Outdated { running: 7 });
+        }
+        if wrong {
+            let mistake = ConfigError::new("rules/air.yaml", 3, 5, "unknown property");
+            return Err(RuleRefusal::Mistakes(vec![mistake.hint("pm25")]));
+        }
+        Ok(RuleOutcome {
+            version: 8,
+            position: Some(99),
+            change: RuleChanges::default(),
+            rules: 1,
+            tests: 0,
+            notes: Vec::new(),
+            trial: None,
+        })
+    }
+
+    fn row() -> RuleRow {
+        RuleRow {
+            id: "pm25_high".into(),
+            kind: "threshold".into(),
+            per: "device".into(),
+            mode: "on".into(),
+            service: "air".into(),
+            name: text("PM2.5"),
+            file: "rules/air.yaml".into(),
+            line: 3,
+            source: "id: pm25_high".into(),
+            cost: RuleLoad::default(),
+            changed: None,
+        }
+    }
+}
+
+#[async_trait]
+impl RuleStore for FakeRules {
+    async fn list(&self) -> Result<RuleList, RuleRefusal> {
+        let rules = vec![Self::row()];
+        Ok(RuleList { version: 7, read_only: None, trouble: None, rules })
+    }
+
+    async fn get(&self, id: &str) -> Result<RuleText, RuleRefusal> {
+        match id {
+            "pm25_high" => Ok(RuleText { row: Self::row(), canonical: "x".into(), running: 7 }),
+            other => Err(RuleRefusal::NotFound(format!("no rule `{other}`"))),
+        }
+    }
+
+    async fn check(&self, change: RuleChange) -> Result<RuleOutcome, RuleRefusal> {
+        self.outcome(change)
+    }
+
+    async fn change(&self, change: RuleChange) -> Result<RuleOutcome, RuleRefusal> {
+        self.outcome(change)
+    }
+
+    async fn versions(&self, _limit: usize) -> Result<Vec<RuleVersion>, RuleRefusal> {
+        Ok(Vec::new())
+    }
+
+    async fn version(&self, number: u64) -> Result<RuleVersionText, RuleRefusal> {
+        Err(RuleRefusal::NotFound(format!("no version {number}")))
+    }
+
+    async fn explain(&self, id: &str, entity: &Entity) -> Result<Value, RuleRefusal> {
+        Ok(serde_json::json!({ "rule": id, "entity": entity }))
+    }
+
+    async fn entities(
+        &self,
+        _id: &str,
+        _limit: usize,
+    ) -> Result<(Vec<RuleEntity>, usize), RuleRefusal> {
+        Ok((Vec::new(), 3))
+    }
+
+    async fn shadow(&self, _id: &str) -> Result<Vec<Transition>, RuleRefusal> {
+        Ok(Vec::new())
+    }
+
+    async fn backtest(&self, _ask: BacktestAsk) -> Result<u64, RuleRefusal> {
+        Err(RuleRefusal::Busy("a backtest is running".into()))
+    }
+
+    async fn backtest_state(&self, job: u64) -> Result<Value, RuleRefusal> {
+        Ok(serde_json::json!({ "job": job }))
     }
 }
 

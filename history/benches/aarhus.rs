@@ -55,6 +55,7 @@ fn read_week() -> Vec<Vec<Entry>> {
             received: Timestamp(time),
             seq: None,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation { quality: Quality::Good, values },
         };
         steps.last_mut().expect("a step").push(Entry::Record(record));

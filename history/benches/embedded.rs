@@ -29,6 +29,7 @@ fn batch(time: i64) -> Vec<Entry> {
             received: Timestamp(1_700_000_000_000 + time * 1_000 + 80),
             seq: None,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation { quality: Quality::Good, values },
         })
     };

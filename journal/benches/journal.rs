@@ -72,6 +72,7 @@ impl Source {
             received,
             seq: Some(i / 1_000),
             clock_clamped: false,
+            derived: false,
             body: Body::Observation {
                 quality: Quality::Good,
                 values: self.properties.iter().cloned().zip(numbers).collect(),

@@ -91,8 +91,11 @@ impl<'a> Encoder<'a> {
             Body::Detection(_) => DETECTION,
             Body::Status(_) => STATUS,
         };
-        // Low 3 bits: kind; then has-seq, clamped.
-        let head = tag | (u8::from(r.seq.is_some()) << 3) | (u8::from(r.clock_clamped) << 4);
+        // Low 3 bits: kind; then has-seq, clamped, derived.
+        let head = tag
+            | (u8::from(r.seq.is_some()) << 3)
+            | (u8::from(r.clock_clamped) << 4)
+            | (u8::from(r.derived) << 5);
         self.body.push(head);
         self.put_name(&r.device);
         self.put_name(&r.area);
@@ -207,7 +210,7 @@ impl Decoder<'_> {
             }
             _ => return Err(CodecError::Damaged(self.at)),
         };
-        let clock_clamped = head & 16 != 0;
+        let (clock_clamped, derived) = (head & 16 != 0, head & 32 != 0);
         Ok(Entry::Record(Record {
             device,
             area,
@@ -217,6 +220,7 @@ impl Decoder<'_> {
             received,
             seq,
             clock_clamped,
+            derived,
             body,
         }))
     }
@@ -362,22 +366,25 @@ mod tests {
                 any::<i64>(),
                 any::<i64>(),
                 prop::option::of(any::<u64>()),
-                any::<bool>(),
+                any::<(bool, bool)>(),
                 body()
             )
-                .prop_map(|(device, area, service, t, r, seq, clock_clamped, body)| {
-                    Entry::Record(Record {
-                        device,
-                        area,
-                        service,
-                        source: 3,
-                        time: Timestamp(t),
-                        received: Timestamp(r),
-                        seq,
-                        clock_clamped,
-                        body,
-                    })
-                }),
+                .prop_map(
+                    |(device, area, service, t, r, seq, (clock_clamped, derived), body)| {
+                        Entry::Record(Record {
+                            device,
+                            area,
+                            service,
+                            source: 3,
+                            time: Timestamp(t),
+                            received: Timestamp(r),
+                            seq,
+                            clock_clamped,
+                            derived,
+                            body,
+                        })
+                    }
+                ),
         ]
     }
 

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The configuration as texts: path relative to the configuration folder, to content.
 /// Reading the folder (or the copy inside the binary) is the caller's work.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigFiles(pub BTreeMap<String, String>);
 
 impl ConfigFiles {
@@ -26,7 +28,7 @@ impl ConfigFiles {
 }
 
 /// One mistake in the configuration, with its place. All mistakes of a load are collected.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConfigError {
     /// Path inside the configuration folder.
     pub file: String,

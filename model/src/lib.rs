@@ -16,6 +16,7 @@ mod ledger;
 mod quarantine;
 mod record;
 mod register;
+mod rulebook;
 mod time;
 
 pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, TransitionKind};
@@ -37,4 +38,9 @@ pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, Sourc
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
 pub use register::{Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};
+pub use rulebook::{
+    BacktestAsk, FolderTrouble, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
+    RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleTouched, RuleTrial, RuleTrialRow,
+    RuleVersion, RuleVersionText,
+};
 pub use time::{TimeError, Timestamp};

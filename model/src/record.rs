@@ -39,6 +39,8 @@ pub struct Record {
     pub seq: Option<u64>,
     /// The device's clock ran ahead and `time` was set to `received`.
     pub clock_clamped: bool,
+    /// A `derived` rule computed it from other records; the rules have judged it already.
+    pub derived: bool,
     /// What was said.
     pub body: Body,
 }

@@ -73,6 +73,7 @@ fn reading(device: usize, t: i64) -> Entry {
         received: Timestamp(t),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body: Body::Observation {
             quality: Quality::Good,
             values: [(property, 20.0)].into_iter().collect(),

@@ -69,6 +69,7 @@ fn readings(devices: usize, rounds: usize) -> Vec<Entry> {
                 received: time,
                 seq: None,
                 clock_clamped: false,
+                derived: false,
                 body: Body::Observation {
                     quality: Quality::Good,
                     values: [(property.clone(), value)].into_iter().collect(),

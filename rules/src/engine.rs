@@ -138,6 +138,9 @@ impl Engine {
 
     /// Judges one entry and appends what changed to `out`, in the order of time.
     pub fn step(&mut self, position: u64, entry: &Entry, out: &mut Vec<Transition>) -> Judged {
+        if matches!(entry, Entry::Record(r) if r.derived) {
+            return Judged::Evaluated; // Judged when it was computed.
+        }
         let mut step = Step { position, out };
         if self.config.allowed_lateness_ms > 0 {
             return self.step_in_order(entry, &mut step);

@@ -42,17 +42,17 @@ impl Engine {
                     self.values_by_rule(at, &message(Said::Alive), values, step);
                 }
                 if !is_bad(r) {
-                    self.to_all(at, PRESENCE, &message(Said::Alive), step);
+                    self.feed_all(at, PRESENCE, &message(Said::Alive), step);
                 }
             }
             Body::Detection(d) => {
                 let key = event_key(at.0, r.time.0, d);
-                self.to_all(at, DETECTION, &message(Said::Detection(d, key)), step);
-                self.to_all(at, PRESENCE, &message(Said::Alive), step);
+                self.feed_all(at, DETECTION, &message(Said::Detection(d, key)), step);
+                self.feed_all(at, PRESENCE, &message(Said::Alive), step);
             }
             Body::Status(s) => {
                 let said = if s.online { Said::Alive } else { Said::Offline };
-                self.to_all(at, PRESENCE, &message(said), step);
+                self.feed_all(at, PRESENCE, &message(said), step);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    fn to_all(&mut self, at: (u32, usize), key: u16, m: &Message<'_>, step: &mut Step<'_>) {
+    fn feed_all(&mut self, at: (u32, usize), key: u16, m: &Message<'_>, step: &mut Step<'_>) {
         let range = self.range(at, key);
         for i in range.clone() {
             let b = self.ensure_slot(at, i);
@@ -268,11 +268,13 @@ impl Engine {
                 device: device.name.clone(),
                 area: stream.area.clone(),
                 service: stream.service.clone(),
-                source: u16::MAX,
+                // The caller knows which door its own records come through.
+                source: 0,
                 time: Timestamp(t),
                 received: Timestamp(received.max(t)),
                 seq: None,
                 clock_clamped: false,
+                derived: true,
                 body: Body::Observation {
                     quality: ioc_model::Quality::Good,
                     values: smallvec![(property, value)],

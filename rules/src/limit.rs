@@ -100,7 +100,8 @@ impl Adjust {
         Self { times: 1.0, plus }
     }
 
-    pub(crate) fn times(times: f64) -> Self {
+    #[cfg(test)]
+    fn times(times: f64) -> Self {
         Self { times, plus: 0.0 }
     }
 

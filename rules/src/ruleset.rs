@@ -92,9 +92,6 @@ pub(crate) struct DeviceView {
     pub(crate) parent: Option<Name>,
     /// Road segment.
     pub(crate) segment: Option<Name>,
-    /// Degrees, WGS 84.
-    pub(crate) lat: f64,
-    pub(crate) lon: f64,
 }
 
 impl CityView {
@@ -108,8 +105,6 @@ impl CityView {
             cadence_s: d.cadence_s,
             parent: d.parent.clone(),
             segment: d.segment.clone(),
-            lat: d.lat,
-            lon: d.lon,
         };
         let threshold = |t: &ioc_model::Threshold| {
             let earlier = t.earlier.iter().map(|e| e.effective.clone());

@@ -289,6 +289,7 @@ impl RuleSet {
             received: at,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body,
         }
     }

@@ -74,6 +74,32 @@ impl Api {
         Ok((status, serde_json::from_str(&text).unwrap_or(json!({ "text": text }))))
     }
 
+    /// A request with a body that is text, or none; gives status and body.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, Value)> {
+        let mut request = self
+            .client
+            .request(method.parse()?, format!("{}{path}", self.base))
+            .header("cookie", &self.cookie)
+            .header("origin", &self.base)
+            .header("x-ioc-request", "1");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(json!({ "text": text }))))
+    }
+
     /// All alerts, oldest raise first.
     pub async fn alerts(&self) -> Result<Vec<Value>> {
         let mut all = Vec::new();

@@ -53,6 +53,8 @@ pub struct IocOptions {
     pub event_clock: bool,
     /// Replaces `ioc.yaml` of the shipped configuration.
     pub settings: Option<String>,
+    /// A configuration folder, used as it is.
+    pub config: Option<PathBuf>,
     /// Environment variables.
     pub env: Vec<(String, String)>,
     /// Fixed MQTT port, for clients that must find it again after a restart.
@@ -88,6 +90,9 @@ impl Ioc {
             let dir = data.join("config");
             copy_folder(&config_folder(), &dir)?;
             std::fs::write(dir.join("ioc.yaml"), settings)?;
+            command.arg("--config").arg(dir);
+        }
+        if let Some(dir) = &options.config {
             command.arg("--config").arg(dir);
         }
         command.envs(options.env.iter().cloned());
@@ -194,7 +199,8 @@ pub fn shared_data(folder: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

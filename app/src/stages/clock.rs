@@ -1,4 +1,5 @@
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use ioc_model::{Entry, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,12 @@ use super::EntryJournal;
 pub(crate) fn wall() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp(since.map_or(0, |d| d.as_millis() as i64))
+}
+
+/// A clock that only goes forward, ns: what rules cost is measured with it.
+pub(crate) fn nanos() -> u64 {
+    static ZERO: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(ZERO.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Writes what the wall clock says into the journal once a second, so that rules need no clock.

@@ -5,10 +5,10 @@ mod history;
 mod live;
 mod rules;
 
-pub(crate) use clock::{tick, wall};
+pub(crate) use clock::{nanos, tick, wall};
 pub(crate) use history::HistoryStage;
 pub(crate) use live::LiveStage;
-pub(crate) use rules::{RulesLinks, RulesStage};
+pub(crate) use rules::{CHECKPOINT_EVERY, REQUESTS, Request, RulesLinks, RulesStage};
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;

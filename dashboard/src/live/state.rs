@@ -152,7 +152,10 @@ impl State {
                 for (property, value) in values {
                     self.value(idx, record, property, *value, *quality);
                 }
-                self.hot[idx].condition = LIVE;
+                // What a rule computed is no sign of life.
+                if !record.derived {
+                    self.hot[idx].condition = LIVE;
+                }
             }
             Body::Detection(_) => {
                 record.for_each_point(|p, v, q| self.value(idx, record, p, v, q));
@@ -166,8 +169,10 @@ impl State {
             }
         }
         let hot = &mut self.hot[idx];
-        hot.time = hot.time.max(record.time.0);
-        hot.heard = hot.heard.max(record.received.0);
+        if !record.derived {
+            hot.time = hot.time.max(record.time.0);
+            hot.heard = hot.heard.max(record.received.0);
+        }
         self.changed[idx] = self.open;
         self.dirty = true;
     }

@@ -4,5 +4,6 @@ mod alerts;
 mod documents;
 mod guards;
 mod limits;
+mod rules;
 mod session;
 mod sockets;

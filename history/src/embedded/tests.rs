@@ -30,6 +30,7 @@ fn record(device: &str, time: i64, body: Body) -> Entry {
         received: Timestamp(time),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body,
     })
 }

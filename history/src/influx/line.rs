@@ -165,6 +165,7 @@ mod tests {
             received: Timestamp(0),
             seq: Some(1),
             clock_clamped: false,
+            derived: false,
             body: Body::Observation { quality: Quality::Uncertain, values },
         }
     }

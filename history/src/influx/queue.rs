@@ -119,6 +119,7 @@ mod tests {
                 received: Timestamp(0),
                 seq: None,
                 clock_clamped: false,
+                derived: false,
                 body: Body::Observation { quality: Quality::Good, values },
             })
         };

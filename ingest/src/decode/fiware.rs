@@ -155,6 +155,7 @@ impl<'a> Entity<'a> {
             received: message.received,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body,
         };
         let impossible = impossible.map(|body| Record { body, ..record.clone() });

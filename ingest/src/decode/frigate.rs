@@ -108,6 +108,7 @@ impl Frigate {
             received,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body,
         })
     }

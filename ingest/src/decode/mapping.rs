@@ -204,6 +204,7 @@ impl MappingDecoder {
             received: message.received,
             seq: seq.transpose()?,
             clock_clamped: false,
+            derived: false,
             body,
         };
         let impossible = impossible.map(|body| Record { body, ..record.clone() });

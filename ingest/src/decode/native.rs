@@ -61,6 +61,7 @@ impl Native {
             received: message.received,
             seq: said.seq,
             clock_clamped: false,
+            derived: false,
             body: said.body,
         };
         let impossible = said.impossible.map(|body| Record { body, ..record.clone() });

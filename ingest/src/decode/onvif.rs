@@ -125,6 +125,7 @@ impl Onvif {
             received: message.received,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body,
         }));
         Ok(())

@@ -125,6 +125,17 @@ fn mistakes_of_several_files_come_together() {
 }
 
 #[test]
+fn a_threshold_may_be_a_rate_of_a_known_unit() {
+    let files = changed("thresholds.yaml", "unit: m\n", "unit: m/h\n");
+    assert!(City::load(&files).is_ok());
+    check(
+        &changed("thresholds.yaml", "unit: m\n", "unit: m/week\n"),
+        "thresholds.yaml:4:9: no property has the unit `m/week`\n  \
+         hint: write the unit as in properties.yaml",
+    );
+}
+
+#[test]
 fn a_mistake_of_form_in_yaml_has_its_place() {
     check(
         &changed("services.yaml", "  order: 2\n", "  order: two\n"),

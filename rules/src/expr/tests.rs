@@ -45,7 +45,7 @@ fn values_device_time_and_thresholds_are_there() {
         ("value == 50", Some(true)),
         ("values.pm10 - pm25 == 30.0", Some(true)),
         ("values['pm10'] > 79", Some(true)),
-        ("pm25 > threshold('qcvn05.pm25.24h')", Some(true)),
+        ("pm25 >= threshold('qcvn05.pm25.24h')", Some(true)),
         ("pm25 > threshold('qcvn05.pm25.24h') * 1.2", Some(false)),
         ("device.id == 'air-su-pham' && device.kind == \"air_station\"", Some(true)),
         ("area == 'hoa_khanh' && device.area == area && device.service == 'air'", Some(true)),

@@ -3,15 +3,12 @@
 //! A reading counts for `fresh` from its own time; then its device is forgotten. At most
 //! [`MOST`] devices are kept; further ones are counted and do not take part.
 
-use std::collections::BTreeSet;
-
 use ioc_model::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::fields::texts;
 use crate::limit::{Limit, Op};
 use crate::load::Check;
-use crate::print;
 use crate::rule::Selection;
 use crate::yaml::Node;
 
@@ -141,10 +138,6 @@ pub(crate) fn note_speakers(
     if !speaks {
         check.note(node, format!("no configured device of this selection tells `{property}`"));
     }
-}
-
-fn names(list: &BTreeSet<Name>) -> Node {
-    print::texts(list.iter().map(|n| &**n))
 }
 
 /// A word out of a list, or an error with a hint.

@@ -4,6 +4,7 @@ use ioc_model::Name;
 
 use super::{Check, levels};
 use crate::fields::{Fields, duration, severity};
+use crate::kinds::reach::Reach;
 use crate::limit::{Limit, Op};
 use crate::rule::{Ladder, Per, Selection};
 use crate::yaml::Node;
@@ -39,7 +40,8 @@ impl Common {
         let known = property.and_then(|p| check.city.properties.get(p));
         let (unit, bounds) = known.map(|p| (p.unit.clone(), (p.min, p.max))).unzip();
         let ladder = self.ladder(fields, unit.as_ref(), check)?;
-        levels::check_reach(fields, &ladder, bounds?, check);
+        let (low, high) = bounds?;
+        Reach { low, high, ends: false }.check(fields, &ladder, check);
         Some(ladder)
     }
 

@@ -48,36 +48,6 @@ pub(super) fn ladder(
     Some(Ladder { switch: false, levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
 }
 
-/// A level that no possible value reaches, or that none leaves, is a slip. `min`, `max`: of the
-/// property's catalogue.
-pub(super) fn check_reach(
-    fields: &mut Fields<'_>,
-    ladder: &Ladder,
-    (min, max): (f64, f64),
-    check: &mut Check<'_>,
-) {
-    let Some(Node { value: Value::List(items), .. }) = fields.get("levels") else { return };
-    for (node, level) in items.iter().zip(&ladder.levels) {
-        let reached = |op: Op, limit: &Limit| {
-            let devices = limit.own_devices().map(|d| Some(&**d)).chain([None]);
-            let times = limit.starts();
-            let mut all = devices.flat_map(|d| times.iter().map(move |t| limit.at(d, *t)));
-            let best = if op.is_upper() { max } else { min };
-            all.any(|l| l.is_some_and(|l| op.holds(best, l)))
-        };
-        let range = format!("values are possible from {min} to {max} (properties.yaml)");
-        if !reached(level.raise_op, &level.raise) {
-            let (op, limit) = (level.raise_op, &level.raise);
-            let message = format!("this level can never raise: no possible value is {op} {limit}");
-            check.report.hinted(node, message, range);
-        } else if !reached(level.clear_op, &level.clear) {
-            let (op, limit) = (level.clear_op, &level.clear);
-            let message = format!("this level can never clear: no possible value is {op} {limit}");
-            check.report.hinted(node, message, range);
-        }
-    }
-}
-
 /// How far a value must come back before a level without a `clear` of its own clears.
 fn deadband(node: &Node, report: &mut Report) -> Option<f64> {
     let width = number(node, report)?;

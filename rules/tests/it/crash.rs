@@ -5,7 +5,7 @@ use ioc_rules::{ClockMode, Engine, EngineConfig, RulesError};
 use proptest::prelude::*;
 
 use crate::all_kinds::{RULES, journal};
-use crate::world::{brief, event, graded, obs, rules, status, tick};
+use crate::world::{brief, obs, rules, tick};
 
 fn config(clock: ClockMode) -> EngineConfig {
     EngineConfig { clock, max_age_ms: 15_000, max_tick_gap_ms: 10_000, ..EngineConfig::default() }

@@ -59,6 +59,7 @@ fn replay(readings: &[(usize, Timestamp, f64)]) -> Vec<Transition> {
             received: *time,
             seq: None,
             clock_clamped: false,
+            derived: false,
             body: Body::Observation {
                 quality: Quality::Good,
                 values: [("water_level".into(), *level)].into_iter().collect(),

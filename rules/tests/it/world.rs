@@ -153,6 +153,7 @@ pub fn record(device: &str, s: f64, body: Body) -> Entry {
         received: at(s),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body,
     })
 }

@@ -108,6 +108,7 @@ pub fn reading(service: &str, device: &str, time: i64, value: f64) -> Entry {
         received: Timestamp(time),
         seq: None,
         clock_clamped: false,
+        derived: false,
         body: Body::Observation { quality: Quality::Good, values },
     })
 }

@@ -132,9 +132,9 @@ fn ladder(
     check: &mut Check<'_>,
 ) -> Option<Ladder> {
     match fields.get("levels").map(|n| &n.value) {
-        None => Some(Ladder { switch: false, levels: Vec::new(), for_ms: 0, clear_for_ms: 0 }),
+        None => Some(Ladder::none()),
         Some(Value::List(items)) if items.is_empty() => {
-            Some(Ladder { switch: false, levels: Vec::new(), for_ms: 0, clear_for_ms: 0 })
+            Some(Ladder::none())
         }
         Some(_) => common.ladder(fields, unit, check),
     }

@@ -123,7 +123,7 @@ fn the_alert_shows_and_proves_what_it_went_by() {
     values(&mut b, 0, &[(0, 90.0)]);
     values(&mut b, 60, &[(1, 70.5)]);
     let shown = b.shown();
-    assert_eq!((shown.value, shown.limit), (Some(90.0), Some(45.0)));
+    assert_eq!((shown.value, shown.limit), (Some(90.0), Some(50.0)));
     assert_eq!(shown.detail.vi, "pm25 90,0 µg/m³, humidity 70 %");
     assert_eq!(shown.detail.en, "pm25 90.0 µg/m³, humidity 70 %");
     let evidence = b.evidence();
@@ -134,7 +134,7 @@ fn the_alert_shows_and_proves_what_it_went_by() {
         let f = evidence.facts.iter().find(|f| *f.name == *name);
         f.map(|f| (f.value, f.text.clone().unwrap_or_default()))
     };
-    assert_eq!(fact("qcvn05.pm25.24h"), Some((Some(45.0), String::new())));
+    assert_eq!(fact("qcvn05.pm25.24h"), Some((Some(50.0), String::new())));
     assert_eq!(fact("raise holds"), Some((None, "true".into())));
     assert_eq!(fact("clear holds"), Some((None, "false".into())));
     assert_eq!(
@@ -264,7 +264,7 @@ proptest! {
             last[usize::from(input)] = Some((t, value));
             let known = |i: usize| last[i].filter(|(at, _)| t - at <= 3_600).map(|(_, v)| v);
             let (pm, hum) = (known(0), known(1));
-            let raise = match (pm.map(|v| v > 45.0), hum.map(|v| v < 80.0)) {
+            let raise = match (pm.map(|v| v > 50.0), hum.map(|v| v < 80.0)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (a, b) => a.zip(b).map(|_| true),
             };

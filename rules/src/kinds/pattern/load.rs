@@ -1,6 +1,6 @@
 //! Reading and printing the fields of a pattern.
 
-use ioc_model::{Name, Text};
+use ioc_model::Text;
 
 use super::{Key, MOST_STEPS, MOST_TIMES, PatternRule, Step, What, check};
 use crate::fields::{Fields, boolean, both, duration, is_id, text, whole};

@@ -193,10 +193,6 @@ impl Keys {
         all.len()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() == MOST_KEYS
-    }
-
     pub(super) fn heap_bytes(&self) -> usize {
         self.0.capacity() * size_of::<u64>()
     }
@@ -288,6 +284,6 @@ mod tests {
         assert!(error(Values::coarse([&values].into_iter())) <= 0.25);
         let mut keys = Keys::default();
         (0..5000).for_each(|k| keys.add(k));
-        assert!(keys.is_full() && Keys::distinct([&keys].into_iter()) == MOST_KEYS);
+        assert!(keys.0.len() == MOST_KEYS && Keys::distinct([&keys].into_iter()) == MOST_KEYS);
     }
 }
