@@ -60,7 +60,7 @@ fn summary(title: &str, r: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  load: {:.1} an hour, at most {}; hours over 6/12/30: {}/{}/{} of {:.1}; \
+        "  load: {:.1} an hour, at most {}; hours over 6/12/30: {}/{}/{} of {:.2}; \
          10 minutes over 10: {} ({:.1} % of the time), at most {}",
         l.mean_per_hour,
         l.max_per_hour,
