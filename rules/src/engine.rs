@@ -238,6 +238,11 @@ impl Engine {
         let t = r.time.0;
         d.lag = if self.now == UNSET { 0 } else { (self.now - t).max(0) };
         d.heard = self.now;
+        if is_bad(r) {
+            // The impossible values of a message come beside its good ones, with the same time.
+            d.newest = t.max(d.newest);
+            return true;
+        }
         let newest = match &r.body {
             Body::Observation { .. } => &mut d.newest,
             Body::Status(_) => &mut d.newest_status,
