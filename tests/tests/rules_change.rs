@@ -333,6 +333,21 @@ async fn rules_change_under_load_and_over_a_kill_without_gap_or_double() -> Resu
     let ledger = c.api.ledger_at_rest(Duration::from_secs(60)).await?;
     println!("{ledger}");
     check_history(&c, from).await?;
+    let what = json!({ "id": "added", "text": added(0.6) });
+    let (status, job) = c.api.post("/api/v1/rules/backtest", &what).await?;
+    assert_eq!(status, 200, "{job}");
+    let done = wait_until("the backtest", Duration::from_secs(60), async || {
+        let state = c.api.get(&format!("/api/v1/rules/backtest/{}", job["job"])).await?;
+        Ok((state["state"] != "running").then_some(state))
+    })
+    .await?;
+    // All towers that were held are above 0.6, and none above the 0.95 that runs.
+    let raised = |of: &str| {
+        done["result"][of]["episodes"]
+            .as_array()
+            .map_or(0, |all| all.iter().filter(|e| e["rule"] == "added").count())
+    };
+    assert_eq!((raised("report"), raised("against")), (c.held.len(), 0), "{done}");
     let metrics = reqwest::get(c.ioc.url("/metrics")).await?.text().await?;
     for name in [
         "ioc_rule_evaluations_total{rule=\"hold\"}",

@@ -20,7 +20,7 @@ use super::desk::{Desk, lock, store_error};
 use super::files::RuleFiles;
 use super::trial::{Job, Progress};
 use super::view::Running;
-use crate::backtest;
+use crate::backtest::{self, BacktestError};
 use crate::stages::{Request, blocking, wall};
 
 /// Longest wait for a question to the rules stage.
@@ -170,7 +170,7 @@ impl RuleStore for Book {
     }
 
     async fn backtest(&self, ask: BacktestAsk) -> Result<u64, RuleRefusal> {
-        let desk = &self.0;
+        let desk = &self.desk;
         let current = desk.current.lock().await;
         let present = current.accepted.set.clone();
         let proposed = match &ask.edit {
@@ -200,7 +200,8 @@ impl RuleStore for Book {
             None => (present, None),
             Some(proposed) => (proposed, Some(present)),
         };
-        let work = backtest::Job {
+        let anywhere = ask.from.is_none();
+        let mut work = backtest::Job {
             journal: desk.parts.journal_dir.clone(),
             rules,
             against,
@@ -212,11 +213,16 @@ impl RuleStore for Book {
         };
         let desk = Arc::clone(desk);
         tokio::task::spawn_blocking(move || {
-            let found = backtest::run(&work, |p| {
+            let tell = |p: backtest::Progress| {
                 progress.done.store(p.done, Relaxed);
                 progress.total.store(p.of, Relaxed);
                 !desk.parts.stage.is_closed()
-            });
+            };
+            let mut found = backtest::run(&work, tell);
+            if let (Err(BacktestError::Retained { first, .. }), true) = (&found, anywhere) {
+                work.from = *first; // A journal that is younger than a day.
+                found = backtest::run(&work, tell);
+            }
             let found = found.map_err(|e| e.to_string());
             let told = found.and_then(|o| serde_json::to_value(o).map_err(|e| e.to_string()));
             if let Some(job) = lock(&desk.jobs).jobs.get_mut(&number) {

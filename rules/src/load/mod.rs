@@ -250,7 +250,11 @@ pub(crate) fn one_of<T: Copy>(
     choices: &[(&'static str, T)],
     check: &mut Check<'_>,
 ) -> Option<T> {
-    let word = text(node, &mut check.report)?;
+    // YAML reads a bare `off` as false.
+    let word = match node.value {
+        Value::Bool(on) => ["off", "on"][usize::from(on)],
+        _ => text(node, &mut check.report)?,
+    };
     let found = choices.iter().find(|(w, _)| *w == word);
     if found.is_none() {
         check.report.unknown(node, what, word, choices.iter().map(|(w, _)| *w));
