@@ -88,7 +88,9 @@ impl Backtest {
         }
         let judged = self.engine.step(position, entry, &mut self.transitions);
         self.next = position.saturating_add(1);
-        self.note_time(judged);
+        if !matches!(entry, Entry::Record(r) if r.derived) {
+            self.note_time(judged);
+        }
         self.gather();
         !self.past
     }
