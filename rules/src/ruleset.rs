@@ -211,6 +211,12 @@ impl RuleSet {
         Some(crate::print::to_yaml(&crate::load::print_file([rule])))
     }
 
+    /// A number of everything that decides when a rule raises and clears; other words have the
+    /// same number.
+    pub fn hash(&self, id: &str) -> Option<u64> {
+        Some(self.rules[self.index_of(id)? as usize].hash)
+    }
+
     pub(crate) fn links_of(&self, rule: u32) -> &[Link] {
         &self.links[rule as usize]
     }

@@ -4,6 +4,7 @@ mod all_kinds;
 mod backtest;
 mod crash;
 mod errors;
+mod everywhere;
 mod flood_2025;
 mod order;
 mod semantics;

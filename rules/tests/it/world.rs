@@ -105,9 +105,13 @@ pub fn city() -> City {
     city
 }
 
+/// One file of rules.
+pub fn files_of(yaml: &str) -> ConfigFiles {
+    ConfigFiles(BTreeMap::from([("rules/t.yaml".to_owned(), yaml.to_owned())]))
+}
+
 pub fn load(yaml: &str) -> Result<RuleSet, Vec<ConfigError>> {
-    let files = ConfigFiles(BTreeMap::from([("rules/t.yaml".to_owned(), yaml.to_owned())]));
-    RuleSet::load(&files, &city())
+    RuleSet::load(&files_of(yaml), &city())
 }
 
 /// Rules that must be right.
