@@ -60,11 +60,13 @@ async fn aarhus_week_keeps_its_zeros_and_loses_nothing() -> Result<()> {
     let api = Api::sign_in(&ioc).await?;
     let ledger = api.ledger_at_rest(Duration::from_secs(120)).await?;
     assert_conserved(&ledger);
-    assert_eq!(total(&ledger, "received"), rows, "{ledger}");
+    assert_eq!(heard(&ledger, "received"), rows, "{ledger}");
     assert_eq!(total(&ledger, "quarantined"), 0, "{ledger}");
     // Rows that repeat a reading to the letter are one reading; all others are kept.
-    assert_eq!(total(&ledger, "accepted"), distinct, "{ledger}");
-    assert_eq!(total(&ledger, "stored"), distinct, "{ledger}");
+    assert_eq!(heard(&ledger, "accepted"), distinct, "{ledger}");
+    assert_eq!(heard(&ledger, "stored"), distinct, "{ledger}");
+    // What the derived rules computed is counted at a door of its own.
+    assert!(total(&ledger, "stored") > distinct, "{ledger}");
     println!("aarhus ledger: {ledger}");
     Ok(())
 }
@@ -126,4 +128,11 @@ fn aarhus_rows(file: &std::path::Path) -> Result<(u64, u64)> {
         rows += 1;
     }
     Ok((rows, distinct.len() as u64))
+}
+
+/// A count over the doors that devices use.
+fn heard(ledger: &serde_json::Value, key: &str) -> u64 {
+    let sources = ledger["sources"].as_array().into_iter().flatten();
+    let devices = sources.filter(|s| s["source"] != "derived");
+    devices.filter_map(|s| s[key].as_u64()).sum()
 }
