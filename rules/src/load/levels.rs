@@ -40,7 +40,9 @@ pub(super) fn ladder(
         let one = |n| level(n, unit, deadband.flatten(), check);
         items.iter().map(one).collect()
     };
-    let levels: Vec<Level> = levels.into_iter().collect::<Option<_>>()?;
+    let mut levels: Vec<Level> = levels.into_iter().collect::<Option<_>>()?;
+    // Thousands of rules may be loaded, and most have one level.
+    levels.shrink_to_fit();
     check_order(items, &levels, check);
     for (node, level) in items.iter().zip(&levels) {
         check_who(node, level, selection, per_device, check);

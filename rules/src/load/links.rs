@@ -144,8 +144,8 @@ fn ranks(
             }
             break;
         }
-        left.retain(|id| !ready.iter().any(|(r, _)| r == *id));
         ranks.extend(ready);
+        left.retain(|id| !ranks.contains_key(*id));
     }
     ranks
 }

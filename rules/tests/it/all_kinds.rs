@@ -193,6 +193,36 @@ rules:
     unless: [silent, { rule: agree, on: area }, { rule: both, on: city }]
     for: 2s
     message: *m
+  - id: stuck
+    kind: health
+    check: stuck
+    service: river
+    name: *n
+    property: water_level
+    tolerance: 3
+    for: 6s
+    min_readings: 3
+    severity: minor
+    message: *m
+  - id: flapping
+    kind: health
+    check: chatter
+    service: river
+    name: *n
+    rule: doubled.high
+    count: 2
+    within: 60s
+    quiet: 60s
+    severity: minor
+    message: *m
+  - id: unusual
+    kind: anomaly
+    service: river
+    name: *n
+    property: water_level
+    sensitivity: high
+    severity: minor
+    message: *m
   - id: shadow
     kind: threshold
     service: river

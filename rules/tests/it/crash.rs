@@ -83,7 +83,8 @@ fn the_random_journals_really_exercise_every_rule() {
             seen.insert(format!("{} {:?}", t.rule, t.kind));
         }
     }
-    let silent = ["doubled", "shadow"];
+    // A journal of minutes is too short for an anomaly to be known.
+    let silent = ["doubled", "shadow", "unusual"];
     for rule in rules(RULES).infos().iter().map(|r| &*r.id).filter(|id| !silent.contains(id)) {
         assert!(seen.contains(&format!("{rule} Raise")), "{rule} never raises: {seen:?}");
         assert!(seen.contains(&format!("{rule} Clear")), "{rule} never clears: {seen:?}");
