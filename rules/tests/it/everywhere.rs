@@ -288,3 +288,28 @@ fn every_rule_reads_back_from_its_print() {
         }
     }
 }
+
+#[test]
+fn a_composite_that_is_new_hears_of_the_alerts_that_run_already() {
+    let one = |id: &str, limit: u32| {
+        rule(
+            id,
+            &format!(
+                "    kind: threshold\n    property: water_level\n    levels: [{{ severity: minor, raise: '>= {limit}' }}]"
+            ),
+        )
+    };
+    let both =
+        rule("both", "    kind: composite\n    of: [a, b]\n    at_least: 2\n    severity: major");
+    let old = set(&[one("a", 2), one("b", 3)]);
+    let mut e = Engine::new(old, config(ClockMode::Wall));
+    run(&mut e, &[tick(0.0), level("river-x", 1.0, 5.0), tick(10.0)]);
+    let new = set(&[one("a", 2), one("b", 3), both]);
+    let restored = Engine::restore(new, config(ClockMode::Wall), &e.checkpoint(3)).expect("own");
+    assert_eq!(brief(&restored.orphaned), ["river-x raise major @10"]);
+    let mut e = restored.engine;
+    assert_eq!(
+        brief(&run(&mut e, &[level("river-x", 11.0, 2.5)])),
+        ["river-x clear minor @11", "river-x clear major @11"]
+    );
+}
