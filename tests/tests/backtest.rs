@@ -132,8 +132,10 @@ async fn a_backtest_beside_a_running_centre_raises_what_the_centre_raised() -> R
     let out = ioc(&["backtest", "--data", folder, "--from", "yesterday"])?;
     assert_eq!(out.status.code(), Some(2), "{}", text(&out.stderr));
 
-    let flood = live.iter().find(|(_, a)| a.starts_with("\"flood.street\""));
-    explains(&api, folder, flood.context("an alert")?.0).await?;
+    // One that is over: the last of a tower may still run.
+    let over = |a: &str| a.starts_with("\"flood.street\"") && !a.contains(" null ");
+    let flood = live.iter().find(|(_, a)| over(a));
+    explains(&api, folder, flood.context("an alert that is over")?.0).await?;
     centre.stop()?;
     args.truncate(6);
     let found = json(&ioc(&args)?)?;
