@@ -234,8 +234,8 @@ impl PatternRule {
         }
     }
 
-    /// The sequence of a message, made if it begins with it. In a group what must be absent may
-    /// be heard before the start that it refutes.
+    /// The sequence of a message, made if it begins with it. What must be absent may be heard
+    /// before the start that it refutes: in a group, and in two messages of one moment.
     fn sequence(
         &self,
         sequences: &mut Vec<Sequence>,
@@ -244,7 +244,7 @@ impl PatternRule {
     ) -> Option<usize> {
         let absent = || self.steps.iter().enumerate().any(|(i, s)| s.absent && moment.matches(i));
         let begins =
-            moment.matches(0) || (self.grace_ms > 0 && sequences.len() < MOST_KEYS && absent());
+            moment.matches(0) || (sequences.len() < MOST_KEYS && absent());
         let key = match self.key {
             None => None,
             Some(key) => Some(key.of(m)?),

@@ -479,6 +479,18 @@ severity: minor"#,
     );
 }
 
+/// Found by the property test below.
+#[test]
+fn what_must_be_absent_refutes_a_start_of_its_own_moment_heard_after_it() {
+    let yaml = "steps: [{ property: speed, is: '>= 5' }, { property: speed, is: '<= 3', within: 1s, absent: true }]\nhold: 1s\nseverity: minor";
+    let mut b = heard(yaml, &[(0, 0.0), (0, 5.0)]);
+    assert_eq!(seconds(&mut b, 100), []);
+    let mut b = heard(yaml, &[(0, 5.0), (0, 0.0)]);
+    assert_eq!(seconds(&mut b, 100), []);
+    let mut b = heard(yaml, &[(0, 0.0), (1, 5.0)]);
+    assert_eq!(seconds(&mut b, 100), [(2, 1), (3, 0)]);
+}
+
 fn yaml_of(steps: &[NaiveStep], hold: i64) -> String {
     // A band of values needs two comparisons: the property test uses one side only.
     let mut out = "steps:\n".to_owned();
