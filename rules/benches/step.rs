@@ -1,41 +1,18 @@
 //! Cost of one step, in process: the goals are threshold >= 5 M readings/s per core, tumbling
 //! mean >= 3 M, sliding >= 1 M.
 
+mod world;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ioc_model::{
-    Body, City, ConfigFiles, Entry, Name, Property, Quality, Record, Service, ServiceGroup, Text,
-    Timestamp,
-};
+use ioc_model::{Body, ConfigFiles, Entry, Name, Quality, Record, Timestamp};
 use ioc_rules::{ClockMode, Engine, EngineConfig, RuleSet};
 
-const T0: i64 = 1_761_584_400_000;
+use world::city;
 
-fn city() -> City {
-    let mut city = City::default();
-    let both = || Text { vi: "x".into(), en: "x".into() };
-    let service = Service {
-        id: "air".into(),
-        order: 1,
-        group: ServiceGroup::Additional,
-        name: both(),
-        indicators: vec![],
-    };
-    city.services.insert("air".into(), service);
-    let pm25 = Property {
-        id: "pm25".into(),
-        name: both(),
-        unit: "µg/m³".into(),
-        min: 0.0,
-        max: 1e6,
-        digits: 1,
-        normal: None,
-    };
-    city.properties.insert("pm25".into(), pm25);
-    city
-}
+const T0: i64 = 1_761_584_400_000;
 
 fn rule(id: usize, body: &str) -> String {
     format!(

@@ -1,31 +1,18 @@
 //! How long an exchange of rules holds up the engine: 100,000 devices with three states each
 //! (threshold with `for`, absence, window), one of the rules changed.
 
+mod world;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ioc_model::{
-    Body, City, ConfigFiles, Entry, Name, Property, Quality, Record, Service, ServiceGroup, Text,
-    Timestamp,
-};
+use ioc_model::{Body, ConfigFiles, Entry, Name, Quality, Record, Timestamp};
 use ioc_rules::{Engine, EngineConfig, RuleSet};
+
+use world::city;
 
 const T0: i64 = 1_761_584_400_000;
 const DEVICES: usize = 100_000;
-
-fn city() -> City {
-    let mut city = City::default();
-    let both = || Text { vi: "x".into(), en: "x".into() };
-    let group = ServiceGroup::Additional;
-    let service =
-        Service { id: "air".into(), order: 1, group, name: both(), indicators: Vec::new() };
-    city.services.insert("air".into(), service);
-    let (unit, digits) = ("µg/m³".into(), 1);
-    let (id, name) = (Name::from("pm25"), both());
-    let pm25 = Property { id, name, unit, min: 0.0, max: 1e6, digits, normal: None };
-    city.properties.insert("pm25".into(), pm25);
-    city
-}
 
 fn set(limit: u32) -> RuleSet {
     let head = |id: &str, kind: &str| {
