@@ -65,7 +65,8 @@ fn select(f: &AlertFilter) -> (String, Vec<Value>) {
 pub(crate) fn audit(db: &Connection, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
     let mut statement = db
         .prepare_cached(
-            "SELECT seq, action, actor, at, severity, value, note, lim, message, evidence
+            "SELECT seq, action, actor, at, severity, value, note, lim, message, evidence,
+                    origin, detail
              FROM audit WHERE alert = ?1 ORDER BY seq",
         )
         .map_err(store)?;
@@ -94,6 +95,8 @@ fn line(id: &AlertId, r: &rusqlite::Row<'_>) -> Result<AuditRow, RegisterError> 
         limit: r.get(7).map_err(store)?,
         message: message.map(|t| parse(&t)).transpose()?,
         evidence: evidence.map(|t| parse(&t)).transpose()?,
+        origin: r.get(10).map_err(store)?,
+        detail: r.get(11).map_err(store)?,
     })
 }
 

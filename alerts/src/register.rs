@@ -3,13 +3,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ioc_model::{
-    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, AuditRow, Condition, RegisterError,
-    Transition, TransitionKind,
+    AlertFilter, AlertId, AlertRow, AuditRow, Condition, RegisterError, Transition, TransitionKind,
 };
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
+use crate::audit::{self, AuditLine};
 use crate::query;
-use crate::schema::{self, AuditLine, CURSOR, store};
+use crate::schema::{self, CURSOR, store};
 
 /// Called with the rows of each commit, after it, in the order of their change numbers.
 pub type Listener = Arc<dyn Fn(&[AlertRow]) + Send + Sync>;
@@ -79,12 +79,14 @@ impl Register {
             schema::write_row(&tx, &mut row)?;
             schema::set_applied(&tx, id, t.position.saturating_add(1))?;
             let actor = format!("rule:{}", t.rule);
-            schema::write_audit(
+            audit::append(
                 &tx,
-                id,
                 &AuditLine {
+                    alert: id,
                     action: action(t.kind),
                     actor: &actor,
+                    origin: None,
+                    detail: None,
                     at: t.time.0,
                     severity: t.severity,
                     value: t.value,
@@ -106,63 +108,21 @@ impl Register {
     }
 }
 
-impl AlertStore for Register {
-    fn list(&self, filter: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
+impl Register {
+    /// Alerts that fit.
+    pub fn list(&self, filter: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
         query::list(&lock(&self.reader), filter)
     }
 
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
+    /// One alert.
+    pub fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
         schema::read_row(&lock(&self.reader), &id.0)?
             .ok_or_else(|| RegisterError::NotFound(id.clone()))
     }
 
-    fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
+    /// Its history.
+    pub fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
         query::audit(&lock(&self.reader), id)
-    }
-
-    fn acknowledge(&self, request: &Acknowledge) -> Result<AlertRow, RegisterError> {
-        let mut db = lock(&self.writer);
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
-        let id = &request.alert;
-        let mut row =
-            schema::read_row(&tx, &id.0)?.ok_or_else(|| RegisterError::NotFound(id.clone()))?;
-        if let Some(key) = &request.idempotency_key {
-            if is_repeated(&tx, key, request)? {
-                return Ok(row);
-            }
-            tx.execute(
-                "INSERT INTO request VALUES (?1, ?2, ?3, ?4)",
-                params![key, request.user, id.0, request.at.0],
-            )
-            .map_err(store)?;
-        }
-        if row.acknowledged {
-            return Err(RegisterError::AlreadyAcknowledged {
-                id: id.clone(),
-                by: row.acknowledged_by.unwrap_or_default(),
-                at: row.acknowledged_at.unwrap_or_default(),
-            });
-        }
-        row.acknowledged = true;
-        row.acknowledged_at = Some(request.at);
-        row.acknowledged_by = Some(request.user.clone());
-        row.note.clone_from(&request.note);
-        schema::write_row(&tx, &mut row)?;
-        let line = AuditLine {
-            action: "acknowledge",
-            actor: &request.user,
-            at: request.at.0,
-            severity: row.severity,
-            value: None,
-            limit: None,
-            note: request.note.as_deref(),
-            message: None,
-            evidence: None,
-        };
-        schema::write_audit(&tx, &id.0, &line)?;
-        tx.commit().map_err(store)?;
-        (self.listener)(std::slice::from_ref(&row));
-        Ok(row)
     }
 }
 
@@ -179,26 +139,11 @@ fn action(kind: TransitionKind) -> &'static str {
     }
 }
 
-/// The same person asked the same before.
-fn is_repeated(db: &Connection, key: &str, request: &Acknowledge) -> Result<bool, RegisterError> {
-    let before: Option<(String, String)> = db
-        .query_row("SELECT user, alert FROM request WHERE key = ?1", [key], |r| {
-            Ok((r.get(0)?, r.get(1)?))
-        })
-        .optional()
-        .map_err(store)?;
-    match before {
-        None => Ok(false),
-        Some((user, alert)) if user == request.user && alert == request.alert.0 => Ok(true),
-        Some(_) => Err(RegisterError::KeyReused(key.into())),
-    }
-}
-
 /// The row after a transition; `None` when it changes nothing (an episode that is there already,
 /// or a change to one that never was).
 fn after(known: Option<AlertRow>, t: &Transition) -> Option<AlertRow> {
     let mut row = match (known, t.kind) {
-        (None, TransitionKind::Raise) => return Some(raised(t)),
+        (None, TransitionKind::Raise) => return Some(AlertRow::raised(t)),
         (Some(row), TransitionKind::Severity | TransitionKind::Clear)
             if row.condition == Condition::Active =>
         {
@@ -217,32 +162,4 @@ fn after(known: Option<AlertRow>, t: &Transition) -> Option<AlertRow> {
         row.cleared_at = Some(t.time);
     }
     Some(row)
-}
-
-fn raised(t: &Transition) -> AlertRow {
-    AlertRow {
-        id: t.alert.clone(),
-        ver: 0,
-        change: 0,
-        rule: t.rule.clone(),
-        entity: t.entity.clone(),
-        device: t.device.clone(),
-        area: t.area.clone(),
-        service: t.service.clone(),
-        severity: t.severity,
-        severity_max: t.severity,
-        condition: Condition::Active,
-        acknowledged: false,
-        raised_at: t.time,
-        changed_at: t.time,
-        cleared_at: None,
-        acknowledged_at: None,
-        acknowledged_by: None,
-        note: None,
-        value: t.value,
-        limit: t.limit,
-        unit: t.unit.clone(),
-        name: t.name.clone(),
-        message: t.message.clone(),
-    }
 }

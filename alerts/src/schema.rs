@@ -1,6 +1,6 @@
 //! Tables, and how a row is written and read.
 
-use ioc_model::{AlertRow, Condition, Evidence, RegisterError, Severity, Text};
+use ioc_model::{AlertRow, RegisterError, Severity};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 use serde::de::DeserializeOwned;
 
@@ -16,7 +16,7 @@ CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_at DESC, id DESC);
 CREATE TABLE IF NOT EXISTS audit (
   seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
   at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT,
-  lim REAL, message TEXT, evidence TEXT);
+  lim REAL, message TEXT, evidence TEXT, origin TEXT, detail TEXT, hash BLOB);
 CREATE INDEX IF NOT EXISTS audit_alert ON audit (alert, seq);
 CREATE TABLE IF NOT EXISTS request (
   key TEXT PRIMARY KEY, user TEXT NOT NULL, alert TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
@@ -28,6 +28,9 @@ const LATER: &[(&str, &str, &str)] = &[
     ("audit", "lim", "REAL"),
     ("audit", "message", "TEXT"),
     ("audit", "evidence", "TEXT"),
+    ("audit", "origin", "TEXT"),
+    ("audit", "detail", "TEXT"),
+    ("audit", "hash", "BLOB"),
 ];
 
 pub(crate) const CURSOR: &str = "cursor";
@@ -142,7 +145,7 @@ pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), 
     row.change = meta(tx, CHANGE)? + 1;
     row.ver += 1;
     set_meta(tx, CHANGE, row.change)?;
-    let open = row.condition == Condition::Active || !row.acknowledged;
+    let open = row.is_open();
     let text = serde_json::to_string(row).map_err(store)?;
     tx.prepare_cached(
         "INSERT INTO alert (id, change, raised_at, open, severity, service, area, device, row)
@@ -160,49 +163,6 @@ pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), 
             &*row.area,
             row.device.as_deref(),
             text,
-        ])
-    })
-    .map_err(store)?;
-    Ok(())
-}
-
-/// What an audit line says besides its alert.
-pub(crate) struct AuditLine<'a> {
-    pub action: &'a str,
-    pub actor: &'a str,
-    pub at: i64,
-    pub severity: Severity,
-    pub value: Option<f64>,
-    pub limit: Option<f64>,
-    pub note: Option<&'a str>,
-    pub message: Option<&'a Text>,
-    pub evidence: Option<&'a Evidence>,
-}
-
-pub(crate) fn write_audit(
-    tx: &Transaction<'_>,
-    alert: &str,
-    line: &AuditLine<'_>,
-) -> Result<(), RegisterError> {
-    let message = line.message.map(serde_json::to_string).transpose().map_err(store)?;
-    let evidence = line.evidence.map(serde_json::to_string).transpose().map_err(store)?;
-    tx.prepare_cached(
-        "INSERT INTO audit
-           (alert, action, actor, at, severity, value, note, lim, message, evidence)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )
-    .and_then(|mut s| {
-        s.execute(params![
-            alert,
-            line.action,
-            line.actor,
-            line.at,
-            line.severity as u8,
-            line.value,
-            line.note,
-            line.limit,
-            message,
-            evidence
         ])
     })
     .map_err(store)?;

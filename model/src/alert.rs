@@ -157,6 +157,11 @@ pub struct Transition {
     pub name: Text,
     /// Rendered message in both languages.
     pub message: Text,
+    /// Word of what is behind it: alerts of one cause in one ward belong together.
+    pub cause: Name,
+    /// The alert stays open after its condition has returned, until an operator resolves it
+    /// (ISA-18.2: latched).
+    pub latched: bool,
     /// Why.
     pub evidence: Box<Evidence>,
 }

@@ -11,12 +11,17 @@ mod codec;
 mod config_error;
 mod evidence;
 mod history;
+mod incident;
 mod indices;
+mod kpi;
 mod ledger;
+mod lifecycle;
+mod notify;
 mod quarantine;
 mod record;
 mod register;
 mod rulebook;
+mod shift;
 mod time;
 
 pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, TransitionKind};
@@ -33,14 +38,25 @@ pub use history::{
     Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
     SeriesPoints,
 };
+pub use incident::{IncidentFilter, IncidentId, IncidentKind, IncidentRow};
 pub use indices::{Breakpoints, Index, IndexLevel};
+pub use kpi::{
+    KpiFigure, KpiGroup, KpiPeriod, KpiQuery, KpiReport, KpiStore, KpiSuggestion, KpiVerdict,
+};
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
+pub use lifecycle::{
+    Action, ActionKind, ActionOutcome, ActionRequest, Actor, AlarmState, Assignee, AssigneeKind,
+    AutoKind, Held, HeldBy, Hold, HoldId, HoldRequest, HoldScope, Link, Refused, RefusedCode,
+    RowResult, Target, Undo, Work,
+};
+pub use notify::{CapRow, DeliveryFilter, DeliveryRow, DeliveryState, NotifyStore, ReceiverRow};
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
-pub use register::{Acknowledge, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};
+pub use register::{AlertChanges, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};
 pub use rulebook::{
     BacktestAsk, FolderTrouble, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
     RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleTouched, RuleTrial, RuleTrialRow,
     RuleVersion, RuleVersionText,
 };
+pub use shift::{Handover, ShiftEntry, ShiftId, ShiftRow, ShiftStore};
 pub use time::{TimeError, Timestamp};

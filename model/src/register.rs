@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, Condition, Entity, Evidence, Name, Severity, Text, Timestamp};
+use crate::{
+    ActionOutcome, ActionRequest, AlarmState, AlertId, Assignee, Condition, Entity, Evidence, Held,
+    HeldBy, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId, IncidentRow, Link, Name,
+    Severity, Text, Timestamp, Transition, Undo, Work,
+};
 
 /// One alert as operators see it; also the JSON of REST, WebSocket and MQTT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,21 +57,152 @@ pub struct AlertRow {
     pub name: Text,
     /// Message of the last transition.
     pub message: Text,
+    /// Word of what is behind it, from its rule.
+    #[serde(default = "no_cause")]
+    pub cause: Name,
+    /// Stays open after its return until an operator resolves it.
+    #[serde(default)]
+    pub latched: bool,
+    /// The work on it.
+    #[serde(default)]
+    pub work: Work,
+    /// Why it is kept off the operators' list; empty: it is on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// Who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Assignee>,
+    /// The incident it belongs to; `None` only in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// When work on it was first said to be done, or it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// When it was closed or rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+    /// To be acknowledged until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack_due: Option<Timestamp>,
+    /// To be resolved until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve_due: Option<Timestamp>,
+    /// A due time has passed.
+    #[serde(default)]
+    pub overdue: bool,
+    /// Steps of the escalation chain gone so far.
+    #[serde(default)]
+    pub escalated: u8,
+    /// Links that operators attached, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// Comments in its history.
+    #[serde(default)]
+    pub comments: u32,
+}
+
+fn no_cause() -> Name {
+    "unknown".into()
+}
+
+impl AlertRow {
+    /// The row of a new episode, before any number is given to it.
+    pub fn raised(t: &Transition) -> Self {
+        Self {
+            id: t.alert.clone(),
+            ver: 0,
+            change: 0,
+            rule: t.rule.clone(),
+            entity: t.entity.clone(),
+            device: t.device.clone(),
+            area: t.area.clone(),
+            service: t.service.clone(),
+            severity: t.severity,
+            severity_max: t.severity,
+            condition: Condition::Active,
+            acknowledged: false,
+            raised_at: t.time,
+            changed_at: t.time,
+            cleared_at: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            note: None,
+            value: t.value,
+            limit: t.limit,
+            unit: t.unit.clone(),
+            name: t.name.clone(),
+            message: t.message.clone(),
+            cause: t.cause.clone(),
+            latched: t.latched,
+            work: Work::New,
+            held: Vec::new(),
+            assignee: None,
+            incident: None,
+            resolved_at: None,
+            closed_at: None,
+            ack_due: None,
+            resolve_due: None,
+            overdue: false,
+            escalated: 0,
+            links: Vec::new(),
+            comments: 0,
+        }
+    }
+
+    /// Neither closed nor rejected.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.work, Work::Closed | Work::Rejected)
+    }
+
+    /// Open and held back by nothing: on the operators' list.
+    pub fn is_listed(&self) -> bool {
+        self.is_open() && self.held.is_empty()
+    }
+
+    /// Held back by that.
+    pub fn is_held(&self, by: HeldBy) -> bool {
+        self.held.iter().any(|h| h.by == by)
+    }
+
+    /// The state of ISA-18.2 that is shown: what holds it back goes first.
+    pub fn alarm_state(&self) -> AlarmState {
+        AlarmState::of(self)
+    }
 }
 
 /// Which alerts.
 #[derive(Clone, Debug, Default)]
 pub struct AlertFilter {
-    /// Only those active or not acknowledged: the operators' list, never cut by a time window.
+    /// Only open ones (neither closed nor rejected): the operators' list, never cut by a time
+    /// window.
     pub open_only: bool,
+    /// `Some(true)`: only those held back (shelved, suppressed, out of service); `Some(false)`:
+    /// only those that nothing holds back.
+    pub held: Option<bool>,
+    /// Only in this state of work.
+    pub work: Option<Work>,
+    /// Only acknowledged ones, or only the others.
+    pub acknowledged: Option<bool>,
+    /// Only overdue ones.
+    pub overdue: bool,
     /// Only this service.
     pub service: Option<String>,
     /// Only this area.
     pub area: Option<String>,
     /// Only this device.
     pub device: Option<String>,
+    /// Only of this rule.
+    pub rule: Option<String>,
+    /// Only of this incident.
+    pub incident: Option<IncidentId>,
+    /// Only assigned to this person or agency.
+    pub assignee: Option<String>,
     /// This severity or higher.
     pub min_severity: Option<Severity>,
+    /// Raised at or after.
+    pub from: Option<Timestamp>,
+    /// Raised before.
+    pub to: Option<Timestamp>,
     /// Only changes after this position (for resume), oldest first.
     pub after_change: Option<u64>,
     /// At most this many; newest raise first unless `after_change` is given.
@@ -76,17 +211,19 @@ pub struct AlertFilter {
     pub before: Option<(Timestamp, String)>,
 }
 
-/// One line of an alert's history.
+/// One line of the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AuditRow {
-    /// Order.
+    /// Order, without gaps from 1.
     pub seq: u64,
-    /// The alert.
+    /// The alert; empty for acts that are about none (holds, shifts, tests of channels).
     pub alert: AlertId,
-    /// `raise`, `severity`, `clear`, `acknowledge`.
+    /// An [`crate::ActionKind`] or [`crate::AutoKind`] word.
     pub action: String,
-    /// `rule:<id>` or the user's name.
+    /// `rule:<id>`, `system` or the user's name.
     pub actor: String,
+    /// Address the request came from; `None` for rules and timers.
+    pub origin: Option<String>,
     /// Wall time for people, event time for rules.
     pub at: Timestamp,
     /// Severity after it.
@@ -95,27 +232,14 @@ pub struct AuditRow {
     pub value: Option<f64>,
     /// Limit that was crossed, in the alert's unit.
     pub limit: Option<f64>,
-    /// What the operator wrote.
+    /// Why, as the operator wrote it or the system knows it.
     pub note: Option<String>,
     /// Message of a rule's line.
     pub message: Option<Text>,
     /// Why: rules' lines only, and none from before it was kept.
     pub evidence: Option<Box<Evidence>>,
-}
-
-/// An operator's acknowledgement.
-#[derive(Clone, Debug)]
-pub struct Acknowledge {
-    /// Which alert.
-    pub alert: AlertId,
-    /// Who.
-    pub user: String,
-    /// Why, what was done; may be empty.
-    pub note: Option<String>,
-    /// Repeating a request with the same key changes nothing.
-    pub idempotency_key: Option<String>,
-    /// Wall time.
-    pub at: Timestamp,
+    /// What the action was given: assignee, until, link, other incident, as JSON text.
+    pub detail: Option<String>,
 }
 
 /// Why the register refused.
@@ -124,22 +248,33 @@ pub enum RegisterError {
     /// No such alert.
     #[error("alert {0} does not exist")]
     NotFound(AlertId),
-    /// Somebody was faster.
-    #[error("alert {id} was acknowledged by {by} before")]
-    AlreadyAcknowledged {
-        /// Which.
-        id: AlertId,
-        /// By whom.
-        by: String,
-        /// When, wall time.
-        at: Timestamp,
-    },
+    /// No such incident.
+    #[error("incident {0} does not exist")]
+    NoIncident(IncidentId),
+    /// No such hold.
+    #[error("hold {0} does not exist")]
+    NoHold(HoldId),
     /// The idempotency key was used for another request.
     #[error("idempotency key `{0}` was used for another request")]
     KeyReused(String),
+    /// The request itself cannot be: too long, too far away, nothing said.
+    #[error("{0}")]
+    Bad(String),
+    /// Nothing to undo under that id, or too late.
+    #[error("cannot undo: {0}")]
+    CannotUndo(String),
     /// The store's own trouble.
     #[error("alert register: {0}")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What one commit of the register changed, for those who listen.
+#[derive(Clone, Debug, Default)]
+pub struct AlertChanges {
+    /// Rows after the change, in the order of their change numbers.
+    pub alerts: Vec<AlertRow>,
+    /// Incidents after it.
+    pub incidents: Vec<IncidentRow>,
 }
 
 /// The alert register as the dashboard uses it. Calls block on the disk: use a blocking thread.
@@ -153,6 +288,43 @@ pub trait AlertStore: Send + Sync {
     /// Everything that happened to one alert, oldest first.
     fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError>;
 
-    /// Acknowledges; returns the row after it. The change also goes to the live stream.
-    fn acknowledge(&self, request: &Acknowledge) -> Result<AlertRow, RegisterError>;
+    /// Lines of the whole log after `seq`, oldest first, at most `limit`.
+    fn audit_after(&self, seq: u64, limit: usize) -> Result<Vec<AuditRow>, RegisterError>;
+
+    /// Does one thing to one or many alerts; each row has its own result. The changes also go to
+    /// the live stream.
+    fn act(&self, request: &ActionRequest) -> Result<ActionOutcome, RegisterError>;
+
+    /// Takes a request back within [`Undo::WITHIN_MS`], row by row, where nothing came after it.
+    fn undo(&self, request: &Undo) -> Result<ActionOutcome, RegisterError>;
+
+    /// What may be done to this alert now, for the page's buttons.
+    fn allowed(&self, row: &AlertRow) -> Vec<&'static str>;
+
+    /// Incidents that fit, newest first, with a cursor for the next page.
+    fn incidents(
+        &self,
+        filter: &IncidentFilter,
+    ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError>;
+
+    /// One incident and its alerts, the root first, at most `limit`.
+    fn incident(
+        &self,
+        id: &IncidentId,
+        limit: usize,
+    ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError>;
+
+    /// Maintenance windows and what is out of service, running and to come, newest first.
+    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError>;
+
+    /// Opens a maintenance window or takes something out of service.
+    fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError>;
+
+    /// Ends one now.
+    fn end_hold(
+        &self,
+        id: &HoldId,
+        who: &crate::Actor,
+        note: Option<&str>,
+    ) -> Result<Hold, RegisterError>;
 }

@@ -116,6 +116,8 @@ impl Engine {
             unit: rule.unit.clone(),
             name: rule.name.clone(),
             message,
+            cause: rule.cause.clone(),
+            latched: rule.latched,
             evidence: Box::new(evidence),
         }
     }

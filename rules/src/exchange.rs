@@ -137,6 +137,8 @@ impl Engine {
                     vi: "luật cảnh báo đã thay đổi hoặc bị gỡ bỏ".into(),
                     en: "the rule was changed or removed".into(),
                 },
+                cause: head.service.clone(),
+                latched: false,
                 evidence: Box::new(Evidence::default()),
             });
         }

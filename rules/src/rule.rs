@@ -29,6 +29,10 @@ pub(crate) struct Rule {
     /// When it is judged; `None`: always.
     pub(crate) hours: Option<Hours>,
     pub(crate) unless: Vec<Unless>,
+    /// Word of what is behind its alerts; by itself the service.
+    pub(crate) cause: Name,
+    /// Its alerts stay open after their return until an operator resolves them.
+    pub(crate) latched: bool,
     pub(crate) kind: Kind,
     pub(crate) ladder: Ladder,
     /// Unit symbol and digits of the value the rule speaks of.

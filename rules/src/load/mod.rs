@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ioc_model::{City, ConfigError, ConfigFiles, Name, Threshold};
 
-use crate::fields::{Fields, Report, both, closest, is_id, text, texts};
+use crate::fields::{Fields, Report, boolean, both, closest, is_id, text, texts};
 use crate::hours;
 use crate::kinds::{Kind, WORDS};
 use crate::rule::{Mode, Per, Relation, Rule, Selection, Unless};
@@ -183,6 +183,8 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
         .map_or(Some(Mode::On), |n| one_of(n, "mode", &Mode::ALL.map(|m| (m.word(), m)), check));
     let hours = fields.get("active").map(|n| hours::load(n, check));
     let unless = fields.get("unless").map_or(Some(Vec::new()), |n| unless(n, check));
+    let cause = fields.get("cause").map(|n| cause(n, check));
+    let latched = fields.get("latched").map_or(Some(false), |n| boolean(n, &mut check.report));
     let common = Common { service: service.clone(), selection, per: per.unwrap_or(Per::Device) };
     let kind = word.and_then(|w| Kind::load(w, &mut fields, &common, check));
     let words = words::words(&mut fields, kind.as_ref().map(|k| k.cleared), check);
@@ -198,6 +200,8 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let (kind, (message, cleared)) = (kind?, words?);
     let mut rule = Rule {
         id: id?,
+        cause: cause.unwrap_or_else(|| service.clone())?,
+        latched: latched?,
         service: service?,
         name: name?,
         file: check.report.file.clone(),
@@ -219,6 +223,17 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     };
     rule.hash = rule.definition_hash();
     Some((rule, tests.unwrap_or_default()))
+}
+
+/// `cause: flood`: a word like an id.
+fn cause(node: &Node, check: &mut Check<'_>) -> Option<Name> {
+    let word = text(node, &mut check.report)?;
+    if is_id(word) {
+        return Some(word.into());
+    }
+    let hint = "letters, digits and `_`, `-`, `.`, such as `flood`";
+    check.report.hinted(node, "this is no word for a cause", hint);
+    None
 }
 
 /// A word after `kind:` that is known.

@@ -30,6 +30,12 @@ fn print_rule(rule: &Rule) -> Node {
         };
         out.push(("unless", list(rule.unless.iter().map(one))));
     }
+    if rule.cause != rule.service {
+        out.push(("cause", text(&*rule.cause)));
+    }
+    if rule.latched {
+        out.push(("latched", crate::print::boolean(true)));
+    }
     out.extend(rule.kind.print());
     let is_empty = !rule.ladder.switch && rule.ladder.levels.is_empty();
     out.extend(print_ladder(&rule.ladder).into_iter().filter(|_| !is_empty));
