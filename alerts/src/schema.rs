@@ -144,6 +144,7 @@ pub(crate) fn set_applied(db: &Connection, id: &str, below: u64) -> Result<(), R
 pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), RegisterError> {
     row.change = meta(tx, CHANGE)? + 1;
     row.ver += 1;
+    row.settle();
     set_meta(tx, CHANGE, row.change)?;
     let open = row.is_open();
     let text = serde_json::to_string(row).map_err(store)?;

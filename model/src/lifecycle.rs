@@ -63,12 +63,13 @@ impl Work {
 }
 
 /// What is shown of an alert, in the names of ISA-18.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AlarmState {
     /// Normal: over.
     Norm,
     /// Active, not acknowledged.
+    #[default]
     Unack,
     /// Active, acknowledged.
     Acked,

@@ -66,6 +66,9 @@ pub struct AlertRow {
     /// The work on it.
     #[serde(default)]
     pub work: Work,
+    /// The state of ISA-18.2 that is shown; [`AlertRow::settle`] keeps it true.
+    #[serde(default)]
+    pub state: AlarmState,
     /// Why it is kept off the operators' list; empty: it is on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
@@ -135,6 +138,7 @@ impl AlertRow {
             cause: t.cause.clone(),
             latched: t.latched,
             work: Work::New,
+            state: AlarmState::Unack,
             held: Vec::new(),
             assignee: None,
             incident: None,
@@ -164,9 +168,9 @@ impl AlertRow {
         self.held.iter().any(|h| h.by == by)
     }
 
-    /// The state of ISA-18.2 that is shown: what holds it back goes first.
-    pub fn alarm_state(&self) -> AlarmState {
-        AlarmState::of(self)
+    /// Gives the row the state that its other fields mean; the register does so before it writes.
+    pub fn settle(&mut self) {
+        self.state = AlarmState::of(self);
     }
 }
 
