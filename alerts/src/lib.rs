@@ -20,4 +20,4 @@ mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
-pub use register::{Listener, Register};
+pub use register::{Listener, Register, RegisterParts};
