@@ -15,6 +15,7 @@
 mod archive;
 mod audit;
 pub mod lifecycle;
+pub mod policy;
 mod query;
 mod register;
 mod schema;
