@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Alerts of one transaction: the rules wait for no more than these.
-pub(super) const CHUNK: usize = 250;
+pub(super) const CHUNK: u32 = 250;
 
 pub(super) fn act(
     register: &Register,
@@ -71,19 +71,17 @@ impl Run<'_> {
         targets: &[&Target],
     ) -> Result<bool, RegisterError> {
         let mut kept = self.find(batch, targets.len())?;
-        let (from, to) = (kept.done, targets.len().min(kept.done + CHUNK));
+        let (from, to) = (kept.done, kept.targets.min(kept.done + CHUNK));
         let mut act =
-            Act { action: &self.request.action, actor: &self.request.actor, split: kept.split };
-        kept.split = None;
-        for (n, target) in targets.iter().enumerate().take(to).skip(from) {
-            self.results[n] = Some(self.one(batch, &kept, &mut act, (n, target))?);
+            Act { action: &self.request.action, actor: &self.request.actor, split: kept.split.take() };
+        for n in from..to {
+            let result = self.one(batch, &kept, &mut act, (n, targets[n as usize]))?;
+            kept.changed += u32::from(result.refused.is_none());
+            self.results[n as usize] = Some(result);
         }
-        let changed =
-            self.results[from..to].iter().flatten().filter(|r| r.refused.is_none()).count();
         kept.split = act.split;
         kept.done = to;
-        kept.changed += changed;
-        let all = to == targets.len();
+        let all = to == kept.targets;
         if all {
             self.fill(batch, &kept)?;
         }
@@ -115,7 +113,7 @@ impl Run<'_> {
             }
             None => {
                 check::incident(batch, &self.request.action)?;
-                request::begin(&batch.tx, self.request, self.hash.clone(), targets)
+                request::begin(&batch.tx, self.request, self.hash.clone(), targets as u32)
             }
         }
     }
@@ -125,7 +123,7 @@ impl Run<'_> {
         batch: &mut Batch<'_>,
         kept: &request::Act,
         act: &mut Act<'_>,
-        (n, target): (usize, &Target),
+        (n, target): (u32, &Target),
     ) -> Result<RowResult, RegisterError> {
         let keyed = self.request.key.is_some();
         request::keep_before(&batch.tx, kept, n, &target.alert)?;
@@ -137,7 +135,7 @@ impl Run<'_> {
     /// What an earlier run or another one did.
     fn fill(&mut self, batch: &Batch<'_>, kept: &request::Act) -> Result<(), RegisterError> {
         let Some(first) = self.results.iter().position(Option::is_none) else { return Ok(()) };
-        let rest = request::results(&batch.tx, kept, first, kept.targets)?;
+        let rest = request::results(&batch.tx, kept, first as u32, kept.targets)?;
         for (place, result) in self.results[first..].iter_mut().zip(rest) {
             place.get_or_insert(result);
         }

@@ -30,11 +30,11 @@ pub(super) struct Act {
     /// An [`ioc_model::ActionKind`] word.
     pub action: String,
     /// Alerts named.
-    pub targets: usize,
+    pub targets: u32,
     /// Of them looked at so far, in order.
-    pub done: usize,
+    pub done: u32,
     /// Of them changed so far.
-    pub changed: usize,
+    pub changed: u32,
     /// The incident that a split made.
     pub split: Option<IncidentId>,
     pub undone: bool,
@@ -93,7 +93,7 @@ pub(super) fn begin(
     tx: &Transaction<'_>,
     request: &ActionRequest,
     hash: Vec<u8>,
-    targets: usize,
+    targets: u32,
 ) -> Result<Act, RegisterError> {
     let (user, at) = (&request.actor.user, request.actor.at);
     let action = request.action.kind().as_str();
@@ -105,7 +105,7 @@ pub(super) fn begin(
     .map_err(store)?;
     let id = tx.last_insert_rowid();
     let rows = schema::meta(tx, ROWS)?;
-    schema::set_meta(tx, ROWS, rows.saturating_add(targets as u64))?;
+    schema::set_meta(tx, ROWS, rows.saturating_add(targets.into()))?;
     Ok(Act {
         id,
         hash,
@@ -137,7 +137,7 @@ pub(super) fn save(tx: &Transaction<'_>, act: &Act) -> Result<(), RegisterError>
 pub(super) fn keep_before(
     tx: &Transaction<'_>,
     act: &Act,
-    n: usize,
+    n: u32,
     alert: &AlertId,
 ) -> Result<(), RegisterError> {
     tx.prepare_cached(
@@ -153,7 +153,7 @@ pub(super) fn keep_before(
 pub(super) fn keep_result(
     tx: &Transaction<'_>,
     act: &Act,
-    (n, keyed): (usize, bool),
+    (n, keyed): (u32, bool),
     result: &RowResult,
 ) -> Result<(), RegisterError> {
     let text = |row: &AlertRow| serde_json::to_string(row).map_err(store);
@@ -165,7 +165,8 @@ pub(super) fn keep_result(
     };
     tx.prepare_cached(
         "INSERT INTO act_row (id, alert, ver, row, refused) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (id) DO UPDATE SET ver = ?3, row = ?4, refused = ?5",
+         ON CONFLICT (id) DO UPDATE SET
+           before = iif(?3 IS NULL, NULL, before), ver = ?3, row = ?4, refused = ?5",
     )
     .and_then(|mut s| s.execute(params![number(act.id, n), result.alert.0, ver, row, refused]))
     .map_err(store)?;
@@ -176,8 +177,8 @@ pub(super) fn keep_result(
 pub(super) fn results(
     db: &Connection,
     act: &Act,
-    from: usize,
-    to: usize,
+    from: u32,
+    to: u32,
 ) -> Result<Vec<RowResult>, RegisterError> {
     let mut statement = db
         .prepare_cached(
@@ -186,7 +187,7 @@ pub(super) fn results(
         .map_err(store)?;
     let mut rows =
         statement.query([number(act.id, from), number(act.id, to)]).map_err(store)?;
-    let mut results = Vec::with_capacity(to - from);
+    let mut results = Vec::new();
     while let Some(r) = rows.next().map_err(store)? {
         let row: Option<String> = r.get(1).map_err(store)?;
         let refused: Option<String> = r.get(2).map_err(store)?;
@@ -201,7 +202,7 @@ pub(super) fn results(
 
 /// An alert that a request changed.
 pub(super) struct Changed {
-    pub n: usize,
+    pub n: u32,
     pub alert: AlertId,
     /// Version that the request gave it.
     pub ver: u64,
@@ -215,7 +216,7 @@ pub(super) struct Changed {
 pub(super) fn changed(
     db: &Connection,
     act: &Act,
-    from: usize,
+    from: u32,
     limit: usize,
 ) -> Result<Vec<Changed>, RegisterError> {
     let mut statement = db
@@ -232,7 +233,7 @@ pub(super) fn changed(
     while let Some(r) = rows.next().map_err(store)? {
         let id: i64 = r.get(0).map_err(store)?;
         changed.push(Changed {
-            n: usize::try_from(id % ROWS_PER_ACT).map_err(store)?,
+            n: u32::try_from(id % ROWS_PER_ACT).map_err(store)?,
             alert: AlertId(r.get(1).map_err(store)?),
             ver: r.get::<_, i64>(2).map_err(store)?.cast_unsigned(),
             before: parse(&r.get::<_, String>(3).map_err(store)?)?,
@@ -243,7 +244,7 @@ pub(super) fn changed(
     Ok(changed)
 }
 
-pub(super) fn set_undone(tx: &Transaction<'_>, act: &Act, n: usize) -> Result<(), RegisterError> {
+pub(super) fn set_undone(tx: &Transaction<'_>, act: &Act, n: u32) -> Result<(), RegisterError> {
     tx.prepare_cached("UPDATE act_row SET undone = 1 WHERE id = ?1")
         .and_then(|mut s| s.execute([number(act.id, n)]))
         .map_err(store)?;
@@ -259,7 +260,7 @@ pub(super) fn forget(tx: &Transaction<'_>, act: &Act) -> Result<(), RegisterErro
         .and_then(|mut s| s.execute([act.id]))
         .map_err(store)?;
     let rows = schema::meta(tx, ROWS)?;
-    schema::set_meta(tx, ROWS, rows.saturating_sub(act.targets as u64))
+    schema::set_meta(tx, ROWS, rows.saturating_sub(act.targets.into()))
 }
 
 /// Forgets one request that is too old, or the oldest if there are too many; `false`: there is
@@ -280,7 +281,7 @@ pub(super) fn forget_one(tx: &Transaction<'_>, now: Timestamp) -> Result<bool, R
     Ok(true)
 }
 
-fn number(act: i64, n: usize) -> i64 {
+fn number(act: i64, n: u32) -> i64 {
     // At most 10,000 alerts in one request.
-    act.saturating_mul(ROWS_PER_ACT).saturating_add(n as i64)
+    act.saturating_mul(ROWS_PER_ACT).saturating_add(n.into())
 }

@@ -68,10 +68,10 @@ fn chunk(
     batch: &mut Batch<'_>,
     act: &Act,
     undo: &Undo,
-    (from, results): (usize, &mut Vec<RowResult>),
-) -> Result<Option<usize>, RegisterError> {
-    let changed = request::changed(&batch.tx, act, from, CHUNK)?;
-    let next = (changed.len() == CHUNK).then(|| changed.last().map(|c| c.n + 1)).flatten();
+    (from, results): (u32, &mut Vec<RowResult>),
+) -> Result<Option<u32>, RegisterError> {
+    let changed = request::changed(&batch.tx, act, from, CHUNK as usize)?;
+    let next = (changed.len() == CHUNK as usize).then(|| changed.last().map(|c| c.n + 1)).flatten();
     for one in changed {
         let result = if one.undone { taken_back(batch, one)? } else { row(batch, act, undo, one)? };
         results.push(result);
