@@ -6,8 +6,10 @@ use ioc_model::{
 };
 use serde_json::json;
 
-use super::{Batch, row::turn};
-use crate::audit::AuditLine;
+use super::{
+    batch::{Batch, Line},
+    row::turn,
+};
 use crate::lifecycle::{Event, State};
 use crate::schema;
 
@@ -71,21 +73,16 @@ fn change(
     if !before.acknowledged && row.acknowledged {
         row.note = note.map(str::to_owned);
     }
-    batch.write(Some(before), &mut row)?;
-    batch.audit(&AuditLine {
-        alert: &row.id.0,
+    let line = Line {
         action: kind.as_str(),
         actor: &act.actor.user,
         origin: act.actor.origin.as_deref(),
-        at: act.actor.at.0,
-        severity: row.severity,
-        value: None,
-        limit: None,
+        at: act.actor.at,
         note,
-        message: None,
-        evidence: None,
         detail: detail.as_deref(),
-    })?;
+        found: None,
+    };
+    batch.record(Some(before), &mut row, &line)?;
     Ok(Ok(row))
 }
 

@@ -1,6 +1,8 @@
 //! One transaction of the register.
 
-use ioc_model::{AlertChanges, AlertRow, City, IncidentId, RegisterError, Timestamp};
+use ioc_model::{
+    AlertChanges, AlertRow, City, IncidentId, RegisterError, Severity, Timestamp, Transition,
+};
 use rusqlite::Transaction;
 
 use crate::audit::{self, AuditLine};
@@ -18,6 +20,40 @@ pub(crate) struct Batch<'a> {
     changes: AlertChanges,
 }
 
+/// What a line of the audit log says besides the alert and its severity after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Line<'a> {
+    pub action: &'a str,
+    pub actor: &'a str,
+    pub origin: Option<&'a str>,
+    pub at: Timestamp,
+    pub note: Option<&'a str>,
+    /// JSON text.
+    pub detail: Option<&'a str>,
+    /// What a rule found; nothing for people and timers.
+    pub found: Option<&'a Transition>,
+}
+
+impl<'a> Line<'a> {
+    fn about(&self, alert: &'a str, severity: Severity) -> AuditLine<'a> {
+        let evidence = self.found.map(|t| &*t.evidence).filter(|e| !e.is_empty());
+        AuditLine {
+            alert,
+            action: self.action,
+            actor: self.actor,
+            origin: self.origin,
+            at: self.at.0,
+            severity,
+            value: self.found.and_then(|t| t.value),
+            limit: self.found.and_then(|t| t.limit),
+            note: self.note,
+            message: self.found.map(|t| &t.message),
+            evidence,
+            detail: self.detail,
+        }
+    }
+}
+
 impl<'a> Batch<'a> {
     pub(super) fn begin(
         tx: Transaction<'a>,
@@ -33,12 +69,13 @@ impl<'a> Batch<'a> {
         schema::read_row(&self.tx, id)
     }
 
-    /// Writes `row` as the next change and gives it its numbers and its state. `before` is the row
-    /// as it stands in the table; `None`: it is new.
-    pub fn write(
+    /// Writes `row` as the next change, gives it its numbers and its state, and writes the line
+    /// that tells of it. `before` is the row as it stands in the table; `None`: it is new.
+    pub fn record(
         &mut self,
         before: Option<&AlertRow>,
         row: &mut AlertRow,
+        line: &Line<'_>,
     ) -> Result<(), RegisterError> {
         self.change += 1;
         row.change = self.change;
@@ -46,13 +83,9 @@ impl<'a> Batch<'a> {
         row.settle();
         let due = self.policy.next_timer(row).map(|(at, _)| at);
         schema::write_row(&self.tx, before, row, due)?;
+        audit::append(&self.tx, &line.about(&row.id.0, row.severity))?;
         self.changes.alerts.push(row.clone());
         Ok(())
-    }
-
-    /// Writes a line of the audit log; returns its number.
-    pub fn audit(&mut self, line: &AuditLine<'_>) -> Result<u64, RegisterError> {
-        audit::append(&self.tx, line)
     }
 
     /// Finds the incident of a new row.

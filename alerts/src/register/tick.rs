@@ -5,12 +5,12 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{
-    Batch, Register,
+    Register,
     apply::never_refused,
+    batch::{Batch, Line},
     request,
     row::{SYSTEM, turn},
 };
-use crate::audit::AuditLine;
 use crate::lifecycle::{Event, State};
 use crate::policy::Timer;
 use crate::schema::{self, store};
@@ -94,20 +94,12 @@ fn fire(
         }
         Timer::AutoClose => json!({ "due": at }),
     };
-    batch.write(Some(before), &mut row)?;
-    batch.audit(&AuditLine {
-        alert: &row.id.0,
+    let line = Line {
         action: kind.as_str(),
         actor: SYSTEM,
-        origin: None,
-        at: now.0,
-        severity: row.severity,
-        value: None,
-        limit: None,
-        note: None,
-        message: None,
-        evidence: None,
+        at: now,
         detail: Some(&detail.to_string()),
-    })?;
-    Ok(())
+        ..Line::default()
+    };
+    batch.record(Some(before), &mut row, &line)
 }
