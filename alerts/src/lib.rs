@@ -14,10 +14,12 @@
 
 mod archive;
 mod audit;
+mod group;
 pub mod lifecycle;
 mod query;
 mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
+pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
 pub use register::{Listener, Register};
