@@ -16,6 +16,7 @@ mod archive;
 mod audit;
 mod group;
 pub mod lifecycle;
+pub mod policy;
 mod query;
 mod register;
 mod schema;
