@@ -52,8 +52,7 @@ fn one(batch: &mut Batch<'_>, t: &Transition) -> Result<bool, RegisterError> {
 fn raise(batch: &mut Batch<'_>, t: &Transition) -> Result<(), RegisterError> {
     let mut row = AlertRow::raised(t);
     set_clocks(batch, &mut row);
-    batch.join(&mut row)?;
-    batch.hold_back(&mut row, t.time)?;
+    batch.place(&mut row)?;
     let actor = actor(t);
     batch.record(None, &mut row, &line(t, AutoKind::Raise, &actor))
 }

@@ -25,7 +25,8 @@ const FORGET: usize = 50;
 pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, RegisterError> {
     let mut all = AlertChanges::default();
     loop {
-        let (more, changes) = register.write(|batch| timers(batch, now))?;
+        let (more, changes) =
+            register.write(|batch| Ok(timers(batch, now)? | batch.due_holds(now)?))?;
         all.alerts.extend(changes.alerts);
         all.incidents.extend(changes.incidents);
         if !more || all.alerts.len() >= MOST {
@@ -41,8 +42,15 @@ pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, 
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>, RegisterError> {
+    // What is left of a hold or of an outage is due now, whenever that is.
     let at: Option<i64> = db
-        .prepare_cached("SELECT min(due_at) FROM alert WHERE due_at IS NOT NULL")
+        .prepare_cached(
+            "SELECT min(at) FROM (
+               SELECT min(due_at) AS at FROM alert WHERE due_at IS NOT NULL
+               UNION ALL SELECT min(until_at) FROM hold WHERE over = 0
+               UNION ALL SELECT min(from_at) FROM hold WHERE over = 0 AND begun = 0
+               UNION ALL SELECT 0 FROM hold_work)",
+        )
         .and_then(|mut s| s.query_row([], |r| r.get(0)))
         .map_err(store)?;
     Ok(at.map(Timestamp))
