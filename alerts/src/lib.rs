@@ -14,6 +14,7 @@
 
 mod archive;
 mod audit;
+mod group;
 pub mod lifecycle;
 pub mod policy;
 mod query;
@@ -21,4 +22,5 @@ mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
-pub use register::{Listener, Register};
+pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use register::{Listener, Register, RegisterParts};
