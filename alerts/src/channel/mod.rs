@@ -1,0 +1,3 @@
+//! Ways out of the house.
+
+pub mod words;
