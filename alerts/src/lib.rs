@@ -14,6 +14,7 @@
 
 mod archive;
 mod audit;
+pub mod channel;
 pub mod lifecycle;
 mod query;
 mod register;
