@@ -5,30 +5,35 @@
 //! says that it arrived, so the id is the key by which a receiver knows a repetition.
 
 mod secret;
-pub(crate) mod text;
+pub mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ioc_model::{AlertId, AlertRow, IncidentRow, Name, Severity, Timestamp};
+use ioc_model::{AlertId, AlertRow, City, IncidentRow, Name, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use secret::{Secret, SecretRef, SecretSource, read_secret};
+pub use words::Language;
 
 /// Most alerts of one notification that are carried as rows; the others are counted.
 pub const MAX_ALERTS: usize = 100;
 /// Most characters of an answer that are kept.
 const MAX_ANSWER: usize = 500;
 
-/// Language of the text that people read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// Vietnamese.
-    #[default]
-    Vi,
-    /// English.
-    En,
+/// Wall time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What channels are made with, besides their own settings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Names of devices, wards and services.
+    pub city: Arc<City>,
+    /// Address of the console, such as `https://ioc.example.vn`; empty: no links.
+    pub base_url: String,
+    /// Wall time.
+    pub clock: Clock,
 }
 
 /// One change that a notification tells of, as the audit log has it.
@@ -38,7 +43,7 @@ pub struct Change {
     pub seq: u64,
     /// The alert.
     pub alert: AlertId,
-    /// `raise`, `severity`, `severity_lower`, `clear`, `escalate`, `repeat` …
+    /// As the audit log names it (`raise`, `severity`, `clear`, `escalate` …), or `repeat`.
     pub reason: Name,
     /// Who: a user, `system` or `rule:<id>`.
     pub actor: Name,
