@@ -15,6 +15,8 @@
 mod archive;
 mod audit;
 mod group;
+pub mod cap;
+pub mod channel;
 pub mod lifecycle;
 pub mod policy;
 mod query;
