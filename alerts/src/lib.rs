@@ -14,11 +14,13 @@
 
 mod archive;
 mod audit;
+pub mod kpi;
 pub mod lifecycle;
 pub mod policy;
 mod query;
 mod register;
 mod schema;
+pub mod shift;
 
 pub use archive::{Archive, Found};
 pub use register::{Listener, Register};
