@@ -17,11 +17,13 @@ mod audit;
 mod group;
 pub mod cap;
 pub mod channel;
+pub mod kpi;
 pub mod lifecycle;
 pub mod policy;
 mod query;
 mod register;
 mod schema;
+pub mod shift;
 
 pub use archive::{Archive, Found};
 pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
