@@ -22,5 +22,5 @@ mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
-pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
-pub use register::{Listener, Register};
+pub use group::{DeviceTree, Flood, FloodChange, FloodState};
+pub use register::{Listener, Register, RegisterParts};
