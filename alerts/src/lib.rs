@@ -27,4 +27,5 @@ pub mod shift;
 
 pub use archive::{Archive, Found};
 pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use group::{DeviceTree, Flood, FloodChange, FloodState};
 pub use register::{Listener, Register, RegisterParts};
