@@ -16,6 +16,7 @@ mod archive;
 mod audit;
 pub mod channel;
 pub mod lifecycle;
+pub mod notify;
 mod query;
 mod register;
 mod schema;

@@ -5,6 +5,7 @@
 //! says that it arrived, so the id is the key by which a receiver knows a repetition.
 
 mod secret;
+pub mod webhook;
 pub mod words;
 
 use std::sync::Arc;
