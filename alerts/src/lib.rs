@@ -14,6 +14,7 @@
 
 mod archive;
 mod audit;
+pub mod cap;
 pub mod channel;
 pub mod lifecycle;
 pub mod notify;

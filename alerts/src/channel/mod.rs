@@ -4,7 +4,11 @@
 //! are `notify`'s work. A channel is handed the same [`Notification`] with the same id until it
 //! says that it arrived, so the id is the key by which a receiver knows a repetition.
 
+pub mod email;
+pub mod mqtt;
 mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod webhook;
 pub mod words;
 

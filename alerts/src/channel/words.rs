@@ -8,6 +8,8 @@
 use ioc_model::{AlertRow, City, Condition, Entity, Severity, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Notification;
+
 /// Longest text of one field, in characters.
 const MAX_FIELD: usize = 300;
 /// Longest subject, in characters.
@@ -146,6 +148,34 @@ impl Words<'_> {
             let one = self.of(*one);
             said.lines.push(format!("{}. {}", i + 1, one.subject));
             said.lines.extend(one.lines.into_iter().map(|line| format!("   {line}")));
+        }
+        said
+    }
+
+    /// A whole notification: each alert with its newest change.
+    pub fn of_notification(&self, n: &Notification) -> Said {
+        if n.alerts.is_empty() {
+            let subject = self.language.pick("[Tin thử] IOC", "[Test] IOC").to_owned();
+            let text = self.language.pick(
+                "Tin thử đường gửi thông báo, không có sự việc.",
+                "A test of this way of notification; nothing has happened.",
+            );
+            let headline = text.to_owned();
+            return Said { subject, lines: vec![headline.clone()], headline, link: None };
+        }
+        let news: Vec<News<'_>> = n
+            .alerts
+            .iter()
+            .map(|row| {
+                let change = n.changes.iter().rev().find(|c| c.alert == row.id);
+                News { row, reason: change.map_or("repeat", |c| &*c.reason) }
+            })
+            .collect();
+        let mut said = self.of_all(&news);
+        match (n.more, self.language) {
+            (0, _) => {}
+            (more, Language::Vi) => said.lines.push(format!("Và {more} cảnh báo khác.")),
+            (more, Language::En) => said.lines.push(format!("And {more} more alerts.")),
         }
         said
     }
@@ -312,29 +342,29 @@ pub fn number(value: f64, language: Language) -> String {
     out
 }
 
-/// One harmless line: control characters and runs of white space become one space, characters
-/// that change the direction of writing or are invisible are dropped, the length is bounded.
+/// One harmless line of bounded length, see [`line`].
 pub fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(4 * MAX_FIELD));
+    let start: String = text.chars().take(4 * MAX_FIELD).collect();
+    clip(&line(&start), MAX_FIELD)
+}
+
+/// One harmless line: control characters and runs of white space become one space, characters
+/// that change the direction of writing or are invisible are dropped.
+pub(crate) fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     let mut space = false;
     for c in text.chars() {
         if c.is_control() || c.is_whitespace() {
             space = !out.is_empty();
-            continue;
-        }
-        if is_invisible(c) {
-            continue;
-        }
-        if space {
-            out.push(' ');
-            space = false;
-        }
-        out.push(c);
-        if out.len() > 4 * MAX_FIELD {
-            break;
+        } else if !is_invisible(c) {
+            if space {
+                out.push(' ');
+                space = false;
+            }
+            out.push(c);
         }
     }
-    clip(&out, MAX_FIELD)
+    out
 }
 
 /// Marks of direction, zero-width characters and what XML 1.0 forbids.

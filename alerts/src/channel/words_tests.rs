@@ -1,70 +1,9 @@
 use std::sync::Arc;
 
-use ioc_model::{
-    ActionKind, AlertId, Area, AreaKind, AutoKind, City, DeviceSpec, Evidence, Text, Transition,
-    TransitionKind,
-};
+use ioc_model::{ActionKind, AlertId, AutoKind, City};
 
 use super::*;
-
-fn text(vi: &str, en: &str) -> Text {
-    Text { vi: vi.into(), en: en.into() }
-}
-
-fn city() -> City {
-    let mut city =
-        City { name: text("Thành phố Đà Nẵng", "Da Nang City"), ..City::default() };
-    let area = Area {
-        id: "cam_le".into(),
-        code: "20305".into(),
-        name: text("Phường Cẩm Lệ", "Cam Le Ward"),
-        kind: AreaKind::Ward,
-        lat: 16.0,
-        lon: 108.2,
-        area_km2: 10.0,
-        rings: Vec::new(),
-    };
-    city.areas.insert(area.id.clone(), area);
-    let device = DeviceSpec {
-        id: "gauge-1".into(),
-        name: text("Trạm Cẩm Lệ", "Cam Le gauge"),
-        kind: "river_gauge".into(),
-        service: "river".into(),
-        area: "cam_le".into(),
-        lat: 16.0,
-        lon: 108.2,
-        properties: Vec::new(),
-        cadence_s: 600,
-        parent: None,
-        segment: None,
-    };
-    city.devices.insert(device.id.clone(), device);
-    city
-}
-
-fn row(entity: Entity) -> AlertRow {
-    let time = Timestamp::parse_rfc3339("2025-10-29T13:00:00+07:00").expect("a time");
-    AlertRow::raised(&Transition {
-        position: 1,
-        alert: AlertId::new("bd3", &entity, time),
-        rule: "bd3".into(),
-        entity,
-        device: Some("gauge-1".into()),
-        area: "cam_le".into(),
-        service: "river".into(),
-        time,
-        kind: TransitionKind::Raise,
-        severity: Severity::Emergency,
-        value: Some(2.6),
-        limit: Some(2.5),
-        unit: "m".into(),
-        name: text("Nước sông trên báo động III", "River above alarm III"),
-        message: text("Trạm Cẩm Lệ: 2,6 m", "Cam Le gauge: 2.6 m"),
-        cause: "flood".into(),
-        latched: false,
-        evidence: Box::new(Evidence::default()),
-    })
-}
+use crate::channel::testing::{city, row, text};
 
 fn words(city: &City, language: Language) -> Words<'_> {
     Words { city, base_url: "https://ioc.example.vn/", language }
