@@ -20,6 +20,7 @@ pub mod channel;
 pub mod kpi;
 pub mod lifecycle;
 pub mod policy;
+pub mod notify;
 mod query;
 mod register;
 mod schema;

@@ -451,3 +451,7 @@ fn digest(members: &[AlertRow]) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
