@@ -14,6 +14,9 @@
 
 mod archive;
 mod audit;
+mod group;
+pub mod cap;
+pub mod channel;
 pub mod kpi;
 pub mod lifecycle;
 pub mod policy;
@@ -23,4 +26,5 @@ mod schema;
 pub mod shift;
 
 pub use archive::{Archive, Found};
-pub use register::{Listener, Register};
+pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use register::{Listener, Register, RegisterParts};
