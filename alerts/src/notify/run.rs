@@ -67,6 +67,12 @@ impl Notifier {
         Ok(Self { desk, channels, clock, wake: Arc::default(), busy, swept_at: None })
     }
 
+    /// The same notifier, looking for news whenever `wake` is rung: the register's listener rings.
+    #[must_use]
+    pub fn woken_by(self, wake: Arc<Notify>) -> Self {
+        Self { wake, ..self }
+    }
+
     /// For the screens, the metrics, and to be woken when the register has changed.
     pub fn handle(&self) -> NotifyHandle {
         let targets = self.channels.iter();

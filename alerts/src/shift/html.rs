@@ -16,6 +16,9 @@ tr{break-inside:avoid}th,td{border:1px solid #666;padding:1mm 1.5mm;text-align:l
 th{background:#eee}.n{text-align:right;white-space:nowrap}.t{white-space:nowrap}.w{white-space:pre-line}\
 .s td{height:18mm}footer{margin-top:6mm;font-size:9pt}";
 
+/// Hash of the text of its `<style>`, as a Content-Security-Policy names it.
+pub const STYLE_HASH: &str = "sha256-EpUtGMvydxx0IlDZ5zWnV/4sR7VKxY2hWehgf904U3A=";
+
 /// The `Content-Security-Policy` that the page must be served with: no script, nothing from
 /// elsewhere, and no style but its own, by its hash.
 pub const CSP: &str = "default-src 'none'; \
