@@ -20,4 +20,5 @@ mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
+pub use audit::{Anchors, AuditFilter, AuditLog, BEGINS, Bad, BadKind, Note, Report, verify};
 pub use register::{Listener, Register};

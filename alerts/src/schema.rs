@@ -47,6 +47,9 @@ pub(crate) fn open(path: &std::path::Path) -> Result<Connection, RegisterError> 
     db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
     db.execute_batch(SCHEMA).map_err(store)?;
     migrate(&db)?;
+    let tx = db.unchecked_transaction().map_err(store)?;
+    crate::audit::adopt(&tx)?;
+    tx.commit().map_err(store)?;
     Ok(db)
 }
 
