@@ -20,11 +20,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use ioc_model::{RegisterError, Timestamp};
-use rusqlite::Transaction;
+use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::{Hash, Head, head};
-use crate::schema::store;
 
 /// Lines of the log without an anchor, at most (plus those of one transaction).
 const EVERY_LINES: u64 = 1_000;
@@ -34,7 +33,7 @@ const EVERY_MS: i64 = 60_000;
 const LONGEST: u64 = 200;
 
 /// Writes the anchors of one log. Dropping it writes the last one.
-pub struct Anchors {
+pub(crate) struct Anchors {
     path: PathBuf,
     /// `None` after trouble: opened again.
     anchors: Option<File>,
@@ -54,7 +53,7 @@ impl Anchors {
     ///
     /// # Errors
     /// The store's own trouble; trouble with the files is logged and tried again later.
-    pub(crate) fn open(path: &Path, db: &rusqlite::Connection) -> Result<Self, RegisterError> {
+    pub(crate) fn open(path: &Path, db: &Connection) -> Result<Self, RegisterError> {
         let mut anchors = Self {
             path: path.to_owned(),
             anchors: None,
@@ -70,19 +69,21 @@ impl Anchors {
         Ok(anchors)
     }
 
-    /// Commits, then writes the head, and an anchor when it is time.
-    pub(crate) fn commit(&mut self, tx: Transaction<'_>) -> Result<(), RegisterError> {
-        let end = head(&tx)?;
-        tx.commit().map_err(store)?;
-        if end != self.end {
-            self.end = end;
-            let result = self.write_head();
-            self.told(result);
-            if end.seq >= self.anchored.saturating_add(EVERY_LINES) {
-                self.anchor();
-            }
+    /// To be called after each commit: writes the head, and an anchor when it is time.
+    pub(crate) fn committed(&mut self, db: &Connection) {
+        let end = match head(db) {
+            Ok(end) => end,
+            Err(e) => return self.told(Err(io::Error::other(e))),
+        };
+        if end == self.end {
+            return;
         }
-        Ok(())
+        self.end = end;
+        let result = self.write_head();
+        self.told(result);
+        if end.seq >= self.anchored.saturating_add(EVERY_LINES) {
+            self.anchor();
+        }
     }
 
     /// To be called about each second with the wall time.

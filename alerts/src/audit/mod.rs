@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 
 use crate::schema::store;
 
-pub use anchor::Anchors;
+pub(crate) use anchor::Anchors;
 use chain::Hash;
 pub use read::{AuditFilter, AuditLog};
 pub use verify::{Bad, BadKind, Note, Report, verify};

@@ -31,7 +31,7 @@ impl AuditLog {
     /// # Errors
     /// When there is no such file or it is not a register.
     pub fn open(path: &Path) -> Result<Self, RegisterError> {
-        schema::open_for_reading(path).map(Self)
+        schema::open_for_reading(path).map(|(db, _)| Self(db))
     }
 
     /// The newest `limit` lines that fit, oldest first.

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_model::{Evidence, Severity, Text, Timestamp};
+use ioc_model::{City, ConfigFiles, Evidence, Severity, Text, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::verify::{Known, compare};
 use super::*;
+use crate::policy::Policy;
 use crate::schema;
 
 const LINES: u64 = 90;
@@ -28,7 +29,8 @@ impl Bench {
             for n in first..first + 3 {
                 assert_eq!(write(&tx, n), n);
             }
-            anchors.commit(tx).expect("commits");
+            tx.commit().expect("commits");
+            anchors.committed(&bench.db);
             if first % 7 == 0 {
                 anchors.anchor();
             }
@@ -39,7 +41,7 @@ impl Bench {
 
     fn empty() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let db = schema::open(&dir.path().join("alerts.sqlite")).expect("opens");
+        let db = open(&dir.path().join("alerts.sqlite"));
         Self { dir, db }
     }
 
@@ -86,6 +88,13 @@ impl Bench {
         assert_eq!(report.lines, bad.seq.saturating_sub(1), "{what}");
         bad
     }
+}
+
+fn open(path: &Path) -> Connection {
+    let mut db = schema::open(path).expect("opens");
+    let policy = Policy::load(&ConfigFiles::default(), &City::default()).expect("the defaults");
+    schema::take_over(&mut db, &policy).expect("takes over");
+    db
 }
 
 fn number(value: &Value) -> i64 {
@@ -456,7 +465,8 @@ fn appending_goes_on_whatever_somebody_did_and_hides_nothing() {
         let tx = bench.db.unchecked_transaction().expect("begins");
         write(&tx, 1);
         write(&tx, 2);
-        anchors.commit(tx).expect("commits");
+        tx.commit().expect("commits");
+        anchors.committed(&bench.db);
         drop(anchors);
         let report = bench.verify(true);
         // A head that was spoilt is healed by the next line: no line was touched.
@@ -480,7 +490,8 @@ fn a_cut_log_that_was_continued_is_found_by_the_anchors() {
     for n in 81..200 {
         let tx = bench.db.unchecked_transaction().expect("begins");
         write(&tx, n + 1);
-        anchors.commit(tx).expect("commits");
+        tx.commit().expect("commits");
+        anchors.committed(&bench.db);
     }
     drop(anchors);
     assert_eq!(bench.verify(false).first_bad, None, "the chain itself is whole");
@@ -533,13 +544,14 @@ fn a_busy_centre_is_never_called_tampered() {
     let (path, file) = (bench.path(), bench.anchor_file());
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let db = schema::open(&path).expect("opens");
+            let db = open(&path);
             db.pragma_update(None, "synchronous", "OFF").expect("sets");
             let mut anchors = Anchors::open(&file, &db).expect("opens");
             for n in 0..3_000 {
                 let tx = db.unchecked_transaction().expect("begins");
                 write(&tx, n);
-                anchors.commit(tx).expect("commits");
+                tx.commit().expect("commits");
+                anchors.committed(&db);
             }
         });
         let mut looks = 0;
@@ -569,7 +581,8 @@ fn anchors_are_written_each_thousand_lines_each_minute_and_at_the_end() {
         for n in 0..lines {
             write(&tx, n);
         }
-        anchors.commit(tx).expect("commits");
+        tx.commit().expect("commits");
+        anchors.committed(&bench.db);
     };
     let t = |s: i64| Timestamp(1_761_588_000_000 + s * 1_000);
     anchors.tick(t(0));
@@ -602,7 +615,8 @@ fn trouble_with_the_files_stops_nothing_and_ends_by_itself() {
         (0..1_000).for_each(|n| {
             write(&tx, n);
         });
-        anchors.commit(tx).expect("commits");
+        tx.commit().expect("commits");
+        anchors.committed(&bench.db);
     };
     grow(&mut anchors);
     assert_eq!(anchors.failed(), 2, "head and anchor");
@@ -619,7 +633,7 @@ fn lines_of_an_earlier_version_are_chained_once_and_a_line_says_so() {
     let report = verify(&bench.path(), None, &mut |_, _| {}).expect("verifies");
     assert_eq!(report.first_bad, Some(Bad::at(BadKind::NotChained, 1)));
     for _ in 0..2 {
-        drop(schema::open(&bench.path()).expect("opens"));
+        drop(open(&bench.path()));
         let report = bench.verify(false);
         assert_eq!((report.first_bad, report.lines), (None, LINES + 1));
         assert_eq!(report.notes.last(), Some(&Note::Adopted(LINES)));
@@ -631,7 +645,7 @@ fn lines_of_an_earlier_version_are_chained_once_and_a_line_says_so() {
     assert_eq!(bench.verify(true).first_bad, None, "the same lines have the same hashes");
     run(&bench.db, "UPDATE audit SET hash = NULL; DROP TABLE audit_head");
     run(&bench.db, "UPDATE audit SET actor = 'x' WHERE seq = 60");
-    drop(schema::open(&bench.path()).expect("opens"));
+    drop(open(&bench.path()));
     assert_eq!(bench.verify(true).first_bad.map(|b| b.kind), Some(BadKind::Rewritten));
 }
 

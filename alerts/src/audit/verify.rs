@@ -135,7 +135,7 @@ pub fn verify(
 ) -> Result<Report, RegisterError> {
     // Before the snapshot: so the files can only know less than it, however busy the centre is.
     let known = Known::open(anchors).map_err(store)?;
-    let db = schema::open_for_reading(path)?;
+    let (db, _) = schema::open_for_reading(path)?;
     let snapshot = db.unchecked_transaction().map_err(store)?;
     compare(&snapshot, known, progress)
 }
