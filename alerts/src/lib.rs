@@ -16,11 +16,14 @@ mod archive;
 mod audit;
 pub mod cap;
 pub mod channel;
+mod group;
 pub mod lifecycle;
 pub mod notify;
+pub mod policy;
 mod query;
 mod register;
 mod schema;
 
 pub use archive::{Archive, Found};
-pub use register::{Listener, Register};
+pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use register::{Listener, Register, RegisterParts};
