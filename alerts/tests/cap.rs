@@ -61,7 +61,9 @@ fn alert(n: usize, area: &str, service: &str, severity: Severity) -> AlertRow {
         value: Some(2.61),
         limit: Some(2.5),
         unit: "m".into(),
-        name: Text { vi: "Nước sông trên báo động III".into(), en: "River above III".into() },
+        name: Text {
+            vi: "Nước sông trên báo động III".into(), en: "River above III".into()
+        },
         message: Text::default(),
         cause: "flood".into(),
         latched: false,
@@ -90,6 +92,7 @@ impl Desk {
             receiver: "public",
             delivery,
             alerts,
+            ruled: &alerts.iter().map(|row| row.id.clone()).collect(),
             test: alerts.is_empty(),
             now: START.plus_ms(60_000),
         };
@@ -109,7 +112,10 @@ impl Desk {
         let text = String::from_utf8_lossy(&out.stderr);
         let good = text.lines().filter(|l| l.ends_with(" validates")).count();
         let bad: Vec<&str> = text.lines().filter(|l| !l.ends_with(" validates")).collect();
-        assert_eq!(good + bad.iter().filter(|l| l.ends_with(" fails to validate")).count(), rows.len());
+        assert_eq!(
+            good + bad.iter().filter(|l| l.ends_with(" fails to validate")).count(),
+            rows.len()
+        );
         assert_eq!(out.status.success(), bad.is_empty(), "{text}");
         bad.join("\n")
     }
@@ -149,7 +155,8 @@ fn cap(xml: &str, path: &str) -> String {
     let steps: Vec<String> = path
         .split('/')
         .map(|step| {
-            let (name, rest) = step.split_once('[').map_or((step, String::new()), |(n, r)| (n, format!("[{r}")));
+            let (name, rest) =
+                step.split_once('[').map_or((step, String::new()), |(n, r)| (n, format!("[{r}")));
             format!("*[local-name()='{name}']{rest}")
         })
         .collect();
@@ -177,13 +184,8 @@ fn every_stage_of_an_incident_is_valid() {
 #[test]
 fn every_ward_service_severity_and_status_is_valid() {
     let desk = Desk::new();
-    let severities = [
-        Severity::Info,
-        Severity::Minor,
-        Severity::Major,
-        Severity::Critical,
-        Severity::Emergency,
-    ];
+    let severities =
+        [Severity::Info, Severity::Minor, Severity::Major, Severity::Critical, Severity::Emergency];
     let mut rows = Vec::new();
     let areas: Vec<_> = desk.city.areas.keys().cloned().collect();
     let services: Vec<_> = desk.city.services.keys().cloned().collect();
@@ -286,8 +288,7 @@ fn hostile_words_cannot_break_or_forge_a_message() {
 fn the_judge_refuses_what_is_wrong() {
     let desk = Desk::new();
     let settings = settings(&desk.city, &serde_json::json!({}));
-    let rows =
-        desk.publish(&settings, "d1", &[alert(1, "cam_le", "river", Severity::Critical)]);
+    let rows = desk.publish(&settings, "d1", &[alert(1, "cam_le", "river", Severity::Critical)]);
     for (right, wrong) in [
         ("<status>Actual</status>", "<status>actual</status>"),
         ("<scope>Public</scope>", ""),
