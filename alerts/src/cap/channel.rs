@@ -174,3 +174,7 @@ fn whole(parts: &CapParts, n: &Notification) -> Result<Vec<AlertRow>, String> {
     rows.dedup_by(|a, b| a.id == b.id);
     Ok(rows)
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;
