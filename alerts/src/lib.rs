@@ -17,13 +17,15 @@ mod audit;
 pub mod cap;
 pub mod channel;
 mod group;
+pub mod kpi;
 pub mod lifecycle;
 pub mod notify;
 pub mod policy;
 mod query;
 mod register;
 mod schema;
+pub mod shift;
 
 pub use archive::{Archive, Found};
-pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use group::{DeviceTree, Flood, FloodChange, FloodState};
 pub use register::{Listener, Register, RegisterParts};

@@ -111,7 +111,8 @@ impl CapChannel {
         if status.is_success() {
             return Ok(());
         }
-        let seconds = answered.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+        let seconds =
+            answered.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
         let passing = status.is_server_error()
             || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         Err(SendError {

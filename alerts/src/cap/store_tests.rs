@@ -1,6 +1,4 @@
-use ioc_model::{
-    Condition, Held, HeldBy, IncidentId, Name, Service, ServiceGroup, Severity, Work,
-};
+use ioc_model::{Condition, Held, HeldBy, IncidentId, Name, Service, ServiceGroup, Severity, Work};
 
 use super::*;
 use crate::cap::{CapSettings, CapSpec, Status};

@@ -101,9 +101,14 @@ impl Author<'_> {
             onset: None,
             expires: Some(sent.plus_ms(3_600_000)),
             sender_name: line(language.of(&spec.sender_name)),
-            headline: language.pick("TIN THỬ, không có sự việc", "TEST, nothing has happened").into(),
+            headline: language
+                .pick("TIN THỬ, không có sự việc", "TEST, nothing has happened")
+                .into(),
             description: language
-                .pick("Tin thử đường truyền, đề nghị bỏ qua.", "A trial of the way out; please ignore.")
+                .pick(
+                    "Tin thử đường truyền, đề nghị bỏ qua.",
+                    "A trial of the way out; please ignore.",
+                )
                 .into(),
             web: self.web(&identifier),
             areas: areas(&[], self.city, None, language),

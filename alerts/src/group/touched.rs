@@ -37,8 +37,8 @@ struct Change {
 
 impl Touched {
     /// Gives an alert the incident it belongs to: the one with its key that is open or closed not
-    /// long ago, else a new one. To be called at the raise, when what holds it is known and before
-    /// the row is written; an alert that has an incident keeps it.
+    /// long ago, else a new one. To be called at the raise, before the row is written; an alert
+    /// that has an incident keeps it.
     pub(crate) fn join(
         &mut self,
         tx: &Transaction<'_>,
@@ -54,7 +54,7 @@ impl Touched {
             None => self.found(tx, row, key)?,
         };
         let outage = outage_rank(row, grouping.tree);
-        insert_member(tx, row, &id, outage, row.is_listed())?;
+        insert_member(tx, row, &id, outage)?;
         row.incident = Some(id);
         Ok(())
     }
@@ -177,7 +177,9 @@ impl Touched {
         let Some(owner) = owner else { return Ok(None) };
         let Some(id) = self.resolve(tx, &IncidentId(owner))? else { return Ok(None) };
         let takes = self.incidents.get(&id).is_some_and(|c| {
-            c.now.row.open > 0 || c.stored.is_none() || at.since_ms(c.now.row.last_at) <= gap_ms
+            // No alerts: its first one has joined and is not written yet.
+            let row = &c.now.row;
+            row.open > 0 || row.alerts == 0 || at.since_ms(row.last_at) <= gap_ms
         });
         Ok(takes.then_some(id))
     }
@@ -292,12 +294,11 @@ fn insert_member(
     row: &AlertRow,
     incident: &IncidentId,
     outage: u8,
-    listed: bool,
 ) -> Result<(), RegisterError> {
     let (open, worst) = (row.is_open(), row.severity_max as u8);
-    tx.prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+    tx.prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
         .and_then(|mut s| {
-            s.execute(params![row.id.0, incident.0, open, outage, worst, row.raised_at.0, listed])
+            s.execute(params![row.id.0, incident.0, open, outage, worst, row.raised_at.0])
         })
         .map_err(store)?;
     Ok(())
@@ -317,7 +318,7 @@ fn update_member(
         .map_err(store)?;
     if known == 0 {
         // A row of an earlier version that an operator puts into an incident.
-        insert_member(tx, row, incident, 0, false)?;
+        insert_member(tx, row, incident, 0)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use batch::{Batch, Ground};
 
-use crate::group::{self, DeviceTree, Flood, FloodLimits, FloodState, hold};
+use crate::group::{self, DeviceTree, Flood, FloodState, hold};
 use crate::lifecycle::State;
 use crate::policy::Policy;
 use crate::query;
@@ -75,7 +75,7 @@ impl Register {
     pub fn open(path: &Path, parts: RegisterParts) -> Result<Self, RegisterError> {
         let mut db = schema::open(path)?;
         schema::take_over(&mut db, &parts.policy)?;
-        let flood = Flood::load(&db, flood_limits(&parts.policy), 1)?;
+        let flood = Flood::load(&db, parts.policy.flood, 1)?;
         let reader = || schema::open_reader(path).map(Mutex::new);
         Ok(Self {
             turn: Mutex::new(()),
@@ -247,15 +247,6 @@ impl AlertStore for Register {
         check::actor(who)?;
         check::optional("the note", note)?;
         Ok(self.write(|batch| batch.end_hold(id, (who, note)))?.0)
-    }
-}
-
-fn flood_limits(policy: &Policy) -> FloodLimits {
-    let limits = policy.flood;
-    FloodLimits {
-        begin_over: limits.raised,
-        end_under: limits.ends_below,
-        window_ms: limits.within_ms,
     }
 }
 
