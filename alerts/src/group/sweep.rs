@@ -326,7 +326,8 @@ fn can_follow(row: &AlertRow) -> bool {
     &*row.cause == OUTAGE || row.severity < Severity::Critical
 }
 
-/// The running windows that cover an alert, oldest first.
+/// The running windows that cover an alert, oldest first. One that has begun covers what was
+/// raised before it and heard of later; one that is planned, what is raised in its time.
 fn windows(
     tx: &Connection,
     row: &AlertRow,
@@ -336,7 +337,7 @@ fn windows(
     let mut find = tx
         .prepare_cached(
             "SELECT hold FROM hold INDEXED BY hold_now
-             WHERE over = 0 AND from_at <= ?1 AND (until_at IS NULL OR until_at > ?1)
+             WHERE over = 0 AND (begun = 1 OR from_at <= ?1) AND (until_at IS NULL OR until_at > ?1)
                AND (rule IS NULL OR rule = ?2) AND (area IS NULL OR area = ?3)
                AND (service IS NULL OR service = ?4)
              ORDER BY id",

@@ -27,12 +27,20 @@ struct Change {
     now: Incident,
     /// As it is in the database; none: it is new.
     stored: Option<Incident>,
+    /// New, and its first alert is not written yet.
+    waiting: bool,
     /// Another alert may be its root.
     reroot: bool,
     /// Alerts were taken out: its times may be others.
     left: bool,
     /// Where an operator merged alerts of it.
     merged: Option<IncidentId>,
+}
+
+impl Change {
+    fn of(now: Incident, stored: Option<Incident>) -> Self {
+        Self { now, stored, waiting: false, reroot: false, left: false, merged: None }
+    }
 }
 
 impl Touched {
@@ -90,6 +98,7 @@ impl Touched {
         if let Some(to) = to {
             let change = self.change(tx, to, after)?;
             change.now.add(after, is);
+            change.waiting = false;
             change.reroot |= reroot;
         }
         Ok(())
@@ -177,9 +186,8 @@ impl Touched {
         let Some(owner) = owner else { return Ok(None) };
         let Some(id) = self.resolve(tx, &IncidentId(owner))? else { return Ok(None) };
         let takes = self.incidents.get(&id).is_some_and(|c| {
-            // No alerts: its first one has joined and is not written yet.
             let row = &c.now.row;
-            row.open > 0 || row.alerts == 0 || at.since_ms(row.last_at) <= gap_ms
+            row.open > 0 || c.waiting || at.since_ms(row.last_at) <= gap_ms
         });
         Ok(takes.then_some(id))
     }
@@ -194,7 +202,7 @@ impl Touched {
         let mut id = id.clone();
         for _ in 0..=MERGES {
             let Some(change) = self.known(tx, &id)? else { return Ok(None) };
-            if change.now.row.alerts > 0 || change.stored.is_none() {
+            if change.now.row.alerts > 0 || change.waiting {
                 return Ok(Some(id));
             }
             match change.merged.as_ref().or(change.now.merged_into.as_ref()) {
@@ -254,8 +262,7 @@ impl Touched {
 
     fn start(&mut self, id: IncidentId, first: &AlertRow, key: Option<Key>) -> IncidentId {
         let now = Incident::founded(id.clone(), first, key);
-        let change = Change { now, stored: None, reroot: true, left: false, merged: None };
-        self.incidents.insert(id.clone(), change);
+        self.incidents.insert(id.clone(), Change { waiting: true, ..Change::of(now, None) });
         id
     }
 
@@ -269,7 +276,7 @@ impl Touched {
             Entry::Occupied(entry) => Some(entry.into_mut()),
             Entry::Vacant(entry) => Incident::load(tx, id)?.map(|now| {
                 let stored = Some(now.clone());
-                entry.insert(Change { now, stored, reroot: false, left: false, merged: None })
+                entry.insert(Change::of(now, stored))
             }),
         })
     }
