@@ -6,8 +6,10 @@ use ioc_model::{
 };
 use serde_json::json;
 
-use super::{Batch, row::turn};
-use crate::audit::AuditLine;
+use super::{
+    batch::{Batch, Line},
+    row::turn,
+};
 use crate::lifecycle::{Event, State};
 use crate::schema;
 
@@ -18,6 +20,8 @@ const LINKS_MAX: usize = 50;
 pub(super) struct Act<'a> {
     pub action: &'a Action,
     pub actor: &'a Actor,
+    /// Nothing of the request is committed yet.
+    pub first: bool,
     /// The incident that a split made, for the alerts after the first.
     pub split: Option<IncidentId>,
 }
@@ -57,50 +61,71 @@ fn change(
         Err(code) => return why_not(batch, before, code, kind).map(Err),
     };
     let mut row = before.clone();
-    if let Action::Link { link } = act.action {
-        if row.links.len() >= LINKS_MAX {
-            let mut full = refusal(RefusedCode::NotAllowed, None, kind);
-            full.message = format!("it has {LINKS_MAX} links already");
-            return Ok(Err(full));
-        }
-        row.links.push(link.clone());
+    if kind == ActionKind::Link && row.links.len() >= LINKS_MAX {
+        let mut full = refusal(RefusedCode::NotAllowed, None, kind);
+        full.message = format!("it has {LINKS_MAX} links already");
+        return Ok(Err(full));
     }
-    let detail = said(batch, act, &mut row)?;
+    if let Some(why) = moved(batch, act, &mut row)? {
+        return Ok(Err(why));
+    }
+    let detail = said(act, &before.incident, &mut row);
     turn(&mut row, next, act.actor.at, &act.actor.user);
     let note = note(act.action);
     if !before.acknowledged && row.acknowledged {
         row.note = note.map(str::to_owned);
     }
-    batch.write(Some(before), &mut row)?;
-    batch.audit(&AuditLine {
-        alert: &row.id.0,
+    let line = Line {
         action: kind.as_str(),
         actor: &act.actor.user,
         origin: act.actor.origin.as_deref(),
-        at: act.actor.at.0,
-        severity: row.severity,
-        value: None,
-        limit: None,
+        at: act.actor.at,
         note,
-        message: None,
-        evidence: None,
         detail: detail.as_deref(),
-    })?;
+        found: None,
+    };
+    batch.record(Some(before), &mut row, &line)?;
     Ok(Ok(row))
 }
 
-/// Puts into the row what the action brings besides a state; returns it for the log.
-fn said(
+/// Puts the row into another incident, if that is the action; returns why not.
+fn moved(
     batch: &mut Batch<'_>,
     act: &mut Act<'_>,
     row: &mut AlertRow,
-) -> Result<Option<String>, RegisterError> {
+) -> Result<Option<Refused>, RegisterError> {
+    let kind = act.action.kind();
+    match act.action {
+        Action::Merge { into } => match batch.merge(row, into) {
+            Ok(true) => Ok(None),
+            Ok(false) => why_not(batch, row, RefusedCode::AlreadyDone, kind).map(Some),
+            // It was emptied while the request ran: what was done stays done.
+            Err(RegisterError::NoIncident(_)) if !act.first => {
+                let mut gone = refusal(RefusedCode::NotFound, None, kind);
+                gone.message = format!("incident {into} has no alerts any more");
+                Ok(Some(gone))
+            }
+            Err(e) => Err(e),
+        },
+        Action::Split { .. } => {
+            act.split = Some(batch.split(row, act.split.as_ref())?);
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Puts into the row what the action brings besides a state; returns it for the log.
+fn said(act: &Act<'_>, from: &Option<IncidentId>, row: &mut AlertRow) -> Option<String> {
     let detail = match act.action {
         Action::Assign { to, .. } => {
             row.assignee = Some(to.clone());
             json!({ "to": to })
         }
-        Action::Link { link } => json!({ "link": link }),
+        Action::Link { link } => {
+            row.links.push(link.clone());
+            json!({ "link": link })
+        }
         Action::Shelve { until, reason } => {
             row.held.retain(|h| h.by != HeldBy::Shelf);
             row.held.push(Held {
@@ -112,30 +137,21 @@ fn said(
             });
             json!({ "until": until })
         }
-        Action::Merge { into } => {
-            let from = row.incident.clone();
-            batch.merge(row, into)?;
-            json!({ "into": into, "from": from })
-        }
-        Action::Split { .. } => {
-            let from = row.incident.clone();
-            let own = batch.split(row, act.split.as_ref())?;
-            let detail = json!({ "into": own, "from": from });
-            act.split = Some(own);
-            detail
+        Action::Merge { .. } | Action::Split { .. } => {
+            json!({ "into": row.incident, "from": from })
         }
         Action::Comment { .. } => {
             row.comments = row.comments.saturating_add(1);
-            return Ok(None);
+            return None;
         }
         Action::Acknowledge { .. }
         | Action::Unshelve { .. }
         | Action::Start { .. }
         | Action::Resolve { .. }
         | Action::Close { .. }
-        | Action::Reject { .. } => return Ok(None),
+        | Action::Reject { .. } => return None,
     };
-    Ok(Some(detail.to_string()))
+    Some(detail.to_string())
 }
 
 fn note(action: &Action) -> Option<&str> {

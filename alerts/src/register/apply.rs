@@ -6,8 +6,10 @@ use ioc_model::{
     AlertRow, AutoKind, Condition, RefusedCode, RegisterError, Transition, TransitionKind,
 };
 
-use super::{Batch, row::turn};
-use crate::audit::AuditLine;
+use super::{
+    batch::{Batch, Line},
+    row::turn,
+};
 use crate::lifecycle::{Event, State};
 use crate::schema::{self, CURSOR};
 
@@ -50,10 +52,9 @@ fn one(batch: &mut Batch<'_>, t: &Transition) -> Result<bool, RegisterError> {
 fn raise(batch: &mut Batch<'_>, t: &Transition) -> Result<(), RegisterError> {
     let mut row = AlertRow::raised(t);
     set_clocks(batch, &mut row);
-    batch.join(&mut row)?;
-    batch.hold_back(&mut row, t.time)?;
-    batch.write(None, &mut row)?;
-    tell(batch, t, AutoKind::Raise)
+    batch.place(&mut row)?;
+    let actor = actor(t);
+    batch.record(None, &mut row, &line(t, AutoKind::Raise, &actor))
 }
 
 fn change(batch: &mut Batch<'_>, t: &Transition, before: AlertRow) -> Result<(), RegisterError> {
@@ -72,16 +73,22 @@ fn change(batch: &mut Batch<'_>, t: &Transition, before: AlertRow) -> Result<(),
     if kind == AutoKind::Clear {
         row.cleared_at = Some(t.time);
     }
-    let actor = format!("rule:{}", t.rule);
+    let actor = actor(t);
     turn(&mut row, never_refused(State::of(&before).after(event))?, t.time, &actor);
     if event == Event::Worse {
         set_clocks(batch, &mut row);
-        if !before.is_open() {
-            batch.hold_back(&mut row, t.time)?;
-        }
+        batch.hold_back(&mut row, t.time)?;
     }
-    batch.write(Some(&before), &mut row)?;
-    tell(batch, t, kind)
+    batch.record(Some(&before), &mut row, &line(t, kind, &actor))
+}
+
+fn actor(t: &Transition) -> String {
+    format!("rule:{}", t.rule)
+}
+
+fn line<'a>(t: &'a Transition, kind: AutoKind, actor: &'a str) -> Line<'a> {
+    let action = kind.as_str();
+    Line { action, actor, at: t.time, found: Some(t), ..Line::default() }
 }
 
 /// Due times by the worst of the episode; what is due later than now is not overdue any more.
@@ -96,23 +103,4 @@ fn set_clocks(batch: &Batch<'_>, row: &mut AlertRow) {
 /// The table refuses only people.
 pub(super) fn never_refused(after: Result<State, RefusedCode>) -> Result<State, RegisterError> {
     after.map_err(|code| RegisterError::Bad(format!("the table refused a rule: {}", code.as_str())))
-}
-
-fn tell(batch: &mut Batch<'_>, t: &Transition, kind: AutoKind) -> Result<(), RegisterError> {
-    let actor = format!("rule:{}", t.rule);
-    batch.audit(&AuditLine {
-        alert: &t.alert.0,
-        action: kind.as_str(),
-        actor: &actor,
-        origin: None,
-        detail: None,
-        at: t.time.0,
-        severity: t.severity,
-        value: t.value,
-        limit: t.limit,
-        note: None,
-        message: Some(&t.message),
-        evidence: (!t.evidence.is_empty()).then_some(&*t.evidence),
-    })?;
-    Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use ioc_model::{
-    ActionOutcome, ActionRequest, RegisterError, RowResult, Target, Undo,
-};
+use ioc_model::{ActionOutcome, ActionRequest, RegisterError, RowResult, Target, Undo};
 
 use super::{
     Batch, Register,
@@ -65,15 +63,15 @@ impl Run<'_> {
     /// The next alerts, in one transaction; true when all are done. How far a request is stands in
     /// the table: after a crash the same key goes on there, and two that ask the same at once
     /// share the work.
-    fn chunk(
-        &mut self,
-        batch: &mut Batch<'_>,
-        targets: &[&Target],
-    ) -> Result<bool, RegisterError> {
+    fn chunk(&mut self, batch: &mut Batch<'_>, targets: &[&Target]) -> Result<bool, RegisterError> {
         let mut kept = self.find(batch, targets.len())?;
         let (from, to) = (kept.done, kept.targets.min(kept.done + CHUNK));
-        let mut act =
-            Act { action: &self.request.action, actor: &self.request.actor, split: kept.split.take() };
+        let mut act = Act {
+            action: &self.request.action,
+            actor: &self.request.actor,
+            first: from == 0,
+            split: kept.split.take(),
+        };
         for n in from..to {
             let result = self.one(batch, &kept, &mut act, (n, targets[n as usize]))?;
             kept.changed += u32::from(result.refused.is_none());
@@ -111,10 +109,7 @@ impl Run<'_> {
             None if self.act.is_some() => {
                 Err(RegisterError::Bad("the request was forgotten while it ran".into()))
             }
-            None => {
-                check::incident(batch, &self.request.action)?;
-                request::begin(&batch.tx, self.request, self.hash.clone(), targets as u32)
-            }
+            None => request::begin(&batch.tx, self.request, self.hash.clone(), targets as u32),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use ioc_model::{Action, ActionRequest, Actor, Link, RegisterError, Timestamp};
 
-use super::Batch;
 use crate::policy::Policy;
 
 /// Longest note, reason or comment, characters.
@@ -37,14 +36,6 @@ pub(super) fn request(request: &ActionRequest, policy: &Policy) -> Result<(), Re
 
 pub(super) fn actor(actor: &Actor) -> Result<(), RegisterError> {
     required("the user", &actor.user, TITLE_MAX)
-}
-
-/// The incident to merge into must exist.
-pub(super) fn incident(batch: &Batch<'_>, action: &Action) -> Result<(), RegisterError> {
-    match action {
-        Action::Merge { into } => batch.must_be_incident(into),
-        _ => Ok(()),
-    }
 }
 
 fn action(action: &Action, now: Timestamp, policy: &Policy) -> Result<(), RegisterError> {
@@ -105,7 +96,7 @@ fn required(what: &str, text: &str, max: usize) -> Result<(), RegisterError> {
     within(what, text, max)
 }
 
-fn optional(what: &str, text: Option<&str>) -> Result<(), RegisterError> {
+pub(super) fn optional(what: &str, text: Option<&str>) -> Result<(), RegisterError> {
     text.map_or(Ok(()), |text| within(what, text, TEXT_MAX))
 }
 

@@ -21,8 +21,9 @@ use ioc_model::{
 };
 use rusqlite::{Connection, TransactionBehavior};
 
-pub(crate) use batch::Batch;
+use batch::{Batch, Ground};
 
+use crate::group::{self, DeviceTree, Flood, FloodState, hold};
 use crate::lifecycle::State;
 use crate::policy::Policy;
 use crate::query;
@@ -51,12 +52,19 @@ pub struct Register {
     /// Whoever wants the writer waits here first, so that a bulk action that asks for it again at
     /// once cannot keep it from the rules.
     turn: Mutex<()>,
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     /// Lists must not wait for a commit.
     readers: [Mutex<Connection>; READERS],
     /// Which reader is asked first.
     next_reader: AtomicUsize,
     parts: RegisterParts,
+    tree: DeviceTree,
+}
+
+struct Writer {
+    db: Connection,
+    /// The alarm flood as the last commit left it.
+    flood: Flood,
 }
 
 impl Register {
@@ -65,14 +73,16 @@ impl Register {
     /// # Errors
     /// When the file cannot be opened, is not a register, or was written by a later version.
     pub fn open(path: &Path, parts: RegisterParts) -> Result<Self, RegisterError> {
-        let mut writer = schema::open(path)?;
-        schema::take_over(&mut writer, &parts.policy)?;
+        let mut db = schema::open(path)?;
+        schema::take_over(&mut db, &parts.policy)?;
+        let flood = Flood::load(&db, parts.policy.flood, 1)?;
         let reader = || schema::open_reader(path).map(Mutex::new);
         Ok(Self {
             turn: Mutex::new(()),
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer { db, flood }),
             readers: [reader()?, reader()?, reader()?, reader()?],
             next_reader: AtomicUsize::new(0),
+            tree: DeviceTree::new(&parts.city),
             parts,
         })
     }
@@ -123,22 +133,42 @@ impl Register {
         tick::next_due(&self.reader())
     }
 
+    /// The alarm flood at `now`, for the positions that were set.
+    pub fn flood(&self, now: Timestamp) -> FloodState {
+        self.writer().flood.state(now)
+    }
+
+    /// So many operator positions share the alarms from the next raise on.
+    pub fn set_positions(&self, positions: u32) {
+        self.writer().flood.set_positions(positions);
+    }
+
     /// One transaction; the listener hears of it before the next one begins.
     fn write<T>(
         &self,
         change: impl FnOnce(&mut Batch<'_>) -> Result<T, RegisterError>,
     ) -> Result<(T, AlertChanges), RegisterError> {
-        let turn = lock(&self.turn);
-        let mut db = lock(&self.writer);
-        drop(turn);
+        let mut writer = self.writer();
+        let Writer { db, flood } = &mut *writer;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
-        let mut batch = Batch::begin(tx, &self.parts.city, &self.parts.policy)?;
+        let ground = Ground { tree: &self.tree, policy: &self.parts.policy, flood };
+        let mut batch = Batch::begin(tx, ground)?;
         let out = change(&mut batch)?;
-        let changes = batch.commit()?;
+        let (changes, new_flood) = batch.commit()?;
+        if let Some(new) = new_flood {
+            *flood = new;
+        }
         if !changes.alerts.is_empty() || !changes.incidents.is_empty() {
             (self.parts.listener)(&changes);
         }
         Ok((out, changes))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        let turn = lock(&self.turn);
+        let writer = lock(&self.writer);
+        drop(turn);
+        writer
     }
 
     /// A reader that nobody uses, else the next in turn.
@@ -186,34 +216,37 @@ impl AlertStore for Register {
 
     fn incidents(
         &self,
-        _filter: &IncidentFilter,
+        filter: &IncidentFilter,
     ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError> {
-        Ok((Vec::new(), None))
+        group::list(&self.reader(), filter)
     }
 
     fn incident(
         &self,
         id: &IncidentId,
-        _limit: usize,
+        limit: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
-        Err(RegisterError::NoIncident(id.clone()))
+        group::get(&self.reader(), id, limit)
     }
 
-    fn holds(&self, _with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
-        Ok(Vec::new())
+    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
+        hold::list(&self.reader(), with_ended)
     }
 
-    fn hold(&self, _request: &HoldRequest) -> Result<Hold, RegisterError> {
-        Err(RegisterError::Bad("holds are not merged yet".into()))
+    fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError> {
+        check::actor(&request.actor)?;
+        Ok(self.write(|batch| batch.open_hold(request))?.0)
     }
 
     fn end_hold(
         &self,
         id: &HoldId,
-        _who: &Actor,
-        _note: Option<&str>,
+        who: &Actor,
+        note: Option<&str>,
     ) -> Result<Hold, RegisterError> {
-        Err(RegisterError::NoHold(*id))
+        check::actor(who)?;
+        check::optional("the note", note)?;
+        Ok(self.write(|batch| batch.end_hold(id, (who, note)))?.0)
     }
 }
 

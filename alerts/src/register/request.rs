@@ -64,9 +64,7 @@ pub(super) fn hash(request: &ActionRequest, targets: &[&Target]) -> Result<Vec<u
 
 pub(super) fn by_key(db: &Connection, key: &str) -> Result<Option<Act>, RegisterError> {
     let sql = format!("SELECT {COLUMNS} FROM act WHERE key = ?1");
-    db.prepare_cached(&sql)
-        .and_then(|mut s| s.query_row([key], read).optional())
-        .map_err(store)
+    db.prepare_cached(&sql).and_then(|mut s| s.query_row([key], read).optional()).map_err(store)
 }
 
 pub(super) fn by_id(db: &Connection, id: i64) -> Result<Option<Act>, RegisterError> {
@@ -185,8 +183,7 @@ pub(super) fn results(
             "SELECT alert, row, refused FROM act_row WHERE id >= ?1 AND id < ?2 ORDER BY id",
         )
         .map_err(store)?;
-    let mut rows =
-        statement.query([number(act.id, from), number(act.id, to)]).map_err(store)?;
+    let mut rows = statement.query([number(act.id, from), number(act.id, to)]).map_err(store)?;
     let mut results = Vec::new();
     while let Some(r) = rows.next().map_err(store)? {
         let row: Option<String> = r.get(1).map_err(store)?;

@@ -5,12 +5,12 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{
-    Batch, Register,
+    Register,
     apply::never_refused,
+    batch::{Batch, Line},
     request,
     row::{SYSTEM, turn},
 };
-use crate::audit::AuditLine;
 use crate::lifecycle::{Event, State};
 use crate::policy::Timer;
 use crate::schema::{self, store};
@@ -25,7 +25,8 @@ const FORGET: usize = 50;
 pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, RegisterError> {
     let mut all = AlertChanges::default();
     loop {
-        let (more, changes) = register.write(|batch| timers(batch, now))?;
+        let (more, changes) =
+            register.write(|batch| Ok(timers(batch, now)? | batch.due_holds(now)?))?;
         all.alerts.extend(changes.alerts);
         all.incidents.extend(changes.incidents);
         if !more || all.alerts.len() >= MOST {
@@ -41,8 +42,15 @@ pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, 
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>, RegisterError> {
+    // What is left of a hold or of an outage is due now, whenever that is.
     let at: Option<i64> = db
-        .prepare_cached("SELECT min(due_at) FROM alert WHERE due_at IS NOT NULL")
+        .prepare_cached(
+            "SELECT min(at) FROM (
+               SELECT min(due_at) AS at FROM alert WHERE due_at IS NOT NULL
+               UNION ALL SELECT min(until_at) FROM hold WHERE over = 0
+               UNION ALL SELECT min(from_at) FROM hold WHERE over = 0 AND begun = 0
+               UNION ALL SELECT 0 FROM hold_work)",
+        )
         .and_then(|mut s| s.query_row([], |r| r.get(0)))
         .map_err(store)?;
     Ok(at.map(Timestamp))
@@ -94,20 +102,12 @@ fn fire(
         }
         Timer::AutoClose => json!({ "due": at }),
     };
-    batch.write(Some(before), &mut row)?;
-    batch.audit(&AuditLine {
-        alert: &row.id.0,
+    let line = Line {
         action: kind.as_str(),
         actor: SYSTEM,
-        origin: None,
-        at: now.0,
-        severity: row.severity,
-        value: None,
-        limit: None,
-        note: None,
-        message: None,
-        evidence: None,
+        at: now,
         detail: Some(&detail.to_string()),
-    })?;
-    Ok(())
+        ..Line::default()
+    };
+    batch.record(Some(before), &mut row, &line)
 }

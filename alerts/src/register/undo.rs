@@ -6,13 +6,13 @@ use ioc_model::{
 };
 
 use super::{
-    Batch, Register,
+    Register,
     act::refusal,
+    batch::{Batch, Line},
     bulk::CHUNK,
     check,
     request::{self, Act, Changed},
 };
-use crate::audit::AuditLine;
 use crate::schema;
 
 pub(super) fn undo(register: &Register, undo: &Undo) -> Result<ActionOutcome, RegisterError> {
@@ -102,24 +102,18 @@ fn row(
         }
     };
     let mut row = restored(batch, &present, one.before, undo)?;
-    batch.write(Some(&present), &mut row)?;
-    schema::set_acked_at(&batch.tx, &row.id.0, one.acked_at)?;
-    request::set_undone(&batch.tx, act, one.n)?;
     let detail = serde_json::json!({ "act": act.id, "action": act.action }).to_string();
-    batch.audit(&AuditLine {
-        alert: &row.id.0,
+    let line = Line {
         action: AutoKind::Undo.as_str(),
         actor: &undo.actor.user,
         origin: undo.actor.origin.as_deref(),
-        at: undo.actor.at.0,
-        severity: row.severity,
-        value: None,
-        limit: None,
-        note: None,
-        message: None,
-        evidence: None,
+        at: undo.actor.at,
         detail: Some(&detail),
-    })?;
+        ..Line::default()
+    };
+    batch.record(Some(&present), &mut row, &line)?;
+    schema::set_acked_at(&batch.tx, &row.id.0, one.acked_at)?;
+    request::set_undone(&batch.tx, act, one.n)?;
     Ok(RowResult { alert: one.alert, row: Some(row), refused: None })
 }
 

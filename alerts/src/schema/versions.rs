@@ -27,8 +27,7 @@ pub(crate) enum Age {
 
 impl Age {
     fn of(db: &Connection) -> Result<Self, RegisterError> {
-        let version: i64 =
-            db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(store)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(store)?;
         match version {
             0 => Ok(Self::BeforeWork),
             VERSION => Ok(Self::Present),
@@ -79,6 +78,7 @@ pub(crate) fn take_over(db: &mut Connection, policy: &Policy) -> Result<(), Regi
         })?;
     }
     tx.execute_batch(INDEXES).map_err(store)?;
+    tx.execute_batch(crate::group::SCHEMA).map_err(store)?;
     let known = fingerprint(policy);
     if meta(&tx, POLICY)? != known {
         each_row(&tx, "open = 1", |tx, row| {
