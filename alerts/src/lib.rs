@@ -14,11 +14,12 @@
 
 mod archive;
 mod audit;
-mod group;
 pub mod cap;
 pub mod channel;
+mod group;
 pub mod kpi;
 pub mod lifecycle;
+pub mod notify;
 pub mod policy;
 mod query;
 mod register;
@@ -26,5 +27,6 @@ mod schema;
 pub mod shift;
 
 pub use archive::{Archive, Found};
-pub use group::{DeviceTree, Flood, FloodChange, FloodLimits, FloodState};
+pub use audit::{AuditFilter, AuditLog, BEGINS, Bad, BadKind, Note, Report, verify};
+pub use group::{DeviceTree, Flood, FloodChange, FloodState};
 pub use register::{Listener, Register, RegisterParts};

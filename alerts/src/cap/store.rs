@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ioc_model::{AlertRow, CapRow, Text, Timestamp};
+use ioc_model::{AlertId, AlertRow, CapRow, Text, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
@@ -42,7 +42,6 @@ CREATE TABLE IF NOT EXISTS cap_member (
   receiver TEXT NOT NULL,
   alert TEXT NOT NULL,
   incident TEXT NOT NULL,
-  ver INTEGER NOT NULL,
   public INTEGER NOT NULL,
   changed INTEGER NOT NULL,
   row TEXT NOT NULL,
@@ -74,6 +73,10 @@ pub struct Batch<'a> {
     pub delivery: &'a str,
     /// The alerts as they stood then.
     pub alerts: &'a [AlertRow],
+    /// Those of which the delivery tells that their rule raised them or found another severity.
+    /// For the others the public keeps the severity it was told, if that was higher: an alert that
+    /// counts less for operators with time (de-escalation) is no smaller danger.
+    pub ruled: &'a BTreeSet<AlertId>,
     /// Only to try the way out: one message of status `Test`.
     pub test: bool,
     /// Wall time.
@@ -225,18 +228,17 @@ fn apply(
     let mut changes: BTreeMap<String, Change> = BTreeMap::new();
     let mut news = Vec::new();
     for row in batch.alerts {
-        let incident = incident_of(row);
-        let known: Option<(i64, String, bool)> = tx
-            .prepare_cached(
-                "SELECT ver, incident, public FROM cap_member WHERE receiver = ?1 AND alert = ?2",
-            )?
-            .query_row([batch.receiver, &row.id.0], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-            .optional()?;
-        let public = author.is_public(row);
+        let known = remembered(tx, batch.receiver, &row.id)?;
+        let mut row = row.clone();
+        if let Some(member) = known.as_ref().filter(|_| !batch.ruled.contains(&row.id)) {
+            row.severity = row.severity.max(member.row.severity);
+        }
+        let (incident, public) = (incident_of(&row), author.is_public(&row));
         match known {
             // A late delivery: the public knows better already.
-            Some((ver, ..)) if ver > version(row) => continue,
-            Some((_, old, was)) => {
+            Some(member) if member.row.ver > row.ver => continue,
+            Some(Member { row: old, public: was }) => {
+                let old = incident_of(&old);
                 if was && (!public || old != incident) {
                     let change = changes.entry(old.clone()).or_default();
                     change.left.push(row.clone());
@@ -255,9 +257,28 @@ fn apply(
         change.before = public_members(tx, batch.receiver, incident)?;
     }
     for (row, public) in news {
-        remember(tx, batch, row, public)?;
+        remember(tx, batch, &row, public)?;
     }
     Ok(changes)
+}
+
+/// What the public was last told of an alert.
+struct Member {
+    row: AlertRow,
+    public: bool,
+}
+
+fn remembered(
+    tx: &Transaction<'_>,
+    receiver: &str,
+    alert: &AlertId,
+) -> Result<Option<Member>, CapError> {
+    let found: Option<(String, bool)> = tx
+        .prepare_cached("SELECT row, public FROM cap_member WHERE receiver = ?1 AND alert = ?2")?
+        .query_row([receiver, &alert.0], |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()?;
+    let Some((row, public)) = found else { return Ok(None) };
+    Ok(Some(Member { row: serde_json::from_str(&row)?, public }))
 }
 
 fn remember(
@@ -267,14 +288,13 @@ fn remember(
     public: bool,
 ) -> Result<(), CapError> {
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO cap_member (receiver, alert, incident, ver, public, changed, row)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO cap_member (receiver, alert, incident, public, changed, row)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         batch.receiver,
         row.id.0,
         incident_of(row),
-        version(row),
         public,
         batch.now.0,
         serde_json::to_string(&without_people(row))?,
@@ -410,10 +430,6 @@ fn incident_of(row: &AlertRow) -> String {
     row.incident.as_ref().map_or_else(|| row.id.0.clone(), |incident| incident.0.clone())
 }
 
-fn version(row: &AlertRow) -> i64 {
-    i64::try_from(row.ver).unwrap_or(i64::MAX)
-}
-
 /// The row without what people or devices wrote: what is not stored cannot be published.
 fn without_people(row: &AlertRow) -> AlertRow {
     AlertRow {
@@ -451,3 +467,7 @@ fn digest(members: &[AlertRow]) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

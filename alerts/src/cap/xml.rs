@@ -18,7 +18,8 @@ pub(super) fn elements(
 ) -> std::io::Result<String> {
     let mut out = Out(Writer::new_with_indent(Vec::new(), b' ', 1));
     out.0.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    out.0.write_event(Event::Start(BytesStart::new(root).with_attributes([("xmlns", namespace)])))?;
+    out.0
+        .write_event(Event::Start(BytesStart::new(root).with_attributes([("xmlns", namespace)])))?;
     body(&mut out)?;
     out.0.write_event(Event::End(BytesEnd::new(root)))?;
     String::from_utf8(out.0.into_inner()).map_err(std::io::Error::other)

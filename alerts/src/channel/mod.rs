@@ -9,6 +9,7 @@ pub mod mqtt;
 mod secret;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod webhook;
 pub mod words;
 
 use std::sync::Arc;

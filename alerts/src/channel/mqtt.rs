@@ -69,15 +69,20 @@ impl MqttChannel {
     }
 
     fn payload(&self, n: &Notification, row: Option<&AlertRow>) -> Result<Vec<u8>, SendError> {
-        let words =
-            Words { city: &self.around.city, base_url: &self.around.base_url, language: n.language };
+        let words = Words {
+            city: &self.around.city,
+            base_url: &self.around.base_url,
+            language: n.language,
+        };
         let of_row = |c: &&Change| row.is_some_and(|row| c.alert == row.id);
         let mut reasons: Vec<&str> = n.changes.iter().filter(of_row).map(|c| &*c.reason).collect();
         if row.is_some() && reasons.is_empty() {
             reasons.push("repeat");
         }
         let said = match row {
-            Some(row) => words.of(News { row, reason: reasons.last().copied().unwrap_or("repeat") }),
+            Some(row) => {
+                words.of(News { row, reason: reasons.last().copied().unwrap_or("repeat") })
+            }
             None => words.of_notification(n),
         };
         let payload = Payload {

@@ -6,24 +6,8 @@ use std::collections::BTreeMap;
 use ioc_model::{RegisterError, Timestamp};
 use rusqlite::Connection;
 
+use crate::policy::FloodLimits;
 use crate::schema::store;
-
-/// How many alarms are too many (ISA-18.2 / IEC 62682 clause 16; EEMUA 191).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FloodLimits {
-    /// More than this many per operator position begin a flood.
-    pub begin_over: u32,
-    /// Fewer than this many per operator position end it.
-    pub end_under: u32,
-    /// Within this time, ms.
-    pub window_ms: i64,
-}
-
-impl Default for FloodLimits {
-    fn default() -> Self {
-        Self { begin_over: 10, end_under: 5, window_ms: 600_000 }
-    }
-}
 
 /// The flood as it stands at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +61,10 @@ impl Flood {
         let mut flood = Self::new(limits, positions);
         let mut statement = db
             .prepare(
-                "SELECT a.raised_at FROM alert a JOIN member m ON m.alert = a.id AND m.listed = 1
-                 WHERE a.raised_at >= (SELECT max(raised_at) FROM alert) - ?1
-                 ORDER BY a.raised_at, a.id",
+                "SELECT raised_at FROM alert INDEXED BY alert_all
+                 WHERE held_at_raise = 0
+                   AND raised_at >= (SELECT max(raised_at) FROM alert) - ?1
+                 ORDER BY raised_at, id",
             )
             .map_err(store)?;
         let mut rows = statement.query([Self::LOOK_BACK_MS]).map_err(store)?;
@@ -99,12 +84,12 @@ impl Flood {
         let newest = self.newest().max(t.0);
         // Before this raise it may have been quiet for long: that ended the flood.
         self.on = self.is_on(Timestamp(newest));
-        if t.0 > newest - self.limits.window_ms {
+        if t.0 > newest - self.limits.within_ms {
             *self.raises.entry(t.0.div_euclid(1000)).or_default() += 1;
         }
-        let first = (newest - self.limits.window_ms).div_euclid(1000);
+        let first = (newest - self.limits.within_ms).div_euclid(1000);
         self.raises = self.raises.split_off(&first);
-        let over = self.limits.begin_over.saturating_mul(self.positions);
+        let over = self.limits.raised.saturating_mul(self.positions);
         if !self.on && self.count(newest) > over {
             self.on = true;
             self.since = Some(Timestamp(newest));
@@ -120,7 +105,7 @@ impl Flood {
     /// There is one at `t`.
     pub fn is_on(&self, t: Timestamp) -> bool {
         let at = t.0.max(self.newest());
-        self.on && self.count(at) >= self.limits.end_under.saturating_mul(self.positions)
+        self.on && self.count(at) >= self.limits.ends_below.saturating_mul(self.positions)
     }
 
     /// How it stands at `t`.
@@ -147,7 +132,7 @@ impl Flood {
 
     /// Raises in the window that ends at `t`, ms, to the second.
     fn count(&self, t: i64) -> u32 {
-        let first = (t - self.limits.window_ms).div_euclid(1000) + 1;
+        let first = (t - self.limits.within_ms).div_euclid(1000) + 1;
         self.raises.range(first..).map(|(_, n)| n).sum()
     }
 }

@@ -221,6 +221,7 @@ impl Incident {
         if weight.open {
             self.row.open += 1;
             self.open_by[weight.severity as usize] += 1;
+            self.row.closed_at = None;
         } else {
             self.last_close = self.last_close.max(Some(row.closed_at.unwrap_or(row.changed_at)));
         }
@@ -252,10 +253,9 @@ impl Incident {
         if let Some(severity) = worst.and_then(Severity::from_u8) {
             self.row.severity = severity;
         }
-        self.row.closed_at = match self.row.open {
+        if self.row.open == 0 && self.row.closed_at.is_none() {
             // Its last open alert may also have been put elsewhere.
-            0 => self.row.closed_at.or(self.last_close).or(Some(self.row.last_at)),
-            _ => None,
-        };
+            self.row.closed_at = self.last_close.or(Some(self.row.last_at));
+        }
     }
 }

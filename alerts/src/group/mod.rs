@@ -29,7 +29,7 @@ mod tests;
 mod touched;
 mod tree;
 
-pub use flood::{Flood, FloodChange, FloodLimits, FloodState};
+pub use flood::{Flood, FloodChange, FloodState};
 pub(crate) use incident::Grouping;
 pub(crate) use list::{get, list};
 pub(crate) use schema::SCHEMA;

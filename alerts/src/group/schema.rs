@@ -1,6 +1,6 @@
-//! Tables of incidents and holds, and indexes on the alert table that they need.
+//! Tables of incidents and holds, and an index of the alert table that they need.
 
-/// Part of the register's schema; needs its table `alert` (`id`, `open`, `device`).
+/// Part of the register's schema, to be executed when its table `alert` has its columns.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS incident (
   id TEXT PRIMARY KEY, key TEXT, kind TEXT NOT NULL, merged_into TEXT,
@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS incident_key (
   key TEXT PRIMARY KEY, incident TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS member (
   alert TEXT PRIMARY KEY, incident TEXT NOT NULL, open INTEGER NOT NULL,
-  outage INTEGER NOT NULL, severity INTEGER NOT NULL, raised_at INTEGER NOT NULL,
-  listed INTEGER NOT NULL) WITHOUT ROWID;
+  outage INTEGER NOT NULL, severity INTEGER NOT NULL, raised_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS member_rank ON member
   (incident, open DESC, outage DESC, severity DESC, raised_at, alert);
 CREATE INDEX IF NOT EXISTS member_time ON member (incident, raised_at);
@@ -33,6 +33,6 @@ CREATE TABLE IF NOT EXISTS held (
 CREATE TABLE IF NOT EXISTS hold_work (
   id INTEGER PRIMARY KEY, hold TEXT NOT NULL UNIQUE, what INTEGER NOT NULL,
   after TEXT NOT NULL, why TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS alert_open_id ON alert (id, service, area, device) WHERE open = 1;
-CREATE INDEX IF NOT EXISTS alert_open_device ON alert (device, raised_at) WHERE open = 1;
+CREATE INDEX IF NOT EXISTS alert_open_id ON alert (id, service, area, rule, device)
+  WHERE open = 1;
 ";

@@ -185,17 +185,18 @@ impl Sweep<'_> {
             return Ok(true);
         };
         let (tx, tree) = (self.tx, self.tree);
-        let HoldScope { device, area, service, .. } = &hold.scope;
+        let HoldScope { rule, device, area, service } = &hold.scope;
+        let name = |n: &Option<Name>| n.as_deref().map(str::to_owned);
         let devices = device.as_ref().map(|d| json(&tree.with_below(d))).transpose()?;
         let page = |after: &str| {
             rows(
                 tx,
                 "SELECT row FROM alert INDEXED BY alert_open_id
                  WHERE open = 1 AND id > ?1 AND (?2 IS NULL OR service = ?2)
-                   AND (?3 IS NULL OR area = ?3)
-                   AND (?4 IS NULL OR device IN (SELECT value FROM json_each(?4)))
-                 ORDER BY id LIMIT ?5",
-                params![after, service.as_deref(), area.as_deref(), devices, ROWS as i64],
+                   AND (?3 IS NULL OR area = ?3) AND (?4 IS NULL OR rule = ?4)
+                   AND (?5 IS NULL OR device IN (SELECT value FROM json_each(?5)))
+                 ORDER BY id LIMIT ?6",
+                params![after, name(service), name(area), name(rule), devices, ROWS as i64],
             )
         };
         let change = |row: &AlertRow| {
@@ -216,7 +217,7 @@ impl Sweep<'_> {
         let page = |after: &str| {
             rows(
                 tx,
-                "SELECT row FROM alert INDEXED BY alert_open_device
+                "SELECT row FROM alert INDEXED BY alert_device
                  WHERE open = 1 AND device IN (SELECT value FROM json_each(?1))
                    AND raised_at >= ?2 AND id > ?3
                  ORDER BY id LIMIT ?4",
@@ -325,7 +326,8 @@ fn can_follow(row: &AlertRow) -> bool {
     &*row.cause == OUTAGE || row.severity < Severity::Critical
 }
 
-/// The running windows that cover an alert, oldest first.
+/// The running windows that cover an alert, oldest first. One that has begun covers what was
+/// raised before it and heard of later; one that is planned, what is raised in its time.
 fn windows(
     tx: &Connection,
     row: &AlertRow,
@@ -335,7 +337,7 @@ fn windows(
     let mut find = tx
         .prepare_cached(
             "SELECT hold FROM hold INDEXED BY hold_now
-             WHERE over = 0 AND from_at <= ?1 AND (until_at IS NULL OR until_at > ?1)
+             WHERE over = 0 AND (begun = 1 OR from_at <= ?1) AND (until_at IS NULL OR until_at > ?1)
                AND (rule IS NULL OR rule = ?2) AND (area IS NULL OR area = ?3)
                AND (service IS NULL OR service = ?4)
              ORDER BY id",

@@ -27,6 +27,8 @@ struct Change {
     now: Incident,
     /// As it is in the database; none: it is new.
     stored: Option<Incident>,
+    /// New, and its first alert is not written yet.
+    waiting: bool,
     /// Another alert may be its root.
     reroot: bool,
     /// Alerts were taken out: its times may be others.
@@ -35,10 +37,16 @@ struct Change {
     merged: Option<IncidentId>,
 }
 
+impl Change {
+    fn of(now: Incident, stored: Option<Incident>) -> Self {
+        Self { now, stored, waiting: false, reroot: false, left: false, merged: None }
+    }
+}
+
 impl Touched {
     /// Gives an alert the incident it belongs to: the one with its key that is open or closed not
-    /// long ago, else a new one. To be called at the raise, when what holds it is known and before
-    /// the row is written; an alert that has an incident keeps it.
+    /// long ago, else a new one. To be called at the raise, before the row is written; an alert
+    /// that has an incident keeps it.
     pub(crate) fn join(
         &mut self,
         tx: &Transaction<'_>,
@@ -54,7 +62,7 @@ impl Touched {
             None => self.found(tx, row, key)?,
         };
         let outage = outage_rank(row, grouping.tree);
-        insert_member(tx, row, &id, outage, row.is_listed())?;
+        insert_member(tx, row, &id, outage)?;
         row.incident = Some(id);
         Ok(())
     }
@@ -90,6 +98,7 @@ impl Touched {
         if let Some(to) = to {
             let change = self.change(tx, to, after)?;
             change.now.add(after, is);
+            change.waiting = false;
             change.reroot |= reroot;
         }
         Ok(())
@@ -177,7 +186,8 @@ impl Touched {
         let Some(owner) = owner else { return Ok(None) };
         let Some(id) = self.resolve(tx, &IncidentId(owner))? else { return Ok(None) };
         let takes = self.incidents.get(&id).is_some_and(|c| {
-            c.now.row.open > 0 || c.stored.is_none() || at.since_ms(c.now.row.last_at) <= gap_ms
+            let row = &c.now.row;
+            row.open > 0 || c.waiting || at.since_ms(row.last_at) <= gap_ms
         });
         Ok(takes.then_some(id))
     }
@@ -192,7 +202,7 @@ impl Touched {
         let mut id = id.clone();
         for _ in 0..=MERGES {
             let Some(change) = self.known(tx, &id)? else { return Ok(None) };
-            if change.now.row.alerts > 0 || change.stored.is_none() {
+            if change.now.row.alerts > 0 || change.waiting {
                 return Ok(Some(id));
             }
             match change.merged.as_ref().or(change.now.merged_into.as_ref()) {
@@ -252,8 +262,7 @@ impl Touched {
 
     fn start(&mut self, id: IncidentId, first: &AlertRow, key: Option<Key>) -> IncidentId {
         let now = Incident::founded(id.clone(), first, key);
-        let change = Change { now, stored: None, reroot: true, left: false, merged: None };
-        self.incidents.insert(id.clone(), change);
+        self.incidents.insert(id.clone(), Change { waiting: true, ..Change::of(now, None) });
         id
     }
 
@@ -267,7 +276,7 @@ impl Touched {
             Entry::Occupied(entry) => Some(entry.into_mut()),
             Entry::Vacant(entry) => Incident::load(tx, id)?.map(|now| {
                 let stored = Some(now.clone());
-                entry.insert(Change { now, stored, reroot: false, left: false, merged: None })
+                entry.insert(Change::of(now, stored))
             }),
         })
     }
@@ -292,12 +301,11 @@ fn insert_member(
     row: &AlertRow,
     incident: &IncidentId,
     outage: u8,
-    listed: bool,
 ) -> Result<(), RegisterError> {
     let (open, worst) = (row.is_open(), row.severity_max as u8);
-    tx.prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+    tx.prepare_cached("INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
         .and_then(|mut s| {
-            s.execute(params![row.id.0, incident.0, open, outage, worst, row.raised_at.0, listed])
+            s.execute(params![row.id.0, incident.0, open, outage, worst, row.raised_at.0])
         })
         .map_err(store)?;
     Ok(())
@@ -317,7 +325,7 @@ fn update_member(
         .map_err(store)?;
     if known == 0 {
         // A row of an earlier version that an operator puts into an incident.
-        insert_member(tx, row, incident, 0, false)?;
+        insert_member(tx, row, incident, 0)?;
     }
     Ok(())
 }
