@@ -1,0 +1,407 @@
+//! What holds and outages do to alerts: at their raise, and in pieces to those that are open.
+
+use std::collections::BTreeSet;
+
+use ioc_model::{
+    AlertRow, AutoKind, Condition, Entity, Held, HeldBy, Hold, HoldId, HoldScope, IncidentKind,
+    Name, RegisterError, Severity, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::DeviceTree;
+use super::hold::{Changed, HeldChange, ROWS, read};
+use super::incident::{OUTAGE, device_of, outage_of, outages};
+use crate::schema::{parse, read_row, store};
+
+/// Alerts of devices that were raised so long before the outage of their parent are its
+/// consequence: a device's silence may be found before that of its gateway. Not a policy: it
+/// follows from how far apart the cadences of a gateway and its devices are.
+const BEFORE_OUTAGE_MS: i64 = 5 * 60_000;
+/// Windows written down in one alert; another that covers it too is looked up when one ends.
+const WINDOWS: usize = 8;
+/// Characters of a hold's reason that each alert repeats.
+const REASON_CHARS: usize = 200;
+/// Open alerts that one call looks at while it looks for those of a hold.
+const LOOKED_AT: usize = 20_000;
+
+/// A piece of work that is done in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Hold the open alerts that a window covers.
+    Begin = 0,
+    /// Release what a window or an outage held.
+    Release = 1,
+    /// Hold the alerts of devices below one that went out.
+    Below = 2,
+}
+
+/// Notes what is to be done for a hold (its number, or the outage's alert); it takes the place of
+/// what was to be done for it before.
+pub(super) fn enqueue(
+    tx: &Transaction<'_>,
+    hold: &str,
+    what: What,
+    why: &str,
+) -> Result<(), RegisterError> {
+    tx.prepare_cached(
+        "INSERT INTO hold_work (hold, what, after, why) VALUES (?1, ?2, '', ?3)
+         ON CONFLICT (hold) DO UPDATE SET what = ?2, after = '', why = ?3",
+    )
+    .and_then(|mut s| s.execute(params![hold, what as u8, why]))
+    .map_err(store)?;
+    Ok(())
+}
+
+/// Brings what holds a row back up to date: the windows and outages that cover it at `now`, the
+/// event time of a raise or the wall time of an undo. Its shelf stays. To be called at a raise,
+/// when it opens again and when it gets worse.
+pub(crate) fn on_raise(
+    tx: &Transaction<'_>,
+    row: &mut AlertRow,
+    tree: &DeviceTree,
+    now: Timestamp,
+) -> Result<(), RegisterError> {
+    let mut covered: Vec<Held> = windows(tx, row, tree, now)?.iter().map(held).collect();
+    if let Some(device) = device_of(row).filter(|_| can_follow(row)) {
+        let out = outages(tx, tree.above(device))?;
+        covered.extend(out.into_iter().map(|(device, alert)| held_by_parent(device, alert)));
+    }
+    row.held.retain(|h| h.by == HeldBy::Shelf || covered.iter().any(|c| c.id == h.id));
+    for held in covered {
+        add(row, held);
+    }
+    Ok(())
+}
+
+/// What the outage of a device does to the alerts of the devices below it: held from its raise,
+/// released with its end. To be called after [`super::Touched::row`] with every row.
+pub(crate) fn follow(
+    tx: &Transaction<'_>,
+    before: Option<&AlertRow>,
+    after: &AlertRow,
+    (tree, now): (&DeviceTree, Timestamp),
+) -> Result<Changed, RegisterError> {
+    match (before.and_then(outage_of), outage_of(after)) {
+        (None, Some(device)) if tree.is_parent(device) => {
+            enqueue(tx, &after.id.0, What::Below, &format!("outage of {device}"))?;
+        }
+        (Some(device), None) => {
+            let holds: bool = tx
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM held WHERE hold = ?1)")
+                .and_then(|mut s| s.query_row([&after.id.0], |r| r.get(0)))
+                .map_err(store)?;
+            // In place of what may be left of its begin.
+            if !holds && !tree.is_parent(device) {
+                return Ok(Changed::default());
+            }
+            enqueue(tx, &after.id.0, What::Release, &format!("outage of {device} is over"))?;
+        }
+        _ => return Ok(Changed::default()),
+    }
+    work(tx, tree, now)
+}
+
+/// Does what is to be done, oldest first, up to [`ROWS`] rows.
+pub(super) fn work(
+    tx: &Transaction<'_>,
+    tree: &DeviceTree,
+    now: Timestamp,
+) -> Result<Changed, RegisterError> {
+    let mut sweep = Sweep { tx, tree, now, rows: Vec::new(), seen: BTreeSet::new() };
+    while let Some(mut task) = Task::next(tx)? {
+        let done = match task.what {
+            What::Begin => sweep.begin(&mut task)?,
+            What::Release => sweep.release(&mut task)?,
+            What::Below => sweep.below(&mut task)?,
+        };
+        task.save(tx, done)?;
+        if !done {
+            return Ok(Changed { rows: sweep.rows, more: true });
+        }
+    }
+    Ok(Changed { rows: sweep.rows, more: false })
+}
+
+/// A line of the table of work.
+struct Task {
+    id: i64,
+    /// Number of the hold, or the outage's alert.
+    hold: String,
+    what: What,
+    /// The alert that was looked at last.
+    after: String,
+    why: String,
+}
+
+impl Task {
+    fn next(tx: &Transaction<'_>) -> Result<Option<Self>, RegisterError> {
+        tx.prepare_cached("SELECT id, hold, what, after, why FROM hold_work ORDER BY id LIMIT 1")
+            .and_then(|mut s| {
+                s.query_row([], |r| {
+                    let what = match r.get(2)? {
+                        0 => What::Begin,
+                        1 => What::Release,
+                        _ => What::Below,
+                    };
+                    let (id, hold) = (r.get(0)?, r.get(1)?);
+                    Ok(Self { id, hold, what, after: r.get(3)?, why: r.get(4)? })
+                })
+                .optional()
+            })
+            .map_err(store)
+    }
+
+    fn save(&self, tx: &Transaction<'_>, done: bool) -> Result<(), RegisterError> {
+        if done {
+            tx.prepare_cached("DELETE FROM hold_work WHERE id = ?1")
+                .and_then(|mut s| s.execute([self.id]))
+        } else {
+            tx.prepare_cached("UPDATE hold_work SET after = ?2 WHERE id = ?1")
+                .and_then(|mut s| s.execute(params![self.id, self.after]))
+        }
+        .map_err(store)?;
+        Ok(())
+    }
+}
+
+struct Sweep<'a> {
+    tx: &'a Transaction<'a>,
+    tree: &'a DeviceTree,
+    now: Timestamp,
+    rows: Vec<HeldChange>,
+    /// Alerts in `rows`: what the table holds of them is old.
+    seen: BTreeSet<String>,
+}
+
+impl Sweep<'_> {
+    fn push(&mut self, before: AlertRow, row: AlertRow, kind: AutoKind, why: &str) {
+        self.seen.insert(row.id.0.clone());
+        self.rows.push(HeldChange { before, row, kind, why: why.to_owned() });
+    }
+
+    fn begin(&mut self, task: &mut Task) -> Result<bool, RegisterError> {
+        let id = task.hold.parse().map(HoldId);
+        let Some((hold, false)) = id.map_or(Ok(None), |id| read(self.tx, &id))? else {
+            return Ok(true);
+        };
+        let (tx, tree) = (self.tx, self.tree);
+        let HoldScope { rule, device, area, service } = &hold.scope;
+        let name = |n: &Option<Name>| n.as_deref().map(str::to_owned);
+        let devices = device.as_ref().map(|d| json(&tree.with_below(d))).transpose()?;
+        let page = |after: &str| {
+            rows(
+                tx,
+                "SELECT row FROM alert INDEXED BY alert_open_id
+                 WHERE open = 1 AND id > ?1 AND (?2 IS NULL OR service = ?2)
+                   AND (?3 IS NULL OR area = ?3) AND (?4 IS NULL OR rule = ?4)
+                   AND (?5 IS NULL OR device IN (SELECT value FROM json_each(?5)))
+                 ORDER BY id LIMIT ?6",
+                params![after, name(service), name(area), name(rule), devices, ROWS as i64],
+            )
+        };
+        let change = |row: &AlertRow| {
+            let mut after = row.clone();
+            let holds = covers(&hold.scope, row, tree) && add(&mut after, held(&hold));
+            Ok(holds.then_some(after))
+        };
+        self.suppress(task, page, change)
+    }
+
+    fn below(&mut self, task: &mut Task) -> Result<bool, RegisterError> {
+        let Some(outage) = read_row(self.tx, &task.hold)? else { return Ok(true) };
+        let Some(device) = outage_of(&outage) else { return Ok(true) };
+        let mut devices = self.tree.with_below(device);
+        devices.remove(device);
+        let (tx, names) = (self.tx, json(&devices)?);
+        let since = outage.raised_at.plus_ms(-BEFORE_OUTAGE_MS);
+        let page = |after: &str| {
+            rows(
+                tx,
+                "SELECT row FROM alert INDEXED BY alert_device
+                 WHERE open = 1 AND device IN (SELECT value FROM json_each(?1))
+                   AND raised_at >= ?2 AND id > ?3
+                 ORDER BY id LIMIT ?4",
+                params![names, since.0, after, ROWS as i64],
+            )
+        };
+        let change = |row: &AlertRow| {
+            let concerned = row.condition == Condition::Active
+                && row.is_listed()
+                && can_follow(row)
+                && device_of(row).is_some_and(|d| devices.contains(d));
+            if !concerned {
+                return Ok(None);
+            }
+            let mut after = row.clone();
+            add(&mut after, held_by_parent(device, outage.id.0.clone()));
+            if found_by_key(tx, row)? {
+                after.incident.clone_from(&outage.incident);
+            }
+            Ok(Some(after))
+        };
+        self.suppress(task, page, change)
+    }
+
+    /// Goes on with the rows of `page`, by id, from where the task stands; those that `change`
+    /// changes are held from now on. True when all is done.
+    fn suppress(
+        &mut self,
+        task: &mut Task,
+        page: impl Fn(&str) -> Result<Vec<AlertRow>, RegisterError>,
+        change: impl Fn(&AlertRow) -> Result<Option<AlertRow>, RegisterError>,
+    ) -> Result<bool, RegisterError> {
+        for _ in 0..LOOKED_AT / ROWS {
+            let rows = page(&task.after)?;
+            let last = rows.len() < ROWS;
+            for row in rows {
+                let id = row.id.0.clone();
+                if self.seen.contains(&id) {
+                    return Ok(false);
+                }
+                if let Some(after) = change(&row)? {
+                    if self.rows.len() >= ROWS {
+                        return Ok(false);
+                    }
+                    self.push(row, after, AutoKind::Suppress, &task.why);
+                }
+                task.after = id;
+            }
+            if last {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn release(&mut self, task: &mut Task) -> Result<bool, RegisterError> {
+        let ids: Vec<String> = self
+            .tx
+            .prepare_cached(
+                "SELECT alert FROM held WHERE hold = ?1 AND alert > ?2 ORDER BY alert LIMIT ?3",
+            )
+            .and_then(|mut s| {
+                s.query_map(params![task.hold, task.after, ROWS as i64], |r| r.get(0))?.collect()
+            })
+            .map_err(store)?;
+        let last = ids.len() < ROWS;
+        for id in ids {
+            if self.rows.len() >= ROWS || self.seen.contains(&id) {
+                return Ok(false);
+            }
+            match read_row(self.tx, &id)? {
+                Some(row) if row.is_open() => {
+                    let mut after = row.clone();
+                    on_raise(self.tx, &mut after, self.tree, self.now)?;
+                    if after.held != row.held {
+                        self.push(row, after, AutoKind::Unsuppress, &task.why);
+                    }
+                }
+                // What is over is held by nothing.
+                _ => {
+                    self.tx
+                        .prepare_cached("DELETE FROM held WHERE hold = ?1 AND alert = ?2")
+                        .and_then(|mut s| s.execute([&task.hold, &id]))
+                        .map_err(store)?;
+                }
+            }
+            task.after = id;
+        }
+        Ok(last)
+    }
+}
+
+/// Its incident was not made by an operator: the alert may go to that of its cause.
+fn found_by_key(tx: &Connection, row: &AlertRow) -> Result<bool, RegisterError> {
+    let Some(incident) = &row.incident else { return Ok(false) };
+    let kind: Option<String> = tx
+        .prepare_cached("SELECT kind FROM incident WHERE id = ?1")
+        .and_then(|mut s| s.query_row([&incident.0], |r| r.get(0)).optional())
+        .map_err(store)?;
+    Ok(kind.is_none_or(|kind| kind != IncidentKind::Manual.as_str()))
+}
+
+/// It may be a consequence of its parent's outage. A warning of danger is never one: a flood that
+/// was measured before the gateway went stays on the operators' list.
+fn can_follow(row: &AlertRow) -> bool {
+    &*row.cause == OUTAGE || row.severity < Severity::Critical
+}
+
+/// The running windows that cover an alert, oldest first. One that has begun covers what was
+/// raised before it and heard of later; one that is planned, what is raised in its time.
+fn windows(
+    tx: &Connection,
+    row: &AlertRow,
+    tree: &DeviceTree,
+    now: Timestamp,
+) -> Result<Vec<Hold>, RegisterError> {
+    let mut find = tx
+        .prepare_cached(
+            "SELECT hold FROM hold INDEXED BY hold_now
+             WHERE over = 0 AND (begun = 1 OR from_at <= ?1) AND (until_at IS NULL OR until_at > ?1)
+               AND (rule IS NULL OR rule = ?2) AND (area IS NULL OR area = ?3)
+               AND (service IS NULL OR service = ?4)
+             ORDER BY id",
+        )
+        .map_err(store)?;
+    let mut found =
+        find.query(params![now.0, &*row.rule, &*row.area, &*row.service]).map_err(store)?;
+    let mut windows = Vec::new();
+    while let Some(line) = found.next().map_err(store)? {
+        let hold: Hold = parse(&line.get::<_, String>(0).map_err(store)?)?;
+        if windows.len() < WINDOWS && covers(&hold.scope, row, tree) {
+            windows.push(hold);
+        }
+    }
+    Ok(windows)
+}
+
+/// Every field that is given fits.
+fn covers(scope: &HoldScope, row: &AlertRow, tree: &DeviceTree) -> bool {
+    let fits = |wanted: &Option<Name>, has: &Name| wanted.as_ref().is_none_or(|w| w == has);
+    fits(&scope.rule, &row.rule)
+        && fits(&scope.area, &row.area)
+        && fits(&scope.service, &row.service)
+        && scope.device.as_ref().is_none_or(|top| match &row.entity {
+            Entity::Device(device) => tree.is_within(device, top),
+            _ => false,
+        })
+}
+
+fn held(hold: &Hold) -> Held {
+    let (who, until) = (hold.who.clone(), hold.until);
+    let reason = hold.reason.chars().take(REASON_CHARS).collect();
+    Held { by: hold.by, id: hold.id.to_string(), until, who, reason }
+}
+
+fn held_by_parent(device: &Name, alert: String) -> Held {
+    let (who, reason) = ("system".to_owned(), format!("outage of {device}"));
+    Held { by: HeldBy::Parent, id: alert, until: None, who, reason }
+}
+
+/// False if it is there already, or there are so many windows that one more says nothing.
+fn add(row: &mut AlertRow, held: Held) -> bool {
+    let windows =
+        row.held.iter().filter(|h| h.by == HeldBy::Maintenance || h.by == HeldBy::OutOfService);
+    let full = held.by != HeldBy::Parent && windows.count() >= WINDOWS;
+    if full || row.held.iter().any(|h| h.id == held.id) {
+        return false;
+    }
+    row.held.push(held);
+    true
+}
+
+fn json(devices: &BTreeSet<Name>) -> Result<String, RegisterError> {
+    serde_json::to_string(devices).map_err(store)
+}
+
+fn rows(
+    tx: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<AlertRow>, RegisterError> {
+    let texts: Vec<String> = tx
+        .prepare_cached(sql)
+        .and_then(|mut s| s.query_map(values, |r| r.get(0))?.collect())
+        .map_err(store)?;
+    texts.iter().map(|t| parse(t)).collect()
+}
