@@ -51,7 +51,6 @@ export const vi = {
   zone: 'giờ Đà Nẵng, UTC+7',
 
   alerts: 'Cảnh báo',
-  alerts_open: '{n} đang mở',
   alerts_none: 'Không có cảnh báo nào đang mở.',
   alerts_none_filter: 'Không có cảnh báo nào khớp bộ lọc.',
   alerts_new: '{n} mới',
@@ -79,15 +78,11 @@ export const vi = {
   sev_emergency: 'Khẩn cấp',
   sev_none: 'Bình thường',
 
-  state_unacked: 'Chưa nhận',
   state_acked: 'Đã nhận',
-  state_acked_by: 'Đã nhận: {by}',
   state_returned: 'Đã trở lại bình thường',
-  state_closed: 'Đã đóng',
   state_sending: 'Đang gửi…',
   ack_title: 'Tiếp nhận cảnh báo',
   ack_submit: 'Tiếp nhận',
-  ack_viewer: 'Tài khoản này chỉ được xem.',
   ago: '{age} trước',
 
   detail: 'Chi tiết cảnh báo',
@@ -230,7 +225,6 @@ export const en: Record<keyof typeof vi, string> = {
   zone: 'Đà Nẵng time, UTC+7',
 
   alerts: 'Alerts',
-  alerts_open: '{n} open',
   alerts_none: 'No open alerts.',
   alerts_none_filter: 'No alert fits the filter.',
   alerts_new: '{n} new',
@@ -258,15 +252,11 @@ export const en: Record<keyof typeof vi, string> = {
   sev_emergency: 'Emergency',
   sev_none: 'Normal',
 
-  state_unacked: 'Unacknowledged',
   state_acked: 'Acknowledged',
-  state_acked_by: 'Acknowledged: {by}',
   state_returned: 'Returned to normal',
-  state_closed: 'Closed',
   state_sending: 'Sending…',
   ack_title: 'Acknowledge the alert',
   ack_submit: 'Acknowledge',
-  ack_viewer: 'This account may only look.',
   ago: '{age} ago',
 
   detail: 'Alert detail',
