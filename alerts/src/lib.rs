@@ -27,5 +27,6 @@ mod schema;
 pub mod shift;
 
 pub use archive::{Archive, Found};
+pub use audit::{AuditFilter, AuditLog, BEGINS, Bad, BadKind, Note, Report, verify};
 pub use group::{DeviceTree, Flood, FloodChange, FloodState};
 pub use register::{Listener, Register, RegisterParts};

@@ -92,6 +92,7 @@ impl Desk {
             receiver: "public",
             delivery,
             alerts,
+            ruled: &alerts.iter().map(|row| row.id.clone()).collect(),
             test: alerts.is_empty(),
             now: START.plus_ms(60_000),
         };

@@ -76,6 +76,11 @@ impl Intake<'_> {
             }
             "unshelve" | "shelf_expired" | "unsuppress" | "undo" => self.release(line)?,
             "escalate" => self.escalate(line)?,
+            "deescalate" => {
+                // Worse than this is worse again.
+                self.remember(line)?;
+                self.news(line, On::Deescalate)?;
+            }
             other => {
                 if let Some(on) = On::parse(other) {
                     self.news(line, on)?;

@@ -4,8 +4,8 @@ use ioc_model::City;
 use serde::Deserialize;
 
 use super::gsm7;
-use crate::channel::words::{News, Said, Words, clip, reason_word, severity_word};
-use crate::channel::{Language, Notification};
+use crate::channel::Notification;
+use crate::channel::words::{Said, Words, clip, reason_word, severity_word};
 
 /// A form that a known service expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -104,7 +104,8 @@ pub(super) struct Form<'a> {
 impl Form<'_> {
     /// The JSON body.
     pub(super) fn body(&self, n: &Notification) -> String {
-        let said = said(n, self.city, self.base_url);
+        let words = Words { city: self.city, base_url: self.base_url, language: n.language };
+        let said = words.of_notification(n);
         let full = match said.lines.as_slice() {
             [] => said.subject.clone(),
             lines => format!("{}\n{}", said.subject, lines.join("\n")),
@@ -151,32 +152,6 @@ impl Form<'_> {
             _ => String::new(),
         }
     }
-}
-
-/// The message in words.
-fn said(n: &Notification, city: &City, base_url: &str) -> Said {
-    let words = Words { city, base_url, language: n.language };
-    if n.test {
-        let text = match n.language {
-            Language::Vi => "Tin thử của trung tâm điều hành (IOC): không cần xử lý",
-            Language::En => "Test message of the operations centre (IOC): nothing to do",
-        };
-        let text = text.to_owned();
-        return Said { subject: text.clone(), headline: text, lines: Vec::new(), link: None };
-    }
-    let reason = |row: &ioc_model::AlertRow| {
-        n.changes.iter().rev().find(|c| c.alert == row.id).map_or("", |c| &*c.reason)
-    };
-    let news: Vec<News<'_>> =
-        n.alerts.iter().map(|row| News { row, reason: reason(row) }).collect();
-    let mut said = words.of_all(&news);
-    if n.more > 0 {
-        said.lines.push(match n.language {
-            Language::Vi => format!("… và {} cảnh báo nữa", n.more),
-            Language::En => format!("… and {} more", n.more),
-        });
-    }
-    said
 }
 
 fn generic(n: &Notification, said: &Said, full: &str) -> String {
