@@ -161,12 +161,15 @@ fn bulk(register: &Register, scale: u64) {
             let rules = scope.spawn(|| {
                 let mut waits = Vec::new();
                 let mut position = city::next_position(register);
-                while !stop.load(Ordering::Relaxed) {
-                    let t = city::change(position, 30_000 / scale + position % 1_000);
+                loop {
+                    let t = city::change(position, (30_000 + position % 1_000) / scale);
                     let began = Instant::now();
                     register.apply(position + 1, &[t]).expect("applies");
                     waits.push(began.elapsed());
                     position += 1;
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 waits

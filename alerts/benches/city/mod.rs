@@ -234,30 +234,7 @@ fn copies(db: &Connection, first: u64, closed: u64) {
          CREATE TEMP TABLE from_member AS SELECT * FROM member WHERE open = 0;",
     )
     .expect("takes what is copied");
-    let columns: Vec<String> = db
-        .prepare("SELECT name FROM pragma_table_info('alert')")
-        .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
-        .expect("the columns");
-    let values: Vec<String> = columns
-        .iter()
-        .map(|column| match column.as_str() {
-            "id" => "new".to_owned(),
-            "change" => "change + ?1 * 1000000".to_owned(),
-            "incident" => "incident || '-' || ?1".to_owned(),
-            "row" => "json_set(row, '$.id', new, '$.change', change + ?1 * 1000000,
-                        '$.raised_at', raised_at - ?2, '$.changed_at', row ->> 'changed_at' - ?2,
-                        '$.cleared_at', cleared_at - ?2, '$.acknowledged_at', acked_at - ?2,
-                        '$.closed_at', closed_at - ?2, '$.incident', incident || '-' || ?1)"
-                .to_owned(),
-            at if at.ends_with("_at") && at != "due_at" => format!("{at} - ?2"),
-            other => other.to_owned(),
-        })
-        .collect();
-    let alerts = format!(
-        "INSERT INTO alert ({}) SELECT {} FROM from_alert JOIN copy ON old = id",
-        columns.join(", "),
-        values.join(", ")
-    );
+    let [alerts, members] = ["alert", "member"].map(|table| copy_of(db, table));
     for n in 1..COPIES {
         db.execute_batch("DELETE FROM copy").expect("empties");
         let mut insert = db.prepare("INSERT INTO copy VALUES (?1, ?2)").expect("prepares");
@@ -268,11 +245,33 @@ fn copies(db: &Connection, first: u64, closed: u64) {
         drop(insert);
         let back = n as i64 * 7 * DAY;
         db.execute(&alerts, params![n as i64, back]).expect("copies alerts");
-        db.execute(
-            "INSERT INTO member SELECT new, incident || '-' || ?1, open, outage, severity,
-               raised_at - ?2, listed FROM from_member JOIN copy ON old = alert",
-            params![n as i64, back],
-        )
-        .expect("copies members");
+        db.execute(&members, params![n as i64, back]).expect("copies members");
     }
+}
+
+/// Copies one table into itself: `?1` tells the copies apart, `?2` is how much earlier they are.
+fn copy_of(db: &Connection, table: &str) -> String {
+    let columns: Vec<String> = db
+        .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
+        .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
+        .expect("the columns");
+    let key = if table == "alert" { "id" } else { "alert" };
+    let value = |column: &String| match column.as_str() {
+        column if column == key => "new".to_owned(),
+        "change" => "change + ?1 * 1000000".to_owned(),
+        "incident" => "incident || '-' || ?1".to_owned(),
+        "row" => "json_set(row, '$.id', new, '$.change', change + ?1 * 1000000,
+                    '$.raised_at', raised_at - ?2, '$.changed_at', row ->> 'changed_at' - ?2,
+                    '$.cleared_at', cleared_at - ?2, '$.acknowledged_at', acked_at - ?2,
+                    '$.closed_at', closed_at - ?2, '$.incident', incident || '-' || ?1)"
+            .to_owned(),
+        at if at.ends_with("_at") && at != "due_at" => format!("{at} - ?2"),
+        other => other.to_owned(),
+    };
+    let values: Vec<String> = columns.iter().map(value).collect();
+    format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM from_{table} JOIN copy ON old = {key}",
+        columns.join(", "),
+        values.join(", ")
+    )
 }
