@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use ioc_alerts::cap::CapStore;
 use ioc_alerts::channel::Surroundings;
 use ioc_alerts::kpi::Kpis;
-use ioc_alerts::notify::{Notifier, NotifyHandle};
+use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, WayParts};
 use ioc_alerts::shift::{self, Language, Shifts};
 use ioc_alerts::{Register, RegisterParts, cap};
 use ioc_dashboard::{Forms, Lang, Live, Printout};
@@ -51,9 +52,15 @@ impl Alerting {
             listener,
         };
         let register = Arc::new(Register::open(&path, parts)?);
+        let anchors = base.settings.alerts.anchors.clone();
+        let anchors = anchors.unwrap_or_else(|| base.settings.file("audit.anchors"));
+        register.keep_anchors(&anchors).with_context(|| {
+            format!("cannot keep anchors of the audit log in {}", anchors.display())
+        })?;
         announce::open_alerts(&register, &ways.publications, &ways.live)?;
         let (shifts, kpis) = (Shifts::open(&path)?, Kpis::open(&path)?);
-        let notifier = notifier(base, Arc::clone(&register) as _, &clock)?.woken_by(changed);
+        let notifier =
+            notifier(base, Arc::clone(&register) as _, (ways, &clock))?.woken_by(changed);
         let alerting = Self {
             register,
             shifts: Arc::new(shifts),
@@ -69,18 +76,26 @@ impl Alerting {
 fn notifier(
     base: &Base,
     alerts: Arc<dyn AlertStore>,
-    clock: &AlertClock,
+    (ways, clock): (&Ways, &AlertClock),
 ) -> anyhow::Result<Notifier> {
-    let config = base.notify.clone();
+    let (config, path) = (base.notify.clone(), base.settings.file("notify.sqlite"));
+    let cap = Arc::new(CapStore::open(&path).context("cannot open the public warnings")?);
     let around = Surroundings {
         city: Arc::clone(&base.city),
         base_url: config.base_url.clone(),
         clock: Arc::clone(clock),
     };
-    let channels = config.channels(&around).map_err(BadConfig)?;
-    let path = base.settings.file("notify.sqlite");
-    Notifier::open(&path, config, alerts, channels, Arc::clone(clock))
-        .context("cannot open the outbox of notifications")
+    let publisher = Arc::new(announce::OwnTopics(Arc::clone(&ways.publications)));
+    let way_parts = WayParts {
+        around,
+        alerts: Arc::clone(&alerts),
+        publisher: Some(publisher),
+        cap: Some(Arc::clone(&cap)),
+    };
+    let channels = config.channels(&way_parts).map_err(BadConfig)?;
+    let clock = Arc::clone(clock);
+    let parts = NotifierParts { config, alerts, channels, cap: Some(cap), clock };
+    Notifier::open(&path, parts).context("cannot open the outbox of notifications")
 }
 
 /// Documents that the dashboard serves and the alert part writes.

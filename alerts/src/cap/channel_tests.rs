@@ -61,6 +61,8 @@ impl Setup {
             "sender": "ioc@danang.gov.vn",
             "sender_name": {"vi": "IOC", "en": "IOC"},
             "services": ["river"],
+            "allow_http": true,
+            "allow_networks": ["127.0.0.1"],
         });
         if let (Some(map), serde_json::Value::Object(extra)) = (spec.as_object_mut(), extra) {
             map.extend(extra);

@@ -53,8 +53,8 @@ pub(super) fn enqueue(
 }
 
 /// Brings what holds a row back up to date: the windows and outages that cover it at `now`, the
-/// event time of a raise or the wall time of an undo. Its shelf stays. To be called at a raise,
-/// when it opens again and when it gets worse.
+/// event time of a raise or the wall time of an undo. Its shelf stays. To be called at a raise and
+/// when it opens again.
 pub(crate) fn on_raise(
     tx: &Transaction<'_>,
     row: &mut AlertRow,
@@ -74,7 +74,8 @@ pub(crate) fn on_raise(
 }
 
 /// What the outage of a device does to the alerts of the devices below it: held from its raise,
-/// released with its end. To be called after [`super::Touched::row`] with every row.
+/// released with its end; and an alert that such an outage holds is released when it becomes a
+/// danger. To be called after [`super::Touched::row`] with every row.
 pub(crate) fn follow(
     tx: &Transaction<'_>,
     before: Option<&AlertRow>,
@@ -86,19 +87,25 @@ pub(crate) fn follow(
             enqueue(tx, &after.id.0, What::Below, &format!("outage of {device}"))?;
         }
         (Some(device), None) => {
-            let holds: bool = tx
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM held WHERE hold = ?1)")
-                .and_then(|mut s| s.query_row([&after.id.0], |r| r.get(0)))
-                .map_err(store)?;
             // In place of what may be left of its begin.
-            if !holds && !tree.is_parent(device) {
-                return Ok(Changed::default());
-            }
             enqueue(tx, &after.id.0, What::Release, &format!("outage of {device} is over"))?;
         }
-        _ => return Ok(Changed::default()),
+        _ => return Ok(danger(after)),
     }
     work(tx, tree, now)
+}
+
+/// An alert that its parent's outage holds and that is no mere consequence any more.
+fn danger(row: &AlertRow) -> Changed {
+    let mut changed = Changed::default();
+    if row.is_held(HeldBy::Parent) && !can_follow(row) {
+        let mut after = row.clone();
+        after.held.retain(|h| h.by != HeldBy::Parent);
+        let why = format!("{} is no mere consequence of an outage", row.severity.as_str());
+        let (before, kind) = (row.clone(), AutoKind::Unsuppress);
+        changed.rows.push(HeldChange { before, row: after, kind, why });
+    }
+    changed
 }
 
 /// Does what is to be done, oldest first, up to [`ROWS`] rows.
