@@ -22,6 +22,7 @@ use crate::exit::BadConfig;
 pub(crate) type AlertClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the stages and the screens share of it.
+#[derive(Clone)]
 pub(crate) struct Alerting {
     pub register: Arc<Register>,
     pub shifts: Arc<Shifts>,
