@@ -3,13 +3,17 @@ use std::path::Path;
 use ioc_model::{AlertId, AlertRow, AuditRow, RegisterError};
 use rusqlite::Connection;
 
-use crate::{query, schema};
+use crate::query;
+use crate::schema::{self, Age};
 
 /// Fewer digits of an id name too many alerts.
 const MIN_PREFIX: usize = 4;
 
 /// The register's file for reading only, while its owner may be writing to it.
-pub struct Archive(Connection);
+pub struct Archive {
+    db: Connection,
+    age: Age,
+}
 
 /// What a piece of an id names.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +32,8 @@ impl Archive {
     /// # Errors
     /// When there is no such file or it is not a register.
     pub fn open(path: &Path) -> Result<Self, RegisterError> {
-        schema::open_for_reading(path).map(Self)
+        let (db, age) = schema::open_for_reading(path)?;
+        Ok(Self { db, age })
     }
 
     /// The alert with this id, or whose id begins so (at least 4 hex digits).
@@ -40,7 +45,8 @@ impl Archive {
         if id.len() < MIN_PREFIX || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(Found::None);
         }
-        let mut rows = query::begins_with(&self.0, &id, 10)?;
+        let rows = query::begins_with(&self.db, &id, 10)?;
+        let mut rows: Vec<_> = rows.into_iter().map(|row| self.age.row(row)).collect();
         Ok(match (rows.pop(), rows.is_empty()) {
             (None, _) => Found::None,
             (Some(one), true) => Found::One(Box::new(one)),
@@ -56,6 +62,6 @@ impl Archive {
     /// # Errors
     /// The store's own trouble.
     pub fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
-        query::audit(&self.0, id)
+        query::audit(&self.db, id)
     }
 }

@@ -1,93 +1,20 @@
 //! Tables, and how a row is written and read.
 
-use ioc_model::{AlertRow, RegisterError, Severity};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
+mod tables;
+mod versions;
+
+use ioc_model::{AlertRow, Condition, RegisterError, Severity, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, types::Value};
 use serde::de::DeserializeOwned;
 
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS alert (
-  id TEXT PRIMARY KEY, change INTEGER NOT NULL, raised_at INTEGER NOT NULL,
-  open INTEGER NOT NULL, severity INTEGER NOT NULL, service TEXT NOT NULL, area TEXT NOT NULL,
-  device TEXT, row TEXT NOT NULL, applied INTEGER NOT NULL DEFAULT 0);
-CREATE UNIQUE INDEX IF NOT EXISTS alert_change ON alert (change);
-CREATE INDEX IF NOT EXISTS alert_open ON alert (open, raised_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_at DESC, id DESC);
-CREATE TABLE IF NOT EXISTS audit (
-  seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, action TEXT NOT NULL, actor TEXT NOT NULL,
-  at INTEGER NOT NULL, severity INTEGER NOT NULL, value REAL, note TEXT,
-  lim REAL, message TEXT, evidence TEXT, origin TEXT, detail TEXT, hash BLOB);
-CREATE INDEX IF NOT EXISTS audit_alert ON audit (alert, seq);
-CREATE TABLE IF NOT EXISTS request (
-  key TEXT PRIMARY KEY, user TEXT NOT NULL, alert TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
-";
-
-/// Columns that earlier versions did not have: table, column, type.
-const LATER: &[(&str, &str, &str)] = &[
-    ("alert", "applied", "INTEGER NOT NULL DEFAULT 0"),
-    ("audit", "lim", "REAL"),
-    ("audit", "message", "TEXT"),
-    ("audit", "evidence", "TEXT"),
-    ("audit", "origin", "TEXT"),
-    ("audit", "detail", "TEXT"),
-    ("audit", "hash", "BLOB"),
-];
+pub(crate) use tables::{open, open_reader};
+pub(crate) use versions::{Age, open_for_reading, take_over};
 
 pub(crate) const CURSOR: &str = "cursor";
 const CHANGE: &str = "change";
 
 pub(crate) fn store<E: std::error::Error + Send + Sync + 'static>(e: E) -> RegisterError {
     RegisterError::Store(Box::new(e))
-}
-
-pub(crate) fn open(path: &std::path::Path) -> Result<Connection, RegisterError> {
-    let db = Connection::open(path).map_err(store)?;
-    db.pragma_update(None, "journal_mode", "WAL").map_err(store)?;
-    db.pragma_update(None, "synchronous", "FULL").map_err(store)?;
-    db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
-    db.execute_batch(SCHEMA).map_err(store)?;
-    migrate(&db)?;
-    Ok(db)
-}
-
-/// Adds the columns that a file of an earlier version lacks.
-fn migrate(db: &Connection) -> Result<(), RegisterError> {
-    for (table, column, kind) in missing(db)? {
-        db.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))
-            .map_err(store)?;
-    }
-    Ok(())
-}
-
-fn missing(
-    db: &Connection,
-) -> Result<Vec<(&'static str, &'static str, &'static str)>, RegisterError> {
-    let mut missing = Vec::new();
-    for (table, column, kind) in LATER {
-        let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
-        let n: i64 = db.query_row(sql, params![table, column], |r| r.get(0)).map_err(store)?;
-        if n == 0 {
-            missing.push((*table, *column, *kind));
-        }
-    }
-    Ok(missing)
-}
-
-/// Opens a register that another process may be writing, for reading. A file of an earlier
-/// version is not changed: what its tables lack shows as empty.
-pub(crate) fn open_for_reading(path: &std::path::Path) -> Result<Connection, RegisterError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(store)?;
-    db.busy_timeout(std::time::Duration::from_secs(5)).map_err(store)?;
-    let lacks: Vec<&str> =
-        missing(&db)?.into_iter().filter(|m| m.0 == "audit").map(|m| m.1).collect();
-    if !lacks.is_empty() {
-        // A view of this connection alone stands in for the table.
-        let empty: String = lacks.iter().map(|column| format!(", NULL AS {column}")).collect();
-        let view = format!("CREATE TEMP VIEW audit AS SELECT *{empty} FROM main.audit");
-        db.execute_batch(&view).map_err(store)?;
-    }
-    Ok(db)
 }
 
 pub(crate) fn meta(db: &Connection, key: &str) -> Result<u64, RegisterError> {
@@ -110,6 +37,13 @@ pub(crate) fn set_meta(db: &Connection, key: &str, value: u64) -> Result<(), Reg
 /// Position of the newest change of any alert.
 pub(crate) fn newest_change(db: &Connection) -> Result<u64, RegisterError> {
     meta(db, CHANGE)
+}
+
+pub(crate) fn set_newest_change(db: &Connection, change: u64) -> Result<(), RegisterError> {
+    if newest_change(db)? == change {
+        return Ok(());
+    }
+    set_meta(db, CHANGE, change)
 }
 
 pub(crate) fn read_row(db: &Connection, id: &str) -> Result<Option<AlertRow>, RegisterError> {
@@ -140,33 +74,196 @@ pub(crate) fn set_applied(db: &Connection, id: &str, below: u64) -> Result<(), R
     Ok(())
 }
 
-/// Writes `row` as the next change and gives it its numbers.
-pub(crate) fn write_row(tx: &Transaction<'_>, row: &mut AlertRow) -> Result<(), RegisterError> {
-    row.change = meta(tx, CHANGE)? + 1;
-    row.ver += 1;
-    row.settle();
-    set_meta(tx, CHANGE, row.change)?;
-    let open = row.is_open();
-    let text = serde_json::to_string(row).map_err(store)?;
-    tx.prepare_cached(
-        "INSERT INTO alert (id, change, raised_at, open, severity, service, area, device, row)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT (id) DO UPDATE SET change = ?2, open = ?4, severity = ?5, row = ?9",
+/// First acknowledgement of the episode; taking an acknowledgement back takes this back too.
+pub(crate) fn set_acked_at(
+    db: &Connection,
+    id: &str,
+    at: Option<i64>,
+) -> Result<(), RegisterError> {
+    db.prepare_cached("UPDATE alert SET acked_at = ?2 WHERE id = ?1 AND acked_at IS NOT ?2")
+        .and_then(|mut s| s.execute(params![id, at]))
+        .map_err(store)?;
+    Ok(())
+}
+
+pub(crate) fn set_due(
+    db: &Connection,
+    id: &str,
+    due: Option<Timestamp>,
+) -> Result<(), RegisterError> {
+    db.prepare_cached("UPDATE alert SET due_at = ?2 WHERE id = ?1")
+        .and_then(|mut s| s.execute(params![id, due.map(|t| t.0)]))
+        .map_err(store)?;
+    Ok(())
+}
+
+/// Alerts with something due at `now`, first first, at most `limit`.
+pub(crate) fn due(
+    db: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<AlertRow>, RegisterError> {
+    db.prepare_cached("SELECT row FROM alert WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2")
+        .and_then(|mut s| {
+            s.query_map(params![now.0, limit as i64], |r| r.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(store)?
+        .iter()
+        .map(|t| parse(t))
+        .collect()
+}
+
+/// Who changed an alert last, and when; without `any`, remarks and moves between incidents do not
+/// count.
+pub(crate) fn last_line(
+    db: &Connection,
+    id: &str,
+    any: bool,
+) -> Result<Option<(String, Timestamp)>, RegisterError> {
+    db.prepare_cached(
+        "SELECT actor, at FROM audit WHERE alert = ?1
+           AND (?2 OR action NOT IN ('comment', 'link', 'merge', 'split'))
+         ORDER BY seq DESC LIMIT 1",
     )
     .and_then(|mut s| {
-        s.execute(params![
-            row.id.0,
-            row.change.cast_signed(),
-            row.raised_at.0,
-            open,
-            row.severity as u8,
-            &*row.service,
-            &*row.area,
-            row.device.as_deref(),
-            text,
-        ])
+        s.query_row(params![id, any], |r| Ok((r.get(0)?, Timestamp(r.get(1)?)))).optional()
     })
-    .map_err(store)?;
+    .map_err(store)
+}
+
+/// Columns that change, in a fixed order. What they hold stands in the row's JSON too; they are
+/// there to be searched by, and for the figures of the alarm system.
+type Columns = [(&'static str, Value); 16];
+
+fn columns(row: &AlertRow) -> Columns {
+    let time = |at: Option<Timestamp>| at.map_or(Value::Null, |t| t.0.into());
+    let text = |text: Option<&str>| text.map_or(Value::Null, |t| t.to_owned().into());
+    [
+        ("change", row.change.cast_signed().into()),
+        ("open", row.is_open().into()),
+        ("severity", i64::from(row.severity as u8).into()),
+        ("severity_max", i64::from(row.severity_max as u8).into()),
+        ("condition", condition(row.condition).to_owned().into()),
+        ("acknowledged", row.acknowledged.into()),
+        ("work", row.work.as_str().to_owned().into()),
+        ("held", (!row.held.is_empty()).into()),
+        ("overdue", row.overdue.into()),
+        ("incident", text(row.incident.as_ref().map(|i| &*i.0))),
+        ("assignee", text(row.assignee.as_ref().map(|a| &*a.name))),
+        ("cleared_at", time(row.cleared_at)),
+        ("resolved_at", time(row.resolved_at)),
+        ("closed_at", time(row.closed_at)),
+        // Last two: see `write_row`.
+        ("acked_at", time(row.acknowledged_at)),
+        ("row", Value::Null),
+    ]
+}
+
+fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Active => "active",
+        Condition::Returned => "returned",
+    }
+}
+
+/// Writes a row whose numbers and state are set. `before` is the row that stands there; only
+/// columns that differ are written, so that only their indexes are touched.
+pub(crate) fn write_row(
+    tx: &Transaction<'_>,
+    before: Option<&AlertRow>,
+    row: &AlertRow,
+    due: Option<Timestamp>,
+) -> Result<(), RegisterError> {
+    let mut columns = columns(row);
+    let [.., last] = &mut columns;
+    last.1 = serde_json::to_string(row).map_err(store)?.into();
+    let due = due.map_or(Value::Null, |t| t.0.into());
+    match before {
+        None => insert(tx, row, columns, due),
+        Some(before) => update(tx, before, (row, columns), due),
+    }
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    row: &AlertRow,
+    columns: Columns,
+    due: Value,
+) -> Result<(), RegisterError> {
+    let held = (!row.held.is_empty()).into();
+    let device = row.device.as_deref().map_or(Value::Null, |d| d.to_owned().into());
+    let all = [
+        ("id", row.id.0.clone().into()),
+        ("raised_at", row.raised_at.0.into()),
+        ("service", row.service.to_string().into()),
+        ("area", row.area.to_string().into()),
+        ("device", device),
+        ("rule", row.rule.to_string().into()),
+        ("held_at_raise", held),
+        ("due_at", due),
+    ]
+    .into_iter()
+    .chain(columns);
+    let (names, values): (Vec<_>, Vec<_>) = all.unzip();
+    let marks = vec!["?"; names.len()].join(", ");
+    let sql = format!("INSERT INTO alert ({}) VALUES ({marks})", names.join(", "));
+    tx.prepare_cached(&sql)
+        .and_then(|mut s| s.execute(rusqlite::params_from_iter(values)))
+        .map_err(store)?;
+    Ok(())
+}
+
+fn update(
+    tx: &Transaction<'_>,
+    before: &AlertRow,
+    (row, after): (&AlertRow, Columns),
+    due: Value,
+) -> Result<(), RegisterError> {
+    let mut sql = String::from("UPDATE alert SET due_at = ?");
+    let mut values = vec![due];
+    for ((name, new), (_, old)) in after.into_iter().zip(columns(before)) {
+        if new == old {
+            continue;
+        }
+        match name {
+            // The first acknowledgement of the episode stays, whatever comes later.
+            "acked_at" => sql.push_str(", acked_at = coalesce(acked_at, ?)"),
+            _ => {
+                sql.push_str(", ");
+                sql.push_str(name);
+                sql.push_str(" = ?");
+            }
+        }
+        values.push(new);
+    }
+    sql.push_str(" WHERE id = ?");
+    values.push(row.id.0.clone().into());
+    tx.prepare_cached(&sql)
+        .and_then(|mut s| s.execute(rusqlite::params_from_iter(values)))
+        .map_err(store)?;
+    Ok(())
+}
+
+/// Writes all columns of a row anew; its numbers stay.
+fn rewrite(
+    tx: &Transaction<'_>,
+    row: &AlertRow,
+    due: Option<Timestamp>,
+) -> Result<(), RegisterError> {
+    let text = serde_json::to_string(row).map_err(store)?;
+    let all = [("rule", row.rule.to_string().into()), ("due_at", due.map(|t| t.0).into())]
+        .into_iter()
+        .chain(columns(row).map(|(name, value)| match name {
+            "row" => (name, text.clone().into()),
+            _ => (name, value),
+        }));
+    let (names, mut values): (Vec<_>, Vec<Value>) = all.unzip();
+    values.push(row.id.0.clone().into());
+    let sql = format!("UPDATE alert SET {} = ? WHERE id = ?", names.join(" = ?, "));
+    tx.prepare_cached(&sql)
+        .and_then(|mut s| s.execute(rusqlite::params_from_iter(values)))
+        .map_err(store)?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::rule::{Mode, Per};
 use crate::ruleset::RuleSet;
 use crate::slots::{DEAD, Slot};
 
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// An engine from a checkpoint.
 #[derive(Debug)]

@@ -70,7 +70,13 @@ impl Engine {
         if rule.ladder.for_ms > 0 && kind != TransitionKind::Clear {
             evidence.timer("for", c.time.saturating_sub(rule.ladder.for_ms), c.time);
         }
-        if rule.ladder.clear_for_ms > 0 && kind == TransitionKind::Clear {
+        let held = slot.levels.held_for(&rule.ladder).zip(rule.ladder.chatter);
+        if let Some((hold, chatter)) = held {
+            evidence.number("chatter", f64::from(chatter.raises));
+            if kind == TransitionKind::Clear {
+                evidence.timer("chatter_hold", c.time.saturating_sub(hold), c.time);
+            }
+        } else if rule.ladder.clear_for_ms > 0 && kind == TransitionKind::Clear {
             evidence.timer("clear_for", c.time.saturating_sub(rule.ladder.clear_for_ms), c.time);
         }
         let limits = crate::ladder::era(&run.limits[slot.limits as usize], c.time);

@@ -5,9 +5,10 @@
 //! without interruption; for the present level and those below, when its clear condition did.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::kinds::Verdict;
-use crate::rule::{Eras, Ladder, LimitSet, MAX_LEVELS};
+use crate::rule::{Chatter, Eras, Ladder, LimitSet, MAX_LEVELS};
 
 pub(crate) const UNSET: i64 = i64::MIN;
 
@@ -17,6 +18,8 @@ pub(crate) const CLOSED: u8 = 1;
 pub(crate) const INHIBITED: u8 = 2;
 /// The further conditions did not hold at the last verdict.
 const NOT_OK: u8 = 4;
+/// The present or, if none runs, the last episode was one of too many: it is held longer.
+const CHATTERS: u8 = 8;
 
 /// State of a ladder; 0 is "normal", 1 the lowest level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ pub(crate) struct LevelState {
     pub(crate) value: f64,
     pub(crate) last: i64,
     since: Option<Box<[i64; MAX_LEVELS]>>,
+    /// Times of the last raises, oldest first; only of rules that hold what chatters.
+    raises: Option<Box<SmallVec<[i64; 3]>>>,
 }
 
 impl Default for LevelState {
@@ -43,6 +48,7 @@ impl Default for LevelState {
             value: f64::NAN,
             last: UNSET,
             since: None,
+            raises: None,
         }
     }
 }
@@ -80,7 +86,7 @@ impl LevelState {
         if v.t < self.last {
             return;
         }
-        let instant = ladder.for_ms == 0 && ladder.clear_for_ms == 0;
+        let instant = ladder.for_ms == 0 && ladder.clear_for_ms == 0 && ladder.chatter.is_none();
         if !instant {
             self.advance(ladder, v.t, out);
         }
@@ -92,7 +98,7 @@ impl LevelState {
         if instant {
             let to = self.target(ladder, limits, v.value, v.ok);
             if to != self.level && !(self.level == 0 && self.flags & INHIBITED != 0) {
-                self.change(v.t, to, out);
+                self.change(ladder, (v.t, to), out);
             }
             return;
         }
@@ -114,7 +120,7 @@ impl LevelState {
         self.flags ^= CLOSED;
         if closed {
             if self.level > 0 {
-                self.change(t, 0, out);
+                self.change(ladder, (t, 0), out);
             }
             self.since = None;
         } else {
@@ -136,7 +142,7 @@ impl LevelState {
         if !inhibited && self.flags & CLOSED == 0 && self.level == 0 {
             match self.due(ladder) {
                 // Its time ran out while it was held back.
-                Some((deadline, to)) if deadline <= t => self.change(t, to, out),
+                Some((deadline, to)) if deadline <= t => self.change(ladder, (t, to), out),
                 Some(_) => {}
                 None => self.again(ladder, limits, t, out),
             }
@@ -201,7 +207,7 @@ impl LevelState {
             if deadline > until || (self.level == 0 && self.flags & (INHIBITED | CLOSED) != 0) {
                 return;
             }
-            self.change(deadline, to, out);
+            self.change(ladder, (deadline, to), out);
         }
     }
 
@@ -228,7 +234,8 @@ impl LevelState {
         let level = usize::from(self.level);
         let ends = |i: usize, ms: i64| (since[i] != UNSET).then(|| since[i].saturating_add(ms));
         let up = (level..n).filter_map(|i| ends(i, ladder.for_ms)).min();
-        let down = (0..level).filter_map(|i| ends(i, ladder.clear_for_ms)).min();
+        let clear_for_ms = self.clear_for(ladder);
+        let down = (0..level).filter_map(|i| ends(i, clear_for_ms)).min();
         match (up, down) {
             (None, None) => None,
             (Some(d), down) if down.is_none_or(|other| d <= other) => {
@@ -236,19 +243,45 @@ impl LevelState {
                 to.map(|i| (d, i as u8 + 1))
             }
             (_, Some(d)) => {
-                let to = (0..level).find(|i| ends(*i, ladder.clear_for_ms).is_some_and(|e| e <= d));
+                let to = (0..level).find(|i| ends(*i, clear_for_ms).is_some_and(|e| e <= d));
                 to.map(|i| (d, i as u8))
             }
             (Some(_), None) => None,
         }
     }
 
-    fn change(&mut self, time: i64, to: u8, out: &mut impl FnMut(Change)) {
+    /// How long the condition has to be gone.
+    fn clear_for(&self, ladder: &Ladder) -> i64 {
+        let hold = self.held_for(ladder).unwrap_or(0);
+        hold.max(ladder.clear_for_ms)
+    }
+
+    /// Time for which a chattering episode is held, ms; `None` if it does not chatter.
+    pub(crate) fn held_for(&self, ladder: &Ladder) -> Option<i64> {
+        ladder.chatter.filter(|_| self.flags & CHATTERS != 0).map(|c| c.hold_ms)
+    }
+
+    /// Takes note of a raise.
+    fn count_raise(&mut self, chatter: Chatter, time: i64) {
+        let raises = self.raises.get_or_insert_default();
+        if raises.len() == usize::from(chatter.raises) {
+            raises.remove(0);
+        }
+        raises.push(time);
+        let full = raises.len() == usize::from(chatter.raises);
+        let chatters = full && time.saturating_sub(raises[0]) <= chatter.within_ms;
+        self.flags = if chatters { self.flags | CHATTERS } else { self.flags & !CHATTERS };
+    }
+
+    fn change(&mut self, ladder: &Ladder, (time, to): (i64, u8), out: &mut impl FnMut(Change)) {
         let from = std::mem::replace(&mut self.level, to);
         let time = time.max(self.stamp);
         self.stamp = time;
         if from == 0 {
             self.start = next_start(self.start, time);
+            if let Some(chatter) = ladder.chatter {
+                self.count_raise(chatter, time);
+            }
         }
         if let Some(since) = &mut self.since {
             let (low, high) = (from.min(to), from.max(to));

@@ -165,6 +165,21 @@ pub(crate) struct Ladder {
     pub(crate) levels: Vec<Level>,
     pub(crate) for_ms: i64,
     pub(crate) clear_for_ms: i64,
+    pub(crate) chatter: Option<Chatter>,
+}
+
+/// Holds an alert that comes and goes: raised `raises` times within `within_ms`, it does not clear
+/// before its condition was gone for `hold_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chatter {
+    /// 2 to [`Chatter::MAX_RAISES`].
+    pub(crate) raises: u8,
+    pub(crate) within_ms: i64,
+    pub(crate) hold_ms: i64,
+}
+
+impl Chatter {
+    pub(crate) const MAX_RAISES: u8 = 16;
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -204,12 +219,12 @@ impl Ladder {
             clear: Limit::Number(1.0),
             label: Text::default(),
         };
-        Self { switch: true, levels: vec![level], for_ms, clear_for_ms }
+        Self { switch: true, levels: vec![level], for_ms, clear_for_ms, chatter: None }
     }
 
     /// No level: nothing is ever raised.
     pub(crate) fn none() -> Self {
-        Self { switch: false, levels: Vec::new(), for_ms: 0, clear_for_ms: 0 }
+        Self { switch: false, levels: Vec::new(), for_ms: 0, clear_for_ms: 0, chatter: None }
     }
 
     /// The limits for a device or, without one, the general ones; `None` if a level never has one.

@@ -101,11 +101,14 @@ at Ngã Ba Huế from second 20. The storm starts after --storm-after seconds, r
 minutes later, is over after five, and comes back every 15 minutes: streets flood, rivers rise
 through their alarm levels, then fall again.
 
-Messages carry the true time; --speed moves the city's own day and its cadences only. The same
-seed gives the same city; two runs differ in their times alone.
+Messages carry the true time; --speed moves the city's own day and its cadences only. With --pace
+a long time is told in a short one: messages leave faster than their times say, so the centre must
+run with --clock event. The same seed gives the same city; two runs differ in their times alone.
 
 Examples:
   ioc-sim city --speed 10 --storm-after 5
+  ioc-sim city --start 2026-10-27T00:00:00+07:00 --seconds 86400 --pace 500 \\
+    --storm-after 21600 --storm-length 60 --max-interval 120      a storm day in three minutes
   ioc-sim city --devices 20 --faults off --seconds 60")]
 pub struct CityArgs {
     /// Where to publish: mqtt://[user:password@]host[:port].
@@ -126,9 +129,18 @@ pub struct CityArgs {
     /// `all`, or so many devices spread over the list.
     #[arg(long, default_value = "all")]
     pub devices: DeviceCount,
+    /// Messages leave so many times faster than their own times say.
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    pub pace: f64,
+    /// Time of the start, such as 2026-10-27T00:00:00+07:00 [default: now].
+    #[arg(long)]
+    pub start: Option<jiff::Timestamp>,
     /// Seconds until the first storm.
     #[arg(long, default_value_t = 45.0)]
     pub storm_after: f64,
+    /// Storms take so many times as long as the shortest, of 10 minutes.
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    pub storm_length: f64,
     /// Devices fall silent, get stuck and send garbage.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub faults: Switch,

@@ -175,7 +175,12 @@ pub(super) const TABLE: &[Row] = &[
         &[SEEN, Effect::Work(Closed)],
         "after `auto_close`",
     ),
-    auto(AutoKind::Overdue, When::work(UNDONE), &[], "a mark; the work goes on"),
+    auto(
+        AutoKind::Overdue,
+        When::work(UNDONE).shelved(false).suppressed(false),
+        &[],
+        "a mark; the work goes on",
+    ),
     auto(
         AutoKind::Escalate,
         When::work(UNDONE).acknowledged(false).shelved(false).suppressed(false),

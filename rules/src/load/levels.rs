@@ -47,7 +47,13 @@ pub(super) fn ladder(
     for (node, level) in items.iter().zip(&levels) {
         check_who(node, level, selection, per_device, check);
     }
-    Some(Ladder { switch: false, levels, for_ms: for_ms?, clear_for_ms: clear_for_ms? })
+    Some(Ladder {
+        switch: false,
+        levels,
+        for_ms: for_ms?,
+        clear_for_ms: clear_for_ms?,
+        chatter: None,
+    })
 }
 
 /// How far a value must come back before a level without a `clear` of its own clears.

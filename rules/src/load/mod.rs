@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use ioc_model::{City, ConfigError, ConfigFiles, Name, Threshold};
 
-use crate::fields::{Fields, Report, boolean, both, closest, is_id, text, texts};
+use crate::fields::{Fields, Report, boolean, both, closest, duration, is_id, text, texts, whole};
 use crate::hours;
 use crate::kinds::{Kind, WORDS};
-use crate::rule::{Mode, Per, Relation, Rule, Selection, Unless};
+use crate::rule::{Chatter, Ladder, Mode, Per, Relation, Rule, Selection, Unless};
 use crate::ruleset::{CityView, RuleSet};
 use crate::selftest::{self, SelfTest};
 use crate::yaml::{self, Node, Value};
@@ -187,6 +187,7 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     let latched = fields.get("latched").map_or(Some(false), |n| boolean(n, &mut check.report));
     let common = Common { service: service.clone(), selection, per: per.unwrap_or(Per::Device) };
     let kind = word.and_then(|w| Kind::load(w, &mut fields, &common, check));
+    let held = fields.get("chatter").map(|n| chatter(n, kind.as_ref().map(|k| &k.ladder), check));
     let words = words::words(&mut fields, kind.as_ref().map(|k| k.cleared), check);
     let tests = fields.get("tests");
     if word.is_some() {
@@ -197,7 +198,8 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     if check.report.errors.len() > before {
         return None;
     }
-    let (kind, (message, cleared)) = (kind?, words?);
+    let (mut kind, (message, cleared)) = (kind?, words?);
+    kind.ladder.chatter = held.flatten();
     let mut rule = Rule {
         id: id?,
         cause: cause.unwrap_or_else(|| service.clone())?,
@@ -223,6 +225,29 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     };
     rule.hash = rule.definition_hash();
     Some((rule, tests.unwrap_or_default()))
+}
+
+/// `chatter: { raises: 3, within: 10m, hold: 30m }`.
+fn chatter(node: &Node, ladder: Option<&Ladder>, check: &mut Check<'_>) -> Option<Chatter> {
+    let mut fields = Fields::open(node, "`chatter`", &mut check.report)?;
+    let raises = fields.require("raises", &mut check.report);
+    let within = fields.require("within", &mut check.report);
+    let hold = fields.require("hold", &mut check.report);
+    fields.finish(&mut check.report);
+    let most = u32::from(Chatter::MAX_RAISES);
+    let raises = raises.and_then(|n| whole(n, 2, most, &mut check.report));
+    let within = within.and_then(|n| duration(n, 1_000, &mut check.report));
+    let hold_ms = hold.and_then(|n| duration(n, 1_000, &mut check.report))?;
+    let ladder = ladder?;
+    if ladder.levels.is_empty() {
+        let hint = "take `chatter` away";
+        check.report.hinted(node, "a rule that raises nothing cannot chatter", hint);
+    }
+    if hold_ms <= ladder.clear_for_ms {
+        let hint = "hold it longer than `clear_for`";
+        check.report.hinted(node, "this holds no longer than the rule does anyway", hint);
+    }
+    Some(Chatter { raises: u8::try_from(raises?).ok()?, within_ms: within?, hold_ms })
 }
 
 /// `cause: flood`: a word like an id.

@@ -1,7 +1,7 @@
 //! Rules as text, in the form that [`super::load`] reads.
 
 use super::print_ladder;
-use crate::print::{both, list, map, text, texts};
+use crate::print::{boolean, both, duration, list, map, number, text, texts};
 use crate::rule::{Mode, Relation, Rule, Selection};
 use crate::yaml::Node;
 
@@ -34,11 +34,16 @@ fn print_rule(rule: &Rule) -> Node {
         out.push(("cause", text(&*rule.cause)));
     }
     if rule.latched {
-        out.push(("latched", crate::print::boolean(true)));
+        out.push(("latched", boolean(true)));
     }
     out.extend(rule.kind.print());
     let is_empty = !rule.ladder.switch && rule.ladder.levels.is_empty();
     out.extend(print_ladder(&rule.ladder).into_iter().filter(|_| !is_empty));
+    out.extend(rule.ladder.chatter.map(|c| {
+        let raises = number(f64::from(c.raises));
+        let (within, hold) = (duration(c.within_ms), duration(c.hold_ms));
+        ("chatter", map([("raises", raises), ("within", within), ("hold", hold)]))
+    }));
     let words = |t: &[crate::template::Template; 2]| {
         map([("vi", text(t[0].to_string())), ("en", text(t[1].to_string()))])
     };

@@ -26,6 +26,16 @@ rules:
     levels: [{ severity: minor, raise: ">= flood.bd1" }]
     and: [{ property: speed, is: "> 3" }]
     message: *m
+  - id: chattering
+    kind: threshold
+    service: river
+    name: *n
+    property: water_level
+    levels: [{ severity: minor, raise: ">= 3" }]
+    chatter: { raises: 2, within: 40s, hold: 25s }
+    cause: flood
+    latched: true
+    message: *m
   - id: mean
     kind: window
     service: river

@@ -2,6 +2,7 @@
 
 mod all_kinds;
 mod backtest;
+mod chatter;
 mod crash;
 mod errors;
 mod everywhere;

@@ -24,8 +24,12 @@ pub struct CityOptions {
     pub seed: u64,
     /// How much faster than life.
     pub speed: f64,
+    /// Messages leave so many times faster than their own times say.
+    pub pace: f64,
     /// Seconds until the first storm.
     pub storm_after_s: f64,
+    /// Storms take so many times as long as the shortest, of 10 minutes.
+    pub storm_length: f64,
     /// Devices fail.
     pub faults: bool,
     /// Longest silence of a healthy device, s.
@@ -119,7 +123,12 @@ impl CityFeed {
                 return None;
             }
             let o = &self.options;
-            let world = World::at(at_ms as f64 / 1000.0, self.start_hour, o.speed, o.storm_after_s);
+            let world = World::at(
+                at_ms as f64 / 1000.0,
+                self.start_hour,
+                o.speed,
+                (o.storm_after_s, o.storm_length),
+            );
             let time_ms = o.start_ms + at_ms as i64;
             for (end, bytes) in self.devices[device].speak(&world, time_ms) {
                 self.said.push_back((device, at_ms, end, bytes));
@@ -150,7 +159,7 @@ impl Feed for CityFeed {
     fn next(&mut self, now: Instant, message: &mut Message) -> Step {
         let start = *self.start.get_or_insert(now);
         let Some(at_ms) = self.peek() else { return Step::Done };
-        message.due = start + Duration::from_millis(at_ms);
+        message.due = start + Duration::from_millis(at_ms).div_f64(self.options.pace);
         if message.due > now {
             return Step::Wait(message.due);
         }

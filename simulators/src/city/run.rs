@@ -22,11 +22,13 @@ pub async fn city(args: &CityArgs, stop: CancellationToken) -> anyhow::Result<()
     let options = CityOptions {
         seed: args.seed,
         speed: args.speed,
+        pace: args.pace,
         storm_after_s: args.storm_after,
+        storm_length: args.storm_length,
         faults: args.faults == Switch::On,
         max_interval_s: args.max_interval,
         devices: args.devices.0,
-        start_ms: jiff::Timestamp::now().as_millisecond(),
+        start_ms: args.start.unwrap_or_else(jiff::Timestamp::now).as_millisecond(),
         duration: args.seconds.map(Duration::from_secs_f64),
     };
     let mut feed = CityFeed::new(&city, options);

@@ -9,6 +9,8 @@ fn options() -> CityOptions {
     CityOptions {
         seed: 1,
         speed: 1.0,
+        pace: 1.0,
+        storm_length: 1.0,
         storm_after_s: 45.0,
         faults: true,
         max_interval_s: 30.0,

@@ -19,15 +19,17 @@ pub struct World {
     pub t: f64,
     /// Local time of day in the city's own, possibly faster day: 0 to 24.
     pub hour: f64,
-    /// Seconds since the newest storm began; negative before the first.
+    /// Seconds since the newest storm began, in the time of the shortest storm; negative before the
+    /// first.
     storm_s: f64,
 }
 
 impl World {
-    /// The city `t` seconds after a start at local hour `start_hour`.
-    pub fn at(t: f64, start_hour: f64, speed: f64, storm_after_s: f64) -> Self {
+    /// The city `t` seconds after a start at local hour `start_hour`; storms begin after
+    /// `storm.0` seconds and take `storm.1` times as long as the shortest.
+    pub fn at(t: f64, start_hour: f64, speed: f64, storm: (f64, f64)) -> Self {
         let hour = (start_hour + t * speed / 3600.0).rem_euclid(24.0);
-        let since = t - storm_after_s;
+        let since = (t - storm.0) / storm.1;
         let storm_s = if since < 0.0 { since } else { since % STORM_PERIOD_S };
         Self { t, hour, storm_s }
     }
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     fn at(t: f64) -> World {
-        World::at(t, 12.0, 1.0, 45.0)
+        World::at(t, 12.0, 1.0, (45.0, 1.0))
     }
 
     #[test]
@@ -129,8 +131,8 @@ mod tests {
 
     #[test]
     fn rush_hours_follow_the_accelerated_day() {
-        let noon = World::at(0.0, 12.0, 60.0, 45.0);
-        let evening = World::at(318.0, 12.0, 60.0, 45.0);
+        let noon = World::at(0.0, 12.0, 60.0, (45.0, 1.0));
+        let evening = World::at(318.0, 12.0, 60.0, (45.0, 1.0));
         assert!(noon.rush() < 0.01 && evening.rush() > 0.99);
     }
 }

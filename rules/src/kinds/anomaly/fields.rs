@@ -121,6 +121,7 @@ fn ladder(fields: &mut Fields<'_>, common: &Common, check: &mut Check<'_>) -> Op
         levels: vec![level],
         for_ms: for_ms?,
         clear_for_ms: clear_for_ms?,
+        chatter: None,
     })
 }
 

@@ -1,0 +1,10 @@
+//! The register as the app and the dashboard use it.
+
+mod act;
+mod apply;
+mod bulk;
+mod desk;
+mod lists;
+mod tick;
+mod undo;
+mod versions;
