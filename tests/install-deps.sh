@@ -10,6 +10,9 @@ want /usr/bin/influxd influxdb
 want /usr/bin/victoria-metrics victoria-metrics
 want /usr/bin/chromium chromium
 want /usr/bin/xzcat xz-utils
+want /usr/bin/xmllint libxml2-utils
+want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
+want /usr/bin/openssl openssl
 if [ ${#need[@]} -gt 0 ]; then
   echo "installing for the tests: ${need[*]}"
   if [ "$(id -u)" -ne 0 ]; then echo "run as root, or install these packages by hand" >&2; exit 1; fi

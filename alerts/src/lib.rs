@@ -14,13 +14,19 @@
 
 mod archive;
 mod audit;
+pub mod cap;
+pub mod channel;
 mod group;
+pub mod kpi;
 pub mod lifecycle;
+pub mod notify;
 pub mod policy;
 mod query;
 mod register;
 mod schema;
+pub mod shift;
 
 pub use archive::{Archive, Found};
+pub use audit::{AuditFilter, AuditLog, BEGINS, Bad, BadKind, Note, Report, verify};
 pub use group::{DeviceTree, Flood, FloodChange, FloodState};
 pub use register::{Listener, Register, RegisterParts};

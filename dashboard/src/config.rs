@@ -19,6 +19,8 @@ pub struct DashboardConfig {
     pub secure: bool,
     /// Answer `/metrics` to every peer, not only to loopback: for a scraper elsewhere.
     pub metrics_for_all: bool,
+    /// Answer the feed of public warnings (CAP 1.2) without a session.
+    pub public_cap: bool,
     /// Open HTTP connections; further ones wait in the kernel's backlog.
     pub max_connections: usize,
     /// Open WebSockets; further ones are answered 503.
@@ -44,6 +46,7 @@ impl Default for DashboardConfig {
             allowed_origins: Vec::new(),
             secure: false,
             metrics_for_all: false,
+            public_cap: false,
             max_connections: 1_024,
             max_sockets: 200,
             header_timeout_s: 10,
@@ -57,6 +60,8 @@ impl Default for DashboardConfig {
 
 /// Largest request body and largest WebSocket message.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
+/// Largest body of the one route that names up to 10,000 alerts.
+pub(crate) const MAX_BULK_BYTES: usize = 1_024 * 1_024;
 /// Time a client may take to send a body.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

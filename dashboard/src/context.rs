@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ioc_model::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::origin::Origins;
 use crate::reply::{ApiError, Document};
 use crate::{DashboardConfig, Parts};
+
+/// Long reads of one kind at once: fewer than there are cores, so that short ones go on.
+const AT_ONCE: usize = 2;
 
 /// What the dashboard counts of itself.
 #[derive(Debug, Default)]
@@ -53,6 +56,12 @@ pub(crate) struct Context {
     pub origins: Origins,
     pub stats: Stats,
     pub sockets: Arc<Semaphore>,
+    /// Reports that walk days of alerts: so many at once, the others wait.
+    pub reports: Semaphore,
+    /// Reads of public warnings, which anybody may ask for.
+    pub feeds: Semaphore,
+    /// First lists of sockets.
+    pub listings: Semaphore,
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
     pub city: Arc<Document>,
@@ -74,6 +83,9 @@ impl Context {
             map: crate::api::map_document(&parts.city),
             openapi: Document::json(&crate::openapi::document()),
             sockets: Arc::new(Semaphore::new(config.max_sockets)),
+            reports: Semaphore::new(AT_ONCE),
+            feeds: Semaphore::new(AT_ONCE),
+            listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
             devices: Mutex::default(),
             config,
@@ -82,6 +94,11 @@ impl Context {
             tracker,
             stop,
         }
+    }
+
+    /// Waits until one more may be done.
+    pub async fn turn<'a>(&self, of: &'a Semaphore) -> Result<SemaphorePermit<'a>, ApiError> {
+        of.acquire().await.map_err(|e| ApiError::internal("wait for a turn", &e))
     }
 
     /// The wall clock.

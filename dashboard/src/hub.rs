@@ -1,8 +1,9 @@
 //! One task per WebSocket. It remembers only the number of the last change it sent and asks the
 //! live state what changed since, so a slow client gets fewer, fuller frames and holds nothing
-//! up. Alerts do not wait for a tick. One frame is in flight; one that takes longer than
-//! `send_timeout_s` ends the socket.
+//! up. Alerts do not wait for a tick; a list of them goes out page by page between the others. One
+//! frame is in flight; one that takes longer than `send_timeout_s` ends the socket.
 
+mod listing;
 mod message;
 mod pace;
 
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use ioc_model::{AlertFilter, AlertRow};
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use warp::Reply;
 use warp::http::StatusCode;
@@ -24,9 +25,10 @@ use warp::ws::{Message, WebSocket, Ws};
 use crate::Identity;
 use crate::config::MAX_BODY_BYTES;
 use crate::context::{Context, blocking};
-use crate::live::{AlertBatch, alerts_text};
+use crate::live::{AlertBatch, FloodState};
 use crate::reply::ApiError;
 use crate::router::Admitted;
+use listing::{Done, Listing, Step};
 use message::{Inbound, Resume, Sub};
 use pace::{InboundRate, Pace};
 
@@ -36,10 +38,6 @@ const DEFAULT_HZ: f64 = 5.0;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// What a close frame may take on a socket that may be stuck.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// A longer gap is not sent: the page fetches the open alerts.
-const MAX_ALERT_GAP: usize = 5_000;
-/// Alerts per message at subscribe.
-const ALERTS_PER_MESSAGE: usize = 500;
 
 const GOING_AWAY: u16 = 1001;
 const BAD_DATA: u16 = 1007;
@@ -94,6 +92,9 @@ struct Client {
     /// Alert changes up to here have been sent.
     change: u64,
     alerts: Option<broadcast::Receiver<Arc<AlertBatch>>>,
+    /// A list under way; changes wait until it is complete.
+    listing: Option<Listing>,
+    flood: watch::Receiver<FloodState>,
     tiles: u64,
     rev: u32,
     ticks: Interval,
@@ -107,6 +108,7 @@ impl Client {
         let now = Instant::now();
         Self {
             rev: context.parts.live.rev(),
+            flood: context.parts.live.subscribe_flood(),
             context,
             out,
             input,
@@ -117,6 +119,7 @@ impl Client {
             sent: None,
             change: 0,
             alerts: None,
+            listing: None,
             tiles: 0,
             ticks: ticks(DEFAULT_HZ),
             pace: Pace::new(DEFAULT_HZ, now),
@@ -148,7 +151,13 @@ impl Client {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(End::Close(GOING_AWAY, "server stops")),
-                batch = next_batch(&mut self.alerts) => self.alerts_came(batch).await?,
+                batch = next_batch(&mut self.alerts), if self.listing.is_none() => {
+                    self.alerts_came(batch).await?;
+                }
+                step = next_step(&mut self.listing) => self.list_came(step).await?,
+                Ok(()) = self.flood.changed(), if self.alerts.is_some() => {
+                    self.tell_flood().await?;
+                }
                 message = self.input.next() => self.message_came(message).await?,
                 _ = self.ticks.tick() => self.tick().await?,
                 _ = hearts.tick() => {
@@ -228,9 +237,13 @@ impl Client {
             // First listen, then read: what changes in between comes twice, not never.
             self.alerts.get_or_insert_with(|| live.subscribe_alerts());
             let resume = sub.resume.as_ref().map(|r| r.change).filter(|c| *c > 0);
-            self.catch_up(resume).await?;
+            self.listing = Some(Listing::start(&self.context, resume));
+            // A page that was away may still show a flood that is over.
+            if self.flood.borrow_and_update().on || sub.resume.is_some() {
+                self.tell_flood().await?;
+            }
         } else {
-            self.alerts = None;
+            (self.alerts, self.listing) = (None, None);
         }
         (self.wants_state, self.wants_tiles) = (wants("state"), wants("tiles"));
         self.pace.counts(self.wants_state, Instant::now());
@@ -286,7 +299,8 @@ impl Client {
                     "socket is behind, reads the register"
                 );
                 self.context.stats.alert_gaps.fetch_add(1, Relaxed);
-                self.catch_up(Some(self.change)).await
+                self.listing = Some(Listing::start(&self.context, Some(self.change)));
+                Ok(())
             }
             Err(RecvError::Closed) => {
                 self.alerts = None;
@@ -295,46 +309,25 @@ impl Client {
         }
     }
 
-    /// All open alerts, or every change after a number.
-    async fn catch_up(&mut self, after: Option<u64>) -> Result<(), End> {
-        let store = Arc::clone(&self.context.parts.alerts);
-        let filter = AlertFilter {
-            open_only: after.is_none(),
-            after_change: after,
-            limit: MAX_ALERT_GAP + 1,
-            ..AlertFilter::default()
+    async fn list_came(&mut self, step: Step) -> Result<(), End> {
+        let (text, done) = match step {
+            Step::Part(text) => (text, None),
+            Step::Last(text, done) => (text, Some(done)),
+            Step::Reset(done) => (json!({ "t": "alerts_reset" }).to_string(), Some(done)),
+            Step::Failed => return Err(End::Close(TRY_LATER, "alerts cannot be read")),
         };
-        let listed = blocking("list alerts", move || store.list(&filter)).await;
-        let (rows, newest) = match listed {
-            Ok(Ok(listed)) => listed,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "alerts cannot be read for a socket");
-                return Err(End::Close(TRY_LATER, "alerts cannot be read"));
-            }
-            Err(_) => return Err(End::Close(TRY_LATER, "alerts cannot be read")),
-        };
-        // A number from the future: the register is not the one the client knows.
-        if rows.len() > MAX_ALERT_GAP || after.is_some_and(|a| a > newest) {
-            self.change = newest;
-            return self.send(Message::text(json!({ "t": "alerts_reset" }).to_string())).await;
+        self.send(Message::text(text)).await?;
+        if let Some(Done(change)) = done {
+            self.change = change;
+            self.listing = None;
         }
-        self.send_rows(&rows, after.unwrap_or(0), newest).await?;
-        self.change = newest;
         Ok(())
     }
 
-    /// Only the last message carries the new number: a client that loses the connection half way
-    /// asks for all of it again.
-    async fn send_rows(&mut self, rows: &[AlertRow], before: u64, newest: u64) -> Result<(), End> {
-        if rows.is_empty() {
-            return self.send(Message::text(alerts_text(newest, &[]))).await;
-        }
-        let last = rows.len().div_ceil(ALERTS_PER_MESSAGE) - 1;
-        for (i, part) in rows.chunks(ALERTS_PER_MESSAGE).enumerate() {
-            let change = if i == last { newest } else { before };
-            self.send(Message::text(alerts_text(change, part))).await?;
-        }
-        Ok(())
+    async fn tell_flood(&mut self) -> Result<(), End> {
+        let FloodState { on, raised, positions } = *self.flood.borrow_and_update();
+        let flood = json!({ "t": "flood", "on": on, "raised": raised, "positions": positions });
+        self.send(Message::text(flood.to_string())).await
     }
 
     async fn check_session(&mut self) -> Result<(), End> {
@@ -360,6 +353,13 @@ async fn next_batch(
 ) -> Result<Arc<AlertBatch>, RecvError> {
     match alerts {
         Some(alerts) => alerts.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_step(listing: &mut Option<Listing>) -> Step {
+    match listing {
+        Some(listing) => listing.step().await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,14 @@
 //! The OpenAPI 3.1 document, made from the table of routes.
 
+mod alerts;
+mod requests;
+mod schemas;
+mod shapes;
+
 use serde_json::{Map, Value, json};
+
+use requests::request_schema;
+use shapes::reference;
 
 use crate::routes::{Endpoint, Param, Policy, ROUTES, Route};
 
@@ -21,7 +29,7 @@ pub(crate) fn document() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": all_schemas(),
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": crate::router::COOKIE_NAME },
             },
@@ -29,18 +37,36 @@ pub(crate) fn document() -> Value {
     })
 }
 
+fn all_schemas() -> Value {
+    let parts =
+        [schemas::schemas(), alerts::alerts(), alerts::groups(), alerts::kpi(), alerts::desk()];
+    let fields = parts.into_iter().filter_map(|part| match part {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    });
+    Value::Object(fields.flatten().collect())
+}
+
+fn header(name: &str, required: bool, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "required": required, "schema": schema })
+}
+
 fn operation(route: &Route) -> Value {
     let mut parameters: Vec<Value> = route.query.iter().map(query_parameter).collect();
-    if route.path.contains("{id}") {
+    if let Some((_, name, _)) = route.placeholder() {
         parameters.push(json!({
-            "name": "id", "in": "path", "required": true, "schema": { "type": "string" },
+            "name": name, "in": "path", "required": true, "schema": { "type": "string" },
         }));
     }
     if route.changes_state() {
-        parameters.push(json!({
-            "name": "X-IOC-Request", "in": "header", "required": true,
-            "schema": { "type": "string", "const": "1" },
-        }));
+        parameters.push(header("X-IOC-Request", true, json!({ "type": "string", "const": "1" })));
+    }
+    if acts(route.endpoint) {
+        let key = json!({ "type": "string", "minLength": 1, "maxLength": 128 });
+        parameters.push(header("Idempotency-Key", false, key));
+    }
+    if matches!(route.endpoint, Endpoint::Acknowledge | Endpoint::Act) {
+        parameters.push(header("If-Match", false, json!({ "type": "string" })));
     }
     let mut operation = json!({
         "operationId": format!("{:?}", route.endpoint),
@@ -49,9 +75,16 @@ fn operation(route: &Route) -> Value {
         "responses": responses(route),
         "security": [],
     });
-    if let Policy::AtLeast(role) = route.policy {
-        operation["security"] = json!([{ "session": [] }]);
-        operation["description"] = json!(format!("Role: {} or higher.", role.as_str()));
+    match route.policy {
+        Policy::AtLeast(role) => {
+            operation["security"] = json!([{ "session": [] }]);
+            operation["description"] = json!(format!("Role: {} or higher.", role.as_str()));
+        }
+        Policy::PublicIfSet => {
+            operation["security"] = json!([{ "session": [] }, {}]);
+            operation["description"] = json!("Open if `dashboard.public_cap` is set.");
+        }
+        Policy::Open | Policy::Local => {}
     }
     if route.endpoint == Endpoint::PutRule {
         operation["requestBody"] = json!({
@@ -65,6 +98,10 @@ fn operation(route: &Route) -> Value {
         });
     }
     operation
+}
+
+fn acts(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Acknowledge | Endpoint::Act | Endpoint::ActOnMany)
 }
 
 fn query_parameter(param: &Param) -> Value {
@@ -86,15 +123,15 @@ fn responses(route: &Route) -> Value {
         (Endpoint::Socket, _) => ("101", json!({ "description": "switching protocols" })),
         (Endpoint::SignInLink, _) => ("303", json!({ "description": "to the page" })),
         (_, "") => ("204", json!({ "description": "done" })),
-        (_, "text") => (
-            "200",
+        (_, kind) if kind.contains('/') => (
+            route.status,
             json!({
                 "description": "text",
-                "content": { "text/plain": { "schema": { "type": "string" } } },
+                "content": { kind: { "schema": { "type": "string" } } },
             }),
         ),
         (_, name) => (
-            "200",
+            route.status,
             json!({
                 "description": "the answer",
                 "content": { "application/json": { "schema": reference(name) } },
@@ -109,12 +146,21 @@ fn responses(route: &Route) -> Value {
     if !route.query.is_empty() || request_schema(route.endpoint).is_some() {
         all.insert("400".into(), error("a parameter or the body is wrong"));
     }
-    if route.path.contains("{id}") {
+    if route.placeholder().is_some() {
         all.insert("404".into(), error("no such id"));
     }
     match route.endpoint {
-        Endpoint::Acknowledge => {
-            all.insert("409".into(), error("somebody was faster: `by`, `at`"));
+        Endpoint::Acknowledge | Endpoint::Act => {
+            let about = "refused: `by`, `at`, and `alert` as it stands; or the key is used up";
+            all.insert("409".into(), error(about));
+            all.insert("412".into(), error("If-Match: the alert has another version"));
+        }
+        Endpoint::ActOnMany => {
+            all.insert("409".into(), error("the key was used for another request"));
+            all.insert("413".into(), error("the body is over 1 MiB"));
+        }
+        Endpoint::Undo => {
+            all.insert("409".into(), error("too late, not yours, or nothing to undo"));
         }
         Endpoint::PutRule | Endpoint::PatchRule | Endpoint::DeleteRule | Endpoint::RollBack => {
             all.insert("400".into(), error("the text is not one rule on lines of its own"));
@@ -137,191 +183,6 @@ fn responses(route: &Route) -> Value {
     Value::Object(all)
 }
 
-fn request_schema(endpoint: Endpoint) -> Option<Value> {
-    let text = json!({ "type": "string" });
-    match endpoint {
-        Endpoint::SignIn => Some(object(
-            &["user", "password"],
-            json!({
-                "user": text, "password": text,
-            }),
-        )),
-        Endpoint::Acknowledge | Endpoint::RollBack => Some(object(&[], json!({ "note": text }))),
-        Endpoint::PatchRule => Some(object(
-            &["mode"],
-            json!({
-                "mode": { "enum": ["on", "shadow", "off"] }, "note": text,
-            }),
-        )),
-        Endpoint::CheckRules | Endpoint::StartBacktest => Some(object(
-            &[],
-            json!({
-                "id": text, "text": text, "mode": text, "delete": { "type": "boolean" },
-                "rollback": { "type": "integer" }, "from": { "type": "integer" },
-                "to": { "type": "integer" },
-            }),
-        )),
-        _ => None,
-    }
-}
-
-fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
-}
-
-fn maybe(name: &str) -> Value {
-    json!({ "oneOf": [reference(name), { "type": "null" }] })
-}
-
-/// Why a rule changed its mind; what there is nothing of is left out.
-fn evidence() -> Value {
-    let text = || json!({ "type": "string" });
-    let maybe_text = || json!({ "type": ["string", "null"] });
-    let int = || json!({ "type": "integer" });
-    let maybe_number = || json!({ "type": ["number", "null"] });
-    let reading = json!({
-        "device": text(), "property": text(), "time": int(), "value": { "type": "number" },
-    });
-    let window = json!({
-        "from": int(), "to": int(), "count": int(), "min": maybe_number(),
-        "max": maybe_number(), "value": maybe_number(),
-    });
-    let limit = json!({
-        "comparison": text(), "threshold": maybe_text(), "source": maybe_text(),
-        "effective": maybe_text(),
-    });
-    let timer = json!({ "name": text(), "since": int(), "until": int() });
-    let fact = json!({ "name": text(), "value": maybe_number(), "text": maybe_text() });
-    object(
-        &[],
-        json!({
-            "readings": array(object(&["device", "property", "time", "value"], reading)),
-            "window": object(&["from", "to", "count"], window),
-            "limit": object(&["comparison"], limit),
-            "timers": array(object(&["name", "since", "until"], timer)),
-            "inhibited_by": array(text()),
-            "facts": array(object(&["name"], fact)),
-        }),
-    )
-}
-
-fn object(required: &[&str], properties: Value) -> Value {
-    json!({ "type": "object", "required": required, "properties": properties })
-}
-
-fn array(of: Value) -> Value {
-    json!({ "type": "array", "items": of })
-}
-
-/// A rule; `canonical` and `running` only where one rule is asked for.
-fn rule(text: &dyn Fn() -> Value, int: &dyn Fn() -> Value, both: &dyn Fn() -> Value) -> Value {
-    json!({
-        "id": text(), "kind": text(), "per": text(), "mode": { "enum": ["on", "shadow", "off"] },
-        "service": text(), "name": both(), "file": text(), "line": int(), "source": text(),
-        "canonical": text(), "running": int(),
-        "cost": object(&[], json!({
-            "entities": int(), "open_episodes": int(), "state_bytes": int(),
-            "evaluations": int(), "transitions": int(), "cpu_ns": int(),
-        })),
-        "changed": { "type": ["object", "null"] },
-    })
-}
-
-fn schemas() -> Value {
-    let text = || json!({ "type": "string" });
-    let maybe_text = || json!({ "type": ["string", "null"] });
-    let int = || json!({ "type": "integer" });
-    let maybe_int = || json!({ "type": ["integer", "null"] });
-    let number = || json!({ "type": "number" });
-    let maybe_number = || json!({ "type": ["number", "null"] });
-    let severity = || json!({ "enum": ["info", "minor", "major", "critical", "emergency"] });
-    let flag = || json!({ "type": "boolean" });
-    let both = || reference("Text");
-    let device = json!({
-        "idx": int(), "id": text(), "name": both(), "kind": text(), "service": text(),
-        "area": text(), "lat": maybe_number(), "lon": maybe_number(),
-        "properties": array(text()), "cadence_s": int(), "configured": flag(),
-    });
-    let value = object(
-        &["property", "time", "received", "value", "quality"],
-        json!({
-            "property": text(), "time": int(), "received": int(), "value": number(),
-            "quality": { "enum": ["good", "uncertain", "bad"] },
-        }),
-    );
-    let mut detail = device.clone();
-    detail["latest"] = array(value);
-    detail["last_message"] = maybe_int();
-    detail["quarantined"] = array(reference("Object"));
-    json!({
-        "Object": { "type": "object" },
-        "Text": object(&["vi", "en"], json!({ "vi": text(), "en": text() })),
-        "Error": object(&["code", "message", "request_id"], json!({
-            "code": text(), "message": text(), "request_id": text(),
-        })),
-        "Identity": object(&["user", "role"], json!({
-            "user": text(), "role": { "enum": ["viewer", "operator", "administrator"] },
-        })),
-        "Devices": object(&["rev", "devices"], json!({
-            "rev": int(), "devices": array(object(&["idx", "id"], device)),
-        })),
-        "Device": object(&["idx", "id", "latest"], detail),
-        "Alert": object(&["id", "ver", "change", "severity", "condition", "acknowledged"], json!({
-            "id": text(), "ver": int(), "change": int(), "rule": text(),
-            "entity": { "type": "object" }, "device": maybe_text(), "area": text(),
-            "service": text(), "severity": severity(), "severity_max": severity(),
-            "condition": { "enum": ["active", "returned"] }, "acknowledged": flag(),
-            "raised_at": int(), "changed_at": int(), "cleared_at": maybe_int(),
-            "acknowledged_at": maybe_int(), "acknowledged_by": maybe_text(),
-            "note": maybe_text(), "value": maybe_number(), "limit": maybe_number(),
-            "unit": text(), "name": both(), "message": both(),
-        })),
-        "AlertWithAudit": object(&["alert", "audit"], json!({
-            "alert": reference("Alert"), "audit": array(reference("Audit")),
-        })),
-        "Audit": object(&["seq", "action", "actor", "at", "severity"], json!({
-            "seq": int(),
-            "action": { "enum": ["raise", "severity", "clear", "acknowledge"] },
-            "actor": text(), "at": int(), "severity": severity(), "value": maybe_number(),
-            "limit": maybe_number(), "note": maybe_text(), "message": maybe("Text"),
-            "evidence": maybe("Evidence"),
-        })),
-        "Evidence": evidence(),
-        "Alerts": object(&["alerts", "change", "next", "counts"], json!({
-            "alerts": array(reference("Alert")), "change": int(), "next": maybe_text(),
-            "counts": { "type": "object" },
-        })),
-        "Tile": object(&["id", "feeds", "devices", "fresh", "open_alerts"], json!({
-            "id": text(), "feeds": flag(), "devices": int(), "fresh": int(),
-            "newest": maybe_int(), "open_alerts": int(),
-            "indicators": array(object(&["property", "n"], json!({
-                "property": text(), "value": maybe_number(), "min": maybe_number(),
-                "max": maybe_number(), "n": int(),
-            }))),
-            "worst": { "enum": ["info", "minor", "major", "critical", "emergency", null] },
-        })),
-        "Services": object(&["services"], json!({ "services": array(reference("Tile")) })),
-        "Rule": object(&["id", "kind", "mode", "source"], rule(&text, &int, &both)),
-        "Rules": object(&["version", "rules"], json!({
-            "version": int(), "read_only": maybe_text(),
-            "trouble": { "type": ["object", "null"] },
-            "rules": array(reference("Rule")),
-        })),
-        "RuleOutcome": object(&["version", "change"], json!({
-            "version": int(), "position": maybe_int(), "rules": int(), "tests": int(),
-            "change": object(&[], json!({
-                "added": array(text()), "edited": array(text()), "removed": array(text()),
-            })),
-            "notes": array(reference("Object")), "trial": { "type": ["object", "null"] },
-        })),
-        "History": object(&["device", "property", "points", "truncated"], json!({
-            "device": text(), "property": text(), "unit": text(), "step": maybe_int(),
-            "agg": maybe_text(), "truncated": flag(),
-            "points": array(array(number())),
-        })),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,7 +194,8 @@ mod tests {
             let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
             assert_eq!(operation["summary"], route.about, "{} {}", route.method, route.path);
             let secured = operation["security"] != json!([]);
-            assert_eq!(secured, matches!(route.policy, Policy::AtLeast(_)), "{}", route.path);
+            let open = matches!(route.policy, Policy::Open | Policy::Local);
+            assert_eq!(secured, !open, "{}", route.path);
         }
     }
 
@@ -357,5 +219,134 @@ mod tests {
             let pointer = reference.trim_start_matches('#');
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
+    }
+
+    /// A value of every field, so that nothing is left out of its JSON.
+    fn full_alert() -> Value {
+        let mut row = crate::testing::alert(1, "air-000", ioc_model::Severity::Major);
+        let at = Some(ioc_model::Timestamp(1));
+        row.held.push(ioc_model::Held {
+            by: ioc_model::HeldBy::Maintenance,
+            id: "1".into(),
+            until: None,
+            who: "lan".into(),
+            reason: "x".into(),
+        });
+        row.assignee =
+            Some(ioc_model::Assignee { kind: ioc_model::AssigneeKind::Person, name: "lan".into() });
+        row.incident = Some(ioc_model::IncidentId("1".into()));
+        (row.resolved_at, row.closed_at, row.ack_due, row.resolve_due) = (at, at, at, at);
+        row.links.push(ioc_model::Link { url: "/x".into(), title: "x".into() });
+        json!(row)
+    }
+
+    /// Does the schema know exactly the fields that the value has, all the way down?
+    fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+        let schema = match schema["$ref"].as_str() {
+            Some(name) => document.pointer(name.trim_start_matches('#')).expect("leads somewhere"),
+            None => schema,
+        };
+        if let Some(some) = schema["oneOf"].as_array().filter(|_| !value.is_null()) {
+            return check(document, &some[0], value, at);
+        }
+        match value {
+            Value::Object(fields) if schema["properties"].is_object() => {
+                let known = schema["properties"].as_object().expect("an object");
+                let names = |m: &Map<String, Value>| {
+                    m.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+                };
+                assert_eq!(names(fields), names(known), "{at}");
+                for needed in schema["required"].as_array().into_iter().flatten() {
+                    let name = needed.as_str().expect("a name");
+                    assert!(known.contains_key(name), "{at}.{name} is required and not described");
+                }
+                for (name, field) in fields {
+                    check(document, &known[name], field, &format!("{at}.{name}"));
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    check(document, &schema["items"], item, &format!("{at}[]"));
+                }
+            }
+            Value::String(word) => {
+                if let Some(words) = schema["enum"].as_array() {
+                    assert!(words.contains(&json!(word)), "{at}: {word} is not in {words:?}");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn schemas_of_alerts_know_every_field_that_is_sent() {
+        use crate::testing::{FakeNotify, FakeShifts, hold, incident, kpi};
+        use ioc_model::{Hold, KpiQuery, NotifyStore as _, ShiftStore as _, Timestamp};
+        let document = document();
+        let receiver = FakeNotify::default().receivers().expect("some").remove(0);
+        let delivery = FakeNotify::default().retry("d-1", &actor()).expect("one");
+        let handover = FakeShifts::default().handover(Timestamp(1), Timestamp(2)).expect("one");
+        let ended = Hold { ended: Some((Timestamp(1), "lan".into())), ..hold() };
+        let samples = [
+            ("Alert", full_alert()),
+            ("Counts", json!(crate::AlertCounts::default())),
+            ("Incident", json!(incident())),
+            ("Hold", json!(ended)),
+            ("Kpi", json!(kpi(&KpiQuery::default()))),
+            ("Shift", json!(handover.shifts[0])),
+            ("ShiftEntry", json!(handover.entries[0])),
+            ("Receiver", json!(receiver)),
+            ("Delivery", json!(delivery)),
+        ];
+        for (name, sample) in samples {
+            check(&document, &reference(name), &sample, name);
+        }
+        // The alert in it has no optional fields; the alert itself is checked above.
+        let mut handover = json!(handover);
+        handover["open"] = json!([full_alert()]);
+        check(&document, &reference("Handover"), &handover, "Handover");
+    }
+
+    fn actor() -> ioc_model::Actor {
+        ioc_model::Actor { user: "lan".into(), origin: None, at: ioc_model::Timestamp(1) }
+    }
+
+    #[test]
+    fn answers_about_alerts_are_described_by_schemas_of_their_own() {
+        let parts = ["alerts", "incidents", "holds", "audit", "kpi", "shifts", "notifications"];
+        let mine = |r: &&Route| parts.iter().any(|p| r.path.starts_with(&format!("/api/v1/{p}")));
+        let document = document();
+        for route in ROUTES.iter().filter(mine) {
+            assert!(!["", "Object"].contains(&route.answer), "{}", route.path);
+            let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            assert_eq!(body.is_object(), route.changes_state(), "{} {}", route.method, route.path);
+            assert!(operation["responses"][route.status]["content"].is_object(), "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_action_of_the_model_has_a_body_schema_that_it_accepts() {
+        let schema = request_schema(Endpoint::Act).expect("one");
+        let schemas = schema["oneOf"].as_array().expect("some");
+        let mut words = Vec::new();
+        for schema in schemas {
+            let word = schema["properties"]["action"]["const"].clone();
+            let mut body = json!({ "action": word });
+            for (name, field) in schema["properties"].as_object().expect("fields") {
+                let sample = match name.as_str() {
+                    "action" => continue,
+                    "to" => json!({ "kind": "person", "name": "lan" }),
+                    "link" => json!({ "url": "/x", "title": "x" }),
+                    _ if field["type"] == "integer" => json!(1),
+                    _ => json!("x"),
+                };
+                body[name] = sample;
+            }
+            let action: ioc_model::Action = serde_json::from_value(body).expect("an action");
+            assert_eq!(action.kind().as_str(), word);
+            words.push(action.kind());
+        }
+        assert_eq!(words, ioc_model::ActionKind::ALL);
     }
 }

@@ -45,6 +45,12 @@ impl Origins {
         Err(ApiError::forbidden("host_refused", "this address answers to loopback names only"))
     }
 
+    /// Where this server is reached: the public name if there is one, else the Host of the request.
+    pub fn public(&self, host: &str) -> String {
+        let secure = self.allowed.iter().find(|o| o.starts_with("https://"));
+        secure.or(self.allowed.first()).cloned().unwrap_or_else(|| format!("http://{host}"))
+    }
+
     /// Checks that a request was made by our own page.
     pub fn origin(&self, headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
         let origin = single(headers, ORIGIN);

@@ -3,12 +3,55 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ioc_model::{AlertStore, City, HistoryStore, Ledger, QuarantineStore, RuleStore, Timestamp};
+use ioc_model::{
+    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore,
+    QuarantineStore, RuleStore, ShiftStore, Timestamp,
+};
 
 use crate::{Auth, Live};
 
 /// The wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Language of a document that is made for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lang {
+    /// Vietnamese.
+    #[default]
+    Vi,
+    /// English.
+    En,
+}
+
+/// A page to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printout {
+    /// The whole HTML document. It carries no script; nothing in it is loaded from anywhere.
+    pub html: String,
+    /// Hash of the text of its one `<style>` element as a Content-Security-Policy names it
+    /// (`sha256-…`, base64); empty: it has none.
+    pub style: String,
+}
+
+/// Documents in other forms than JSON, written by the stages that know them. All are called on a
+/// blocking thread.
+#[derive(Clone)]
+pub struct Forms {
+    /// A handover as a page to print.
+    pub handover_html: Arc<dyn Fn(&Handover, Lang) -> Printout + Send + Sync>,
+    /// The same for spreadsheets: UTF-8 with BOM, formulas made harmless.
+    pub handover_csv: Arc<dyn Fn(&Handover, Lang) -> String + Send + Sync>,
+    /// Public warnings as an Atom feed. The text is where this server is reached, such as
+    /// `https://ioc.example.vn`: the feed's own address is that and `/api/v1/cap/feed.atom`, a
+    /// warning's that and `/api/v1/cap/{id}`.
+    pub cap_feed: Arc<dyn Fn(&[CapRow], &str) -> String + Send + Sync>,
+}
+
+impl fmt::Debug for Forms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forms").finish_non_exhaustive()
+    }
+}
 
 /// Everything the dashboard shows, behind the traits of `ioc_model`.
 #[derive(Clone)]
@@ -19,6 +62,14 @@ pub struct Parts {
     pub ledger: Arc<Ledger>,
     /// The alert register.
     pub alerts: Arc<dyn AlertStore>,
+    /// Figures of the alarm system.
+    pub kpi: Arc<dyn KpiStore>,
+    /// Who is on duty, and the shift log.
+    pub shifts: Arc<dyn ShiftStore>,
+    /// Receivers, deliveries, public warnings.
+    pub notifications: Arc<dyn NotifyStore>,
+    /// Documents in other forms than JSON.
+    pub forms: Forms,
     /// Measurements.
     pub history: Arc<dyn HistoryStore>,
     /// Refused messages.

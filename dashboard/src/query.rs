@@ -6,9 +6,11 @@ use crate::reply::ApiError;
 
 /// More parameters than any route has.
 const MAX_PARAMETERS: usize = 32;
+/// 9999-12-31T23:59:59.999Z.
+const LAST_MS: i64 = 253_402_300_799_999;
 
 /// The parameters of one request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -65,6 +67,44 @@ impl Query {
             Some("1" | "true") => Ok(true),
             Some(_) => Err(bad_parameter(name, "is neither 0 nor 1")),
         }
+    }
+
+    /// `1`, `0`, or absent for both.
+    pub fn choice(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some(_) => self.flag(name).map(Some),
+        }
+    }
+
+    /// One line of free text.
+    pub fn line(&self, name: &str, max_chars: usize) -> Result<Option<&str>, ApiError> {
+        let text = self.text(name);
+        let bad = |t: &str| t.chars().count() > max_chars || t.chars().any(char::is_control);
+        match text {
+            Some(t) if bad(t) => Err(bad_parameter(name, "is not a short line of text")),
+            _ => Ok(text),
+        }
+    }
+
+    /// `from` and `to`; by default the last `length_ms` before `now`.
+    pub fn range(
+        &self,
+        now: Timestamp,
+        length_ms: i64,
+    ) -> Result<(Timestamp, Timestamp), ApiError> {
+        let to = self.time("to")?.unwrap_or(now);
+        let from = self.time("from")?.unwrap_or(to.plus_ms(-length_ms));
+        for (name, time) in [("from", from), ("to", to)] {
+            // So that no sum or difference of two can leave the numbers.
+            if !(0..=LAST_MS).contains(&time.0) {
+                return Err(bad_parameter(name, "is not between the years 1970 and 9999"));
+            }
+        }
+        if from >= to {
+            return Err(bad_parameter("from", "is not before `to`"));
+        }
+        Ok((from, to))
     }
 
     /// A count from 1 to `max`.
@@ -138,6 +178,27 @@ mod tests {
         assert_eq!(q.time("from").expect("a time"), Some(Timestamp(7)));
         assert_eq!(q.text("empty"), None);
         assert!(q.required_id("absent").is_err());
+    }
+
+    #[test]
+    fn ranges_have_an_order_and_bounds() {
+        let range = |text: &str| Query::parse(text).expect("pairs").range(Timestamp(1_000), 600);
+        assert_eq!(range("").expect("the default"), (Timestamp(400), Timestamp(1_000)));
+        assert_eq!(range("to=900").expect("before it"), (Timestamp(300), Timestamp(900)));
+        for bad in ["from=5&to=5", "from=-1", "to=9223372036854775807", "to=100", "from=x"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn three_way_flags_and_lines() {
+        let q = Query::parse("held=0&work=1&who=%C4%90%C3%A0+N%E1%BA%B5ng&nul=a%00b&two=2")
+            .expect("pairs");
+        assert_eq!(q.choice("held").expect("a flag"), Some(false));
+        assert_eq!(q.choice("absent").expect("no flag"), None);
+        assert!(q.choice("two").is_err());
+        assert_eq!(q.line("who", 7).expect("a line"), Some("Đà Nẵng"));
+        assert!(q.line("who", 6).is_err() && q.line("nul", 9).is_err());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use warp::http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_NONE_MATCH, RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
 use warp::http::{HeaderMap, StatusCode};
 use warp::reject::{MethodNotAllowed, Reject, Rejection};
@@ -168,11 +168,8 @@ pub(crate) struct Document {
 impl Document {
     pub fn new(kind: &'static str, plain: impl Into<Bytes>) -> Arc<Self> {
         let plain = plain.into();
-        let digest: String =
-            Sha256::digest(&plain)[..12].iter().map(|b| format!("{b:02x}")).collect();
-        // Weak, because the compressed and the plain form share it.
-        let etag = HeaderValue::from_str(&format!("W/\"{digest}\""))
-            .unwrap_or(HeaderValue::from_static("W/\"0\""));
+        let etag =
+            HeaderValue::from_str(&weak_tag(&plain)).unwrap_or(HeaderValue::from_static("W/\"0\""));
         let zipped = (plain.len() >= GZIP_FROM_BYTES && compressible(kind))
             .then(|| Bytes::from(gzip(&plain, Compression::default())))
             .filter(|z| z.len() < plain.len());
@@ -189,7 +186,7 @@ impl Document {
 
     /// 304 when the client has it, else the document.
     pub fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
-        let fresh = headers.get(IF_NONE_MATCH).is_some_and(|held| self.is_named_in(held));
+        let fresh = self.etag.to_str().is_ok_and(|own| is_held(headers, own));
         let zipped = self.gzip.clone().filter(|_| takes_gzip(headers));
         let mut response = match (fresh, &zipped) {
             (true, _) => empty(StatusCode::NOT_MODIFIED),
@@ -205,21 +202,71 @@ impl Document {
         out.insert(VARY, HeaderValue::from_static("accept-encoding"));
         response
     }
+}
 
-    fn is_named_in(&self, held: &HeaderValue) -> bool {
-        let own = self.etag.as_bytes();
-        let bare = own.strip_prefix(b"W/").unwrap_or(own);
-        held.as_bytes()
-            .split(|b| *b == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == bare)
+/// A tag that stands for some content: weak, because the compressed and the plain form share it.
+pub(crate) fn weak_tag(content: impl AsRef<[u8]>) -> String {
+    let digest = Sha256::digest(content);
+    let digest: String = digest[..12].iter().map(|b| format!("{b:02x}")).collect();
+    format!("W/\"{digest}\"")
+}
+
+/// Does the client have a version already?
+pub(crate) fn asks_again(headers: &HeaderMap) -> bool {
+    headers.contains_key(IF_NONE_MATCH)
+}
+
+/// Is this the version that the client has?
+pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
+    let bare = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let held = headers.get_all(IF_NONE_MATCH).iter().filter_map(|h| h.to_str().ok());
+    let mut tags = held.flat_map(|h| h.split(',')).map(str::trim);
+    tags.any(|t| t == "*" || bare(t) == bare(tag))
+}
+
+/// Names the version of an answer and says who may keep it.
+pub(crate) fn tagged(
+    mut response: Response,
+    tag: &str,
+    cache: &'static str,
+) -> Result<Response, ApiError> {
+    let tag = HeaderValue::from_str(tag).map_err(|e| ApiError::internal("name the version", &e))?;
+    let headers = response.headers_mut();
+    headers.insert(ETAG, tag);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    Ok(response)
+}
+
+/// The client has this version.
+pub(crate) fn not_modified(tag: &str, cache: &'static str) -> Result<Response, ApiError> {
+    tagged(empty(StatusCode::NOT_MODIFIED), tag, cache)
+}
+
+/// `If-Match: "7"`: only if it is still version 7.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(held) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = held.to_str().unwrap_or("").trim();
+    if text == "*" {
+        return Ok(None);
     }
+    let number = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+    let number = number.and_then(|t| t.parse().ok());
+    let bad = || ApiError::bad_request("bad_header", "If-Match is not an ETag of this resource");
+    number.map(Some).ok_or_else(bad)
 }
 
 fn compressible(kind: &str) -> bool {
-    ["text/", "application/json", "application/javascript", "image/svg"]
-        .iter()
-        .any(|prefix| kind.starts_with(prefix))
+    [
+        "text/",
+        "application/json",
+        "application/javascript",
+        "application/atom+xml",
+        "application/cap+xml",
+        "image/svg",
+    ]
+    .iter()
+    .any(|prefix| kind.starts_with(prefix))
 }
 
 /// Does the client name gzip, and not with `q=0`?
@@ -240,8 +287,7 @@ fn gzip(plain: &[u8], level: Compression) -> Vec<u8> {
 
 /// Puts the headers that every answer carries, unless the handler has said otherwise.
 pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> Response {
-    const ALWAYS: [(HeaderName, &str); 7] = [
-        (HeaderName::from_static("content-security-policy"), CSP),
+    const ALWAYS: [(HeaderName, &str); 6] = [
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -261,6 +307,7 @@ pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> 
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP));
     response
 }
 

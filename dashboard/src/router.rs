@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt, TryStreamExt};
+use ioc_model::Actor;
 use serde::de::DeserializeOwned;
 use warp::Filter;
 use warp::http::header::{CONTENT_TYPE, COOKIE};
@@ -15,12 +16,13 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
-use crate::config::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use crate::config::BODY_TIMEOUT;
 use crate::context::{Context, blocking};
+use crate::dispatch::dispatch;
 use crate::query::Query;
 use crate::reply::{ApiError, recover};
 use crate::routes::{Endpoint, Found, Policy, Route, find};
-use crate::{Identity, api, assets, hub};
+use crate::{Identity, Role, api, assets};
 
 /// The name of the session cookie.
 pub(crate) const COOKIE_NAME: &str = "ioc_session";
@@ -41,7 +43,7 @@ pub(crate) struct Incoming {
     pub query: Query,
     pub headers: HeaderMap,
     pub peer: Peer,
-    socket: Option<Ws>,
+    pub socket: Option<Ws>,
     body: Body,
 }
 
@@ -51,8 +53,10 @@ pub(crate) struct Admitted {
     pub request: Incoming,
     /// Present on every route that needs a session.
     pub session: Option<(Identity, String)>,
-    /// The decoded `{id}` of the path.
+    /// The decoded `{…}` of the path.
     pub id: String,
+    /// Largest body of the route.
+    body_limit: usize,
 }
 
 /// Everything the server serves.
@@ -104,7 +108,7 @@ async fn serve(context: Arc<Context>, request: Incoming) -> Result<Response, Api
     let host = context.origins.host(&request.headers, request.peer.local.ip());
     let host = host.inspect_err(|_| count_refused(&context))?;
     let (route, id) = match find(&request.method, &request.path) {
-        Found::Route(route, id) => (route, id.unwrap_or("")),
+        Found::Route(route, id) => (route, id),
         Found::WrongMethod(allow) => return Err(wrong_method(allow)),
         Found::Nothing => return assets::answer(&request),
     };
@@ -113,7 +117,8 @@ async fn serve(context: Arc<Context>, request: Incoming) -> Result<Response, Api
         .filter(|id| id.is_empty() || crate::query::is_id(id))
         .ok_or_else(|| ApiError::not_found("no such id"))?;
     let session = check_policy(&context, route, &request).await?;
-    dispatch(route.endpoint, Admitted { context, request, session, id }).await
+    let body_limit = route.body_limit;
+    dispatch(route.endpoint, Admitted { context, request, session, id, body_limit }).await
 }
 
 fn wrong_method(allow: Vec<&'static str>) -> ApiError {
@@ -172,6 +177,8 @@ async fn check_policy(
                 Err(ApiError::forbidden("not_local", "only from this machine"))
             };
         }
+        Policy::PublicIfSet if context.config.public_cap => return Ok(None),
+        Policy::PublicIfSet => Role::Viewer,
         Policy::AtLeast(role) => role,
     };
     let token = session_cookie(&request.headers).ok_or_else(ApiError::unauthorized)?;
@@ -192,61 +199,26 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
     pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value.to_owned())
 }
 
-async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<Response, ApiError> {
-    match endpoint {
-        Endpoint::SignIn => api::sign_in(call).await,
-        Endpoint::SignInLink => api::sign_in_by_link(call).await,
-        Endpoint::WhoAmI => api::who_am_i(&call),
-        Endpoint::SignOut => api::sign_out(call).await,
-        Endpoint::City => Ok(call.document(&call.context.city)),
-        Endpoint::Map => Ok(call.document(&call.context.map)),
-        Endpoint::Rules => api::rules(call).await,
-        Endpoint::Rule => api::rule(call).await,
-        Endpoint::PutRule => api::put_rule(call).await,
-        Endpoint::PatchRule => api::patch_rule(call).await,
-        Endpoint::DeleteRule => api::delete_rule(call).await,
-        Endpoint::CheckRules => api::check_rules(call).await,
-        Endpoint::RuleVersions => api::rule_versions(call).await,
-        Endpoint::RuleVersion => api::rule_version(call).await,
-        Endpoint::RollBack => api::roll_back(call).await,
-        Endpoint::ExplainRule => api::explain_rule(call).await,
-        Endpoint::RuleEntities => api::rule_entities(call).await,
-        Endpoint::RuleShadow => api::rule_shadow(call).await,
-        Endpoint::StartBacktest => api::start_backtest(call).await,
-        Endpoint::Backtest => api::backtest(call).await,
-        Endpoint::OpenApi => Ok(call.document(&call.context.openapi)),
-        Endpoint::Devices => api::devices(call).await,
-        Endpoint::Device => api::device(call).await,
-        Endpoint::Alerts => api::alerts(call).await,
-        Endpoint::Alert => api::alert(call).await,
-        Endpoint::Acknowledge => api::acknowledge(call).await,
-        Endpoint::Services => Ok(api::services(&call)),
-        Endpoint::History => api::history(call).await,
-        Endpoint::HistorySeries => api::history_series(call).await,
-        Endpoint::Ledger => api::ledger(&call),
-        Endpoint::Quarantine => api::quarantine(call).await,
-        Endpoint::Status => api::status(call).await,
-        Endpoint::Health => Ok(api::text(StatusCode::OK, "ok\n")),
-        Endpoint::Ready => Ok(api::ready(&call)),
-        Endpoint::Metrics => api::metrics(call).await,
-        Endpoint::Socket => {
-            let socket = call.request.socket.take();
-            let upgrade = || {
-                let status = StatusCode::UPGRADE_REQUIRED;
-                ApiError::new(status, "not_a_websocket", "this is a WebSocket")
-            };
-            hub::accept(socket.ok_or_else(upgrade)?, call)
-        }
-    }
-}
-
 impl Admitted {
     /// Who asks; on routes without a session, nobody.
     pub fn who(&self) -> Result<&Identity, ApiError> {
         self.session.as_ref().map(|(who, _)| who).ok_or_else(ApiError::unauthorized)
     }
 
-    fn document(&self, document: &crate::reply::Document) -> Response {
+    /// Who acts, from where, and when. There is no list of trusted proxies: behind one, the address
+    /// is the proxy's.
+    pub fn actor(&self) -> Result<Actor, ApiError> {
+        let origin = self.request.peer.remote.ip().to_canonical().to_string();
+        let user = self.who()?.user.clone();
+        Ok(Actor { user, origin: Some(origin), at: self.context.wall() })
+    }
+
+    /// The `{…}` of the path where it is a number.
+    pub fn number(&self) -> Result<u64, ApiError> {
+        self.id.parse().map_err(|_| ApiError::not_found("no such number"))
+    }
+
+    pub fn document(&self, document: &crate::reply::Document) -> Response {
         document.answer(&self.request.headers, api::REVALIDATE)
     }
 
@@ -257,16 +229,17 @@ impl Admitted {
             .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
     }
 
-    /// Reads the body, at most 64 KiB in at most 10 s.
+    /// Reads the body, at most what the route takes, in at most 10 s.
     pub async fn bytes(&mut self) -> Result<Vec<u8>, ApiError> {
         let read = async {
             let mut body = Vec::new();
             while let Some(part) = self.request.body.next().await {
                 let broken = |_| ApiError::bad_request("bad_body", "the body broke off");
                 let part = part.map_err(broken)?;
-                if body.len() + part.len() > MAX_BODY_BYTES {
+                if body.len() + part.len() > self.body_limit {
                     let status = StatusCode::PAYLOAD_TOO_LARGE;
-                    return Err(ApiError::new(status, "too_large", "at most 64 KiB"));
+                    let message = format!("at most {} KiB", self.body_limit / 1_024);
+                    return Err(ApiError::new(status, "too_large", message));
                 }
                 body.extend_from_slice(&part);
             }

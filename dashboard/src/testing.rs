@@ -1,6 +1,8 @@
 //! A server on a free port with small fakes behind it, and clients for it.
 
-use std::collections::HashMap;
+mod alerts;
+mod desk;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -9,13 +11,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
-    Acknowledge, AlertFilter, AlertId, AlertRow, AlertStore, Area, AreaKind, AuditRow, BacktestAsk,
-    Body, City, Condition, ConfigError, DeviceSpec, Entity, Entry, HistoryError, HistoryStats,
-    HistoryStore, LastValue, Ledger, Point, Property, Quality, QuarantineReason, QuarantineRow,
-    QuarantineStore, RangeQuery, Record, RegisterError, RuleChange, RuleChanges, RuleEdit,
-    RuleEntity, RuleList, RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText,
-    RuleVersion, RuleVersionText, SeriesKey, SeriesPoints, Service, ServiceGroup, Severity, Text,
-    Timestamp, Transition,
+    AlertId, AlertRow, AlertStore, Area, AreaKind, BacktestAsk, Body, City, ConfigError,
+    DeviceSpec, Entity, Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, Point,
+    Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore, RangeQuery, Record,
+    RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad, RuleOutcome, RuleRefusal,
+    RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText, SeriesKey, SeriesPoints, Service,
+    ServiceGroup, Severity, Text, Timestamp, Transition, TransitionKind,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -26,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
+pub(crate) use alerts::FakeAlerts;
+pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;
@@ -33,7 +36,7 @@ pub(crate) const NOON: i64 = 1_761_588_000_123;
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
 pub(crate) const PASSWORD: &str = "một mật khẩu dài";
 
-fn text(t: &str) -> Text {
+pub(crate) fn text(t: &str) -> Text {
     Text { vi: format!("{t} (vi)"), en: t.into() }
 }
 
@@ -125,125 +128,28 @@ pub(crate) fn record(device: &str, at: i64, body: Body) -> Entry {
 
 /// An active, unacknowledged alert of a device.
 pub(crate) fn alert(n: u64, device: &str, severity: Severity) -> AlertRow {
-    AlertRow {
-        id: AlertId(format!("{n:032x}")),
-        ver: 1,
-        change: n,
+    let at = Timestamp(NOON + n as i64);
+    let raised = Transition {
+        position: n,
+        alert: AlertId(format!("{n:032x}")),
         rule: "pm25_high".into(),
         entity: Entity::Device(device.into()),
         device: Some(device.into()),
         area: "hai_chau".into(),
         service: "air".into(),
+        time: at,
+        kind: TransitionKind::Raise,
         severity,
-        severity_max: severity,
-        condition: Condition::Active,
-        acknowledged: false,
-        raised_at: Timestamp(NOON + n as i64),
-        changed_at: Timestamp(NOON + n as i64),
-        cleared_at: None,
-        acknowledged_at: None,
-        acknowledged_by: None,
-        note: None,
         value: Some(80.0),
         limit: Some(50.0),
         unit: "µg/m³".into(),
         name: text("PM2.5"),
         message: text("high <script>alert(1)</script>"),
-    }
-}
-
-/// The register in memory.
-#[derive(Default)]
-pub(crate) struct FakeAlerts {
-    rows: Mutex<Vec<AlertRow>>,
-    keys: Mutex<HashMap<String, AlertRow>>,
-}
-
-impl FakeAlerts {
-    pub fn put(&self, row: AlertRow) {
-        let mut rows = self.rows.lock().expect("no panic");
-        rows.retain(|r| r.id != row.id);
-        rows.push(row);
-    }
-
-    fn newest(rows: &[AlertRow]) -> u64 {
-        rows.iter().map(|r| r.change).max().unwrap_or(0)
-    }
-}
-
-impl AlertStore for FakeAlerts {
-    fn list(&self, filter: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
-        let rows = self.rows.lock().expect("no panic");
-        let fits = |r: &&AlertRow| {
-            let open = r.condition == Condition::Active || !r.acknowledged;
-            (open || !filter.open_only)
-                && filter.service.as_deref().is_none_or(|s| s == &*r.service)
-                && filter.min_severity.is_none_or(|s| r.severity >= s)
-                && filter.after_change.is_none_or(|c| r.change > c)
-                && filter.before.as_ref().is_none_or(|(at, _)| r.raised_at < *at)
-        };
-        let mut found: Vec<_> = rows.iter().filter(fits).cloned().collect();
-        if filter.after_change.is_some() {
-            found.sort_by_key(|r| r.change);
-        } else {
-            found.sort_by_key(|r| std::cmp::Reverse(r.raised_at));
-        }
-        found.truncate(filter.limit);
-        Ok((found, Self::newest(&rows)))
-    }
-
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
-        let rows = self.rows.lock().expect("no panic");
-        let found = rows.iter().find(|r| r.id == *id).cloned();
-        found.ok_or_else(|| RegisterError::NotFound(id.clone()))
-    }
-
-    fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
-        let row = self.get(id)?;
-        let mut evidence = ioc_model::Evidence::default();
-        evidence.reading(&"air-000".into(), &"pm25".into(), row.raised_at.0, 51.0);
-        Ok(vec![AuditRow {
-            seq: 1,
-            alert: id.clone(),
-            action: "raise".into(),
-            actor: format!("rule:{}", row.rule),
-            at: row.raised_at,
-            severity: row.severity,
-            value: row.value,
-            limit: row.limit,
-            note: None,
-            message: Some(row.message),
-            evidence: Some(Box::new(evidence)),
-        }])
-    }
-
-    fn acknowledge(&self, request: &Acknowledge) -> Result<AlertRow, RegisterError> {
-        let mut keys = self.keys.lock().expect("no panic");
-        let held = request.idempotency_key.as_ref().and_then(|k| keys.get(k));
-        if let Some(row) = held {
-            return Ok(row.clone());
-        }
-        let mut rows = self.rows.lock().expect("no panic");
-        let newest = Self::newest(&rows);
-        let found = rows.iter_mut().find(|r| r.id == request.alert);
-        let row = found.ok_or_else(|| RegisterError::NotFound(request.alert.clone()))?;
-        if let Some(by) = &row.acknowledged_by {
-            return Err(RegisterError::AlreadyAcknowledged {
-                id: row.id.clone(),
-                by: by.clone(),
-                at: row.acknowledged_at.unwrap_or_default(),
-            });
-        }
-        row.ver += 1;
-        row.change = newest + 1;
-        row.acknowledged = true;
-        row.acknowledged_by = Some(request.user.clone());
-        row.acknowledged_at = Some(request.at);
-        row.note.clone_from(&request.note);
-        let row = row.clone();
-        keys.extend(request.idempotency_key.clone().map(|k| (k, row.clone())));
-        Ok(row)
-    }
+        cause: "air_quality".into(),
+        latched: false,
+        evidence: Box::default(),
+    };
+    AlertRow { ver: 1, change: n, ..AlertRow::raised(&raised) }
 }
 
 /// One series of `pm25` of `air-000`: a point per minute.
@@ -316,6 +222,8 @@ pub(crate) struct Server {
     pub live: Arc<Live>,
     pub auth: Arc<Auth>,
     pub alerts: Arc<FakeAlerts>,
+    pub shifts: Arc<FakeShifts>,
+    pub notify: Arc<FakeNotify>,
     pub rules: Arc<FakeRules>,
     pub clock: Arc<AtomicI64>,
     parts: Parts,
@@ -339,6 +247,7 @@ impl Server {
         let users = folder.path().join("users.sqlite");
         let auth = Arc::new(Auth::open_with_clock(&users, Arc::clone(&time)).expect("opens"));
         let alerts = Arc::new(FakeAlerts::default());
+        let (shifts, notify) = (Arc::new(FakeShifts::default()), Arc::new(FakeNotify::default()));
         let rules = Arc::new(FakeRules::default());
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
@@ -347,6 +256,10 @@ impl Server {
             city,
             ledger: Arc::new(Ledger::default()),
             alerts: Arc::clone(&alerts) as Arc<dyn AlertStore>,
+            kpi: Arc::new(desk::FakeKpi),
+            shifts: Arc::clone(&shifts) as _,
+            notifications: Arc::clone(&notify) as _,
+            forms: desk::forms(),
             history: Arc::new(FakeHistory),
             quarantine: Arc::new(FakeQuarantine),
             rules: Arc::clone(&rules) as Arc<dyn RuleStore>,
@@ -361,7 +274,20 @@ impl Server {
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
         let run = tracker.spawn(dashboard.run(tracker.clone(), stop.clone()));
-        Self { address, live, auth, alerts, rules, clock, parts, stop, run, _folder: folder }
+        Self {
+            address,
+            live,
+            auth,
+            alerts,
+            shifts,
+            notify,
+            rules,
+            clock,
+            parts,
+            stop,
+            run,
+            _folder: folder,
+        }
     }
 
     pub fn parts(&self) -> Parts {

@@ -72,7 +72,7 @@ pub struct KpiGroup {
     pub id: Name,
     /// Name of the rule; the others are named by the city.
     pub name: Option<Text>,
-    /// Alerts raised.
+    /// Alerts raised and listed.
     pub alarms: u32,
     /// Of all, %.
     pub share: f64,
@@ -103,7 +103,8 @@ pub struct KpiSuggestion {
     pub rule: Name,
     /// What was seen.
     pub why: Text,
-    /// Field of the rule to change: `for`, `clear_for`, `deadband`, `severity`, `mode`.
+    /// Field of the rule to change: `for`, `clear_for`, `mode`; `look`: none in particular, but it
+    /// makes so much of the load that somebody should look at it (`value` is empty, `spares` 0).
     pub field: Name,
     /// Proposed value as it stands in a rule, such as `2m`.
     pub value: String,
@@ -120,7 +121,7 @@ pub struct KpiReport {
     pub to: Timestamp,
     /// Positions it was divided by.
     pub positions: u32,
-    /// Alerts raised.
+    /// Alerts raised and listed (not held back): the load.
     pub alarms: u32,
     /// Incidents begun: what is left after grouping.
     pub incidents: u32,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ActionOutcome, ActionRequest, AlarmState, AlertId, Assignee, Condition, Entity, Evidence, Held,
     HeldBy, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId, IncidentRow, Link, Name,
-    Severity, Text, Timestamp, Transition, Undo, Work,
+    Severity, ShiftId, Text, Timestamp, Transition, Undo, Work,
 };
 
 /// One alert as operators see it; also the JSON of REST, WebSocket and MQTT.
@@ -258,6 +258,12 @@ pub enum RegisterError {
     /// No such hold.
     #[error("hold {0} does not exist")]
     NoHold(HoldId),
+    /// No such shift.
+    #[error("shift {0} does not exist")]
+    NoShift(ShiftId),
+    /// No such line of the shift log.
+    #[error("line {0} of the shift log does not exist")]
+    NoShiftEntry(u64),
     /// The idempotency key was used for another request.
     #[error("idempotency key `{0}` was used for another request")]
     KeyReused(String),

@@ -7,6 +7,7 @@ pub mod http;
 pub mod influx_fake;
 pub mod process;
 pub mod publisher;
+pub mod webhook;
 
 pub use http::Api;
 pub use process::{Ioc, IocOptions, Mosquitto, now_ms, simulate, wait_until};

@@ -148,6 +148,20 @@ pub(crate) fn due(
     work(tx, tree, now)
 }
 
+/// When [`due`] has something to do next; at once while something is left of a call before.
+pub(crate) fn next_due(db: &Connection) -> Result<Option<Timestamp>, RegisterError> {
+    let next: Option<i64> = db
+        .prepare_cached(
+            "SELECT min(at) FROM (
+               SELECT 0 AS at WHERE EXISTS (SELECT 1 FROM hold_work)
+               UNION ALL SELECT min(from_at) FROM hold WHERE over = 0 AND begun = 0
+               UNION ALL SELECT min(until_at) FROM hold WHERE over = 0)",
+        )
+        .and_then(|mut s| s.query_row([], |r| r.get(0)))
+        .map_err(store)?;
+    Ok(next.map(Timestamp))
+}
+
 /// Running ones and those to come, newest first; then the newest ended ones.
 pub(crate) fn list(db: &Connection, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
     let mut holds = read_all(db, 0, RUNNING)?;

@@ -23,6 +23,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use batch::{Batch, Ground};
 
+use crate::audit::Anchors;
 use crate::group::{self, DeviceTree, Flood, FloodState, hold};
 use crate::lifecycle::State;
 use crate::policy::Policy;
@@ -65,6 +66,8 @@ struct Writer {
     db: Connection,
     /// The alarm flood as the last commit left it.
     flood: Flood,
+    /// What is told of the audit log outside of the file.
+    anchors: Option<Anchors>,
 }
 
 impl Register {
@@ -79,12 +82,29 @@ impl Register {
         let reader = || schema::open_reader(path).map(Mutex::new);
         Ok(Self {
             turn: Mutex::new(()),
-            writer: Mutex::new(Writer { db, flood }),
+            writer: Mutex::new(Writer { db, flood, anchors: None }),
             readers: [reader()?, reader()?, reader()?, reader()?],
             next_reader: AtomicUsize::new(0),
             tree: DeviceTree::new(&parts.city),
             parts,
         })
+    }
+
+    /// From now on anchors of the audit log are written to the file at `path`, best on another
+    /// disk, and its end to the file beside it (ending `.head`). Trouble with these files is
+    /// logged and tried again; it stops nothing.
+    ///
+    /// # Errors
+    /// The store's own trouble.
+    pub fn keep_anchors(&self, path: &Path) -> Result<(), RegisterError> {
+        let mut writer = self.writer();
+        writer.anchors = Some(Anchors::open(path, &writer.db)?);
+        Ok(())
+    }
+
+    /// Times that an anchor or the end of the audit log could not be written outside.
+    pub fn failed_anchors(&self) -> u64 {
+        self.writer().anchors.as_ref().map_or(0, Anchors::failed)
     }
 
     /// Journal position below which every transition has been applied. It moves only with
@@ -122,6 +142,9 @@ impl Register {
     /// # Errors
     /// The store's own trouble; what was committed before it stays.
     pub fn tick(&self, now: Timestamp) -> Result<AlertChanges, RegisterError> {
+        if let Some(anchors) = &mut self.writer().anchors {
+            anchors.tick(now);
+        }
         tick::tick(self, now)
     }
 
@@ -149,7 +172,7 @@ impl Register {
         change: impl FnOnce(&mut Batch<'_>) -> Result<T, RegisterError>,
     ) -> Result<(T, AlertChanges), RegisterError> {
         let mut writer = self.writer();
-        let Writer { db, flood } = &mut *writer;
+        let Writer { db, flood, anchors } = &mut *writer;
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
         let ground = Ground { tree: &self.tree, policy: &self.parts.policy, flood };
         let mut batch = Batch::begin(tx, ground)?;
@@ -157,6 +180,9 @@ impl Register {
         let (changes, new_flood) = batch.commit()?;
         if let Some(new) = new_flood {
             *flood = new;
+        }
+        if let Some(anchors) = anchors {
+            anchors.committed(db);
         }
         if !changes.alerts.is_empty() || !changes.incidents.is_empty() {
             (self.parts.listener)(&changes);

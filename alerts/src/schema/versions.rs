@@ -78,6 +78,7 @@ pub(crate) fn take_over(db: &mut Connection, policy: &Policy) -> Result<(), Regi
         })?;
     }
     tx.execute_batch(INDEXES).map_err(store)?;
+    crate::audit::adopt(&tx)?;
     tx.execute_batch(crate::group::SCHEMA).map_err(store)?;
     let known = fingerprint(policy);
     if meta(&tx, POLICY)? != known {

@@ -1,45 +1,83 @@
+//! Alerts as they are: the list, and one with its history.
+
 use std::sync::Arc;
 
-use ioc_model::{Acknowledge, AlertFilter, AlertId, AlertRow, RegisterError, Timestamp};
-use serde::Deserialize;
-use serde_json::{Map, json};
-use warp::http::StatusCode;
+use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, IncidentId, Timestamp, Work};
+use serde::Serialize;
+use serde_json::{Value, json};
 use warp::reply::Response;
 
-use crate::context::blocking;
+use super::REVALIDATE;
+use super::ask::ask;
+use super::words::MAX_NAME_CHARS;
+use crate::AlertCounts;
 use crate::query::{Query, bad_parameter, is_id};
 use crate::reply::{self, ApiError};
 use crate::router::Admitted;
 
 const DEFAULT_ROWS: usize = 200;
 const MAX_ROWS: usize = 1_000;
-const MAX_NOTE_CHARS: usize = 2_000;
-const MAX_KEY_BYTES: usize = 128;
 
-/// `GET /api/v1/alerts`.
+/// `GET /api/v1/alerts`. Its tag says which change is the newest, so that asking again costs one
+/// look at an index.
 pub(crate) async fn alerts(call: Admitted) -> Result<Response, ApiError> {
     let filter = filter_of(&call.request.query)?;
-    let (store, limit) = (Arc::clone(&call.context.parts.alerts), filter.limit);
-    let listed = blocking("list alerts", move || store.list(&filter)).await?;
-    let (rows, change) = listed.map_err(|e| refused("list alerts", e))?;
-    let next = (rows.len() == limit).then(|| rows.last().map(cursor_after)).flatten();
-    let counts = call.context.parts.live.alert_counts();
-    let answer = json!({ "alerts": rows, "change": change, "next": next, "counts": counts });
-    reply::json(&call.request.headers, &answer)
+    let (live, query) = (Arc::clone(&call.context.parts.live), call.request.query.clone());
+    let tag = move |change: u64, counts: &AlertCounts| {
+        reply::weak_tag(&format!("{} {change} {counts:?} {query:?}", live.epoch()))
+    };
+    ask(&call, "list alerts", move |parts, headers| {
+        let counts = parts.live.alert_counts();
+        if reply::asks_again(headers) {
+            let none = AlertFilter { limit: 1, ..after(i64::MAX as u64) };
+            let held = tag(parts.alerts.list(&none)?.1, &counts);
+            if reply::is_held(headers, &held) {
+                return Ok(reply::not_modified(&held, REVALIDATE)?);
+            }
+        }
+        let limit = filter.limit;
+        let (rows, change) = parts.alerts.list(&filter)?;
+        let next = (rows.len() == limit).then(|| rows.last().map(cursor_after)).flatten();
+        let answer = Listed { alerts: &rows, change, next, counts: &counts };
+        let answer = reply::json(headers, &answer)?;
+        Ok(reply::tagged(answer, &tag(change, &counts), REVALIDATE)?)
+    })
+    .await
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    alerts: &'a [AlertRow],
+    change: u64,
+    next: Option<String>,
+    counts: &'a AlertCounts,
+}
+
+fn after(change: u64) -> AlertFilter {
+    AlertFilter { after_change: Some(change), ..AlertFilter::default() }
 }
 
 fn filter_of(query: &Query) -> Result<AlertFilter, ApiError> {
     let owned = |name| query.id(name).map(|id| id.map(String::from));
-    let before = query.text("cursor").map(cursor).transpose()?;
+    let work = |word| Work::parse(word).ok_or_else(|| bad_parameter("work", "is not a state"));
     Ok(AlertFilter {
         open_only: query.flag("open")?,
+        held: query.choice("held")?,
+        work: query.text("work").map(work).transpose()?,
+        acknowledged: query.choice("acknowledged")?,
+        overdue: query.flag("overdue")?,
         service: owned("service")?,
         area: owned("area")?,
         device: owned("device")?,
+        rule: owned("rule")?,
+        incident: owned("incident")?.map(IncidentId),
+        assignee: query.line("assignee", MAX_NAME_CHARS)?.map(String::from),
         min_severity: query.severity("min_severity")?,
+        from: query.time("from")?,
+        to: query.time("to")?,
         after_change: None,
         limit: query.limit(DEFAULT_ROWS, MAX_ROWS)?,
-        before,
+        before: query.text("cursor").map(cursor).transpose()?,
     })
 }
 
@@ -55,79 +93,70 @@ fn cursor(text: &str) -> Result<(Timestamp, String), ApiError> {
     }
 }
 
+/// The tag of one state of an alert.
+pub(super) fn version_tag(row: &AlertRow) -> String {
+    format!("\"{}\"", row.ver)
+}
+
 /// `GET /api/v1/alerts/{id}`.
 pub(crate) async fn alert(call: Admitted) -> Result<Response, ApiError> {
-    let (store, id) = (Arc::clone(&call.context.parts.alerts), AlertId(call.id));
-    let act = "read the alert";
-    let both = move || Ok((store.get(&id)?, store.audit(&id)?));
-    let both: Result<_, RegisterError> = blocking(act, both).await?;
-    let (alert, audit) = both.map_err(|e| refused(act, e))?;
-    // The alert is named once, not in each line.
-    let audit: Vec<_> = audit
-        .iter()
-        .map(|a| {
-            json!({
-                "seq": a.seq, "action": a.action, "actor": a.actor, "at": a.at,
-                "severity": a.severity, "value": a.value, "limit": a.limit, "note": a.note,
-                "message": a.message, "evidence": a.evidence,
-            })
-        })
-        .collect();
-    reply::json(&call.request.headers, &json!({ "alert": alert, "audit": audit }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AcknowledgeBody {
-    #[serde(default)]
-    note: Option<String>,
-}
-
-/// `POST /api/v1/alerts/{id}/acknowledge`.
-pub(crate) async fn acknowledge(mut call: Admitted) -> Result<Response, ApiError> {
-    let body: AcknowledgeBody = call.body().await?;
-    let note = body.note.map(|n| n.trim().to_owned()).filter(|n| !n.is_empty());
-    if note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE_CHARS) {
-        return Err(ApiError::bad_request("bad_note", "a note has at most 2000 characters"));
-    }
-    let request = Acknowledge {
-        alert: AlertId(call.id.clone()),
-        user: call.who()?.user.clone(),
-        note,
-        idempotency_key: idempotency_key(&call)?,
-        at: call.context.wall(),
-    };
-    let (store, act) = (Arc::clone(&call.context.parts.alerts), "acknowledge the alert");
-    tracing::info!(alert = %request.alert, user = request.user, "acknowledge");
-    let row = blocking(act, move || store.acknowledge(&request)).await?;
-    let row = row.map_err(|e| refused(act, e))?;
-    reply::json(&call.request.headers, &json!({ "alert": row }))
-}
-
-fn idempotency_key(call: &Admitted) -> Result<Option<String>, ApiError> {
-    let Some(key) = call.request.headers.get("idempotency-key") else { return Ok(None) };
-    let printable = |k: &&str| {
-        (1..=MAX_KEY_BYTES).contains(&k.len()) && k.bytes().all(|b| b.is_ascii_graphic())
-    };
-    let key = key.to_str().ok().filter(printable);
-    let bad = || ApiError::bad_request("bad_key", "Idempotency-Key: 1 to 128 printable characters");
-    key.map(|k| Some(k.to_owned())).ok_or_else(bad)
-}
-
-fn refused(act: &'static str, error: RegisterError) -> ApiError {
-    match error {
-        RegisterError::NotFound(_) => ApiError::not_found("no such alert"),
-        RegisterError::AlreadyAcknowledged { by, at, .. } => {
-            let message = format!("{by} was faster");
-            let extra = Map::from_iter([("by".into(), json!(by)), ("at".into(), json!(at))]);
-            let error = ApiError::new(StatusCode::CONFLICT, "already_acknowledged", message);
-            ApiError { extra, ..error }
+    let id = AlertId(call.id.clone());
+    ask(&call, "read the alert", move |parts, headers| {
+        let row = parts.alerts.get(&id)?;
+        let tag = version_tag(&row);
+        if reply::is_held(headers, &tag) {
+            return Ok(reply::not_modified(&tag, REVALIDATE)?);
         }
-        RegisterError::KeyReused(_) => {
-            let message = "this Idempotency-Key was used for another request";
-            ApiError::new(StatusCode::CONFLICT, "key_reused", message)
+        let audit = parts.alerts.audit(&id)?;
+        // The alert is named once, not in each line.
+        let audit: Vec<_> = audit.iter().map(|line| AuditLine::of(line, None)).collect();
+        let allowed = parts.alerts.allowed(&row);
+        let answer = json!({ "alert": row, "allowed": allowed, "audit": audit });
+        Ok(reply::tagged(reply::json(headers, &answer)?, &tag, REVALIDATE)?)
+    })
+    .await
+}
+
+/// A line of the audit log as JSON.
+#[derive(Serialize)]
+pub(super) struct AuditLine<'a> {
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert: Option<&'a AlertId>,
+    action: &'a str,
+    actor: &'a str,
+    origin: Option<&'a str>,
+    at: Timestamp,
+    severity: ioc_model::Severity,
+    value: Option<f64>,
+    limit: Option<f64>,
+    note: Option<&'a str>,
+    message: Option<&'a ioc_model::Text>,
+    evidence: Option<&'a ioc_model::Evidence>,
+    detail: Option<Value>,
+}
+
+impl<'a> AuditLine<'a> {
+    pub fn of(line: &'a AuditRow, alert: Option<&'a AlertId>) -> Self {
+        // Kept as text; one that is no JSON is shown as what it is.
+        let detail = |text: &String| {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+        };
+        Self {
+            seq: line.seq,
+            alert,
+            action: &line.action,
+            actor: &line.actor,
+            origin: line.origin.as_deref(),
+            at: line.at,
+            severity: line.severity,
+            value: line.value,
+            limit: line.limit,
+            note: line.note.as_deref(),
+            message: line.message.as_ref(),
+            evidence: line.evidence.as_deref(),
+            detail: line.detail.as_ref().map(detail),
         }
-        RegisterError::Store(cause) => ApiError::internal(act, &*cause),
     }
 }
 

@@ -7,7 +7,7 @@ use ioc_model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use warp::http::header::{ETAG, HeaderValue, IF_MATCH};
+use warp::http::header::{ETAG, HeaderValue};
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
@@ -101,19 +101,6 @@ fn versioned<T: Serialize>(
     Ok(response)
 }
 
-/// `If-Match: "7"`: only if version 7 runs.
-fn expected(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(held) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = held.to_str().unwrap_or("").trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let number = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
-    let number = number.and_then(|t| t.parse().ok());
-    let bad = || ApiError::bad_request("bad_header", "If-Match is not the ETag of the rules");
-    number.map(Some).ok_or_else(bad)
-}
-
 fn note(note: Option<String>) -> Result<Option<String>, ApiError> {
     let long = note.as_ref().is_some_and(|n| n.chars().count() > MAX_NOTE_CHARS);
     match long {
@@ -126,7 +113,7 @@ fn change(call: &Admitted, edit: RuleEdit, why: Option<String>) -> Result<RuleCh
     Ok(RuleChange {
         author: call.who()?.user.clone(),
         note: note(why)?,
-        expected: expected(&call.request.headers)?,
+        expected: reply::if_match(&call.request.headers)?,
         edit,
     })
 }
@@ -217,20 +204,16 @@ pub(crate) async fn rule_versions(call: Admitted) -> Result<Response, ApiError> 
     reply::json(&call.request.headers, &json!({ "versions": versions }))
 }
 
-fn number(call: &Admitted) -> Result<u64, ApiError> {
-    call.id.parse().map_err(|_| ApiError::not_found("no such number"))
-}
-
 /// `GET /api/v1/rules/versions/{id}`.
 pub(crate) async fn rule_version(call: Admitted) -> Result<Response, ApiError> {
-    let version = store(&call).version(number(&call)?).await.map_err(refused)?;
+    let version = store(&call).version(call.number()?).await.map_err(refused)?;
     reply::json(&call.request.headers, &version)
 }
 
 /// `POST /api/v1/rules/versions/{id}/rollback`.
 pub(crate) async fn roll_back(mut call: Admitted) -> Result<Response, ApiError> {
     let body: NoteBody = call.body().await?;
-    let version = number(&call)?;
+    let version = call.number()?;
     let why = body.note.or_else(|| Some(format!("back to version {version}")));
     make(&call, RuleEdit::Rollback { version }, why).await
 }
@@ -283,6 +266,6 @@ pub(crate) async fn start_backtest(mut call: Admitted) -> Result<Response, ApiEr
 
 /// `GET /api/v1/rules/backtest/{id}`.
 pub(crate) async fn backtest(call: Admitted) -> Result<Response, ApiError> {
-    let state: Value = store(&call).backtest_state(number(&call)?).await.map_err(refused)?;
+    let state: Value = store(&call).backtest_state(call.number()?).await.map_err(refused)?;
     reply::json(&call.request.headers, &state)
 }

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod device;
+mod flood;
 pub(crate) mod frame;
 mod list;
 mod snapshot;
@@ -17,9 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use ioc_model::{AlertRow, City, Entry, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 pub use alerts::AlertCounts;
+pub use flood::FloodState;
 use frame::Header;
 pub use snapshot::RestoreError;
 use state::State;
@@ -29,6 +31,9 @@ use state::State;
 const ALERT_BACKLOG: usize = 1_024;
 /// Encoded frames kept for clients that ask the same question in the same tick.
 const CACHED_FRAMES: usize = 16;
+/// Rows of one message, about 100 KB: a request may change 10,000 alerts at once, and a message
+/// must go out in `send_timeout_s` on a thin line.
+const ALERTS_PER_MESSAGE: usize = 100;
 const UNSET: i64 = i64::MIN;
 
 /// Bounds of the live state.
@@ -70,6 +75,7 @@ pub struct Live {
     frames: Mutex<Vec<CachedFrame>>,
     tiles: Mutex<(u64, Arc<str>)>,
     alerts: broadcast::Sender<Arc<AlertBatch>>,
+    flood: flood::Flood,
     epoch: u32,
     event_now: AtomicI64,
     watermark: AtomicI64,
@@ -102,6 +108,7 @@ impl Live {
             frames: Mutex::default(),
             tiles: Mutex::new((0, "[]".into())),
             alerts: broadcast::channel(ALERT_BACKLOG).0,
+            flood: flood::Flood::default(),
             // Two starts must not share an epoch; 0 is left to mean "none".
             epoch: rand::random_range(1..=u32::MAX),
             event_now: AtomicI64::new(UNSET),
@@ -164,20 +171,22 @@ impl Live {
         self.lock().next
     }
 
-    /// New states of alerts (raises, changes, acknowledgements), in the order of `change`: to
-    /// every socket at once, and into counts, tiles and device colours.
+    /// New states of alerts (raises, changes, actions, closed ones too), in the order of `change`:
+    /// to every socket at once, and into counts, tiles and device colours.
     pub fn alerts_changed(&self, rows: &[AlertRow]) {
-        let Some(change) = rows.iter().map(|r| r.change).max() else { return };
         // The sockets first: they must not wait for the lock.
         if self.alerts.receiver_count() > 0 {
-            let text = alerts_text(change, rows);
-            // No receiver is no error: a socket that subscribes now reads the register first.
-            let _ = self.alerts.send(Arc::new(AlertBatch { change, text }));
+            for part in rows.chunks(ALERTS_PER_MESSAGE) {
+                let Some(change) = part.iter().map(|r| r.change).max() else { continue };
+                let text = alerts_text(change, part);
+                // No receiver is no error: a socket that subscribes now reads the register first.
+                let _ = self.alerts.send(Arc::new(AlertBatch { change, text }));
+            }
         }
         self.take_alerts(rows);
     }
 
-    /// The alerts that are open after a restore; sent to nobody.
+    /// The alerts that are open after a restore, all at once or page by page; sent to nobody.
     pub fn set_open_alerts(&self, rows: &[AlertRow]) {
         self.take_alerts(rows);
     }
@@ -215,7 +224,17 @@ impl Live {
         Timestamp(if self.event_clock() { state.newest_event } else { state.newest_wall })
     }
 
-    /// Open alerts by number.
+    /// How the load of alerts is now. That a flood begins or ends goes to every socket at once,
+    /// figures of one that goes on once a second; so it may be called at each change.
+    pub fn set_flood(&self, flood: FloodState) {
+        self.flood.set(flood);
+    }
+
+    pub(crate) fn subscribe_flood(&self) -> watch::Receiver<FloodState> {
+        self.flood.subscribe()
+    }
+
+    /// Open alerts by number; costs the same however many there are.
     pub fn alert_counts(&self) -> AlertCounts {
         self.lock().alerts.counts()
     }
@@ -261,6 +280,7 @@ impl Live {
 
     /// Once a second: staleness, new devices, tiles.
     pub(crate) fn sweep(&self, wall: Timestamp) {
+        self.flood.publish();
         let now = self.now(wall).0;
         let event_clock = self.event_clock();
         let tiles = {
@@ -344,5 +364,7 @@ pub(crate) fn alerts_text(change: u64, rows: &[AlertRow]) -> String {
     })
 }
 
+#[cfg(test)]
+mod sums;
 #[cfg(test)]
 mod tests;

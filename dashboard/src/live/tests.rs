@@ -1,4 +1,4 @@
-use ioc_model::{Body, Condition, Detection, Entity, Quality, Severity, Status};
+use ioc_model::{Body, Condition, Detection, Held, HeldBy, Quality, Severity, Status, Work};
 
 use super::*;
 use crate::testing::{NOON, alert, city, reading, record};
@@ -186,14 +186,47 @@ fn alerts_colour_devices_and_count_until_they_are_closed() {
     (returned.ver, returned.change, returned.condition) = (2, 3, Condition::Returned);
     live.alerts_changed(&[returned.clone()]);
     assert_eq!(status(&live, 0) >> 3, Severity::Minor as u8);
-    assert_eq!(live.alert_counts().open, 2, "returned, but nobody has seen it");
+    assert_eq!(live.alert_counts().open, 2, "returned, but nobody has closed it");
     (returned.ver, returned.acknowledged) = (3, true);
-    live.alerts_changed(&[returned, critical]);
+    live.alerts_changed(&[returned.clone()]);
+    assert_eq!(live.alert_counts().open, 2, "acknowledged is not closed");
+    (returned.ver, returned.work) = (4, Work::Closed);
+    live.alerts_changed(&[returned.clone(), critical]);
     assert_eq!(live.alert_counts().open, 1, "the older row that came late opens nothing");
-    (minor.ver, minor.entity) = (2, Entity::City);
-    (minor.condition, minor.acknowledged) = (Condition::Returned, true);
+    (returned.ver, returned.work) = (5, Work::Resolved);
+    live.alerts_changed(&[returned]);
+    assert_eq!(live.alert_counts().open, 2, "the close was taken back");
+    (minor.ver, minor.work) = (2, Work::Rejected);
     live.alerts_changed(&[minor]);
-    assert_eq!(live.alert_counts(), AlertCounts::default());
+    assert_eq!((live.alert_counts().open, status(&live, 0) >> 3), (1, 0));
+}
+
+#[test]
+fn what_is_held_back_is_open_and_counts_nowhere_else() {
+    let live = live(1);
+    let mut row = alert(1, "air-000", Severity::Critical);
+    row.overdue = true;
+    live.alerts_changed(&[row.clone()]);
+    let counts = live.alert_counts();
+    assert_eq!((counts.listed, counts.held, counts.overdue), (1, 0, 1));
+    let shelf = Held {
+        by: HeldBy::Shelf,
+        id: String::new(),
+        until: None,
+        who: "lan".into(),
+        reason: "known".into(),
+    };
+    (row.ver, row.held) = (2, vec![shelf]);
+    live.alerts_changed(&[row.clone()]);
+    let expected = AlertCounts { open: 1, held: 1, ..AlertCounts::default() };
+    assert_eq!(live.alert_counts(), expected);
+    assert_eq!(status(&live, 0) >> 3, 0);
+    live.sweep(Timestamp(NOON));
+    let tiles: serde_json::Value = serde_json::from_str(&live.tiles().1).expect("JSON");
+    assert_eq!((&tiles[1]["open_alerts"], &tiles[1]["worst"]), (&0.into(), &().into()));
+    (row.ver, row.held) = (3, Vec::new());
+    live.alerts_changed(&[row]);
+    assert_eq!((live.alert_counts().listed, status(&live, 0) >> 3), (1, 4));
 }
 
 #[test]

@@ -26,7 +26,8 @@ async fn lists_pages_and_counts() {
     assert_eq!(ids(&first), [5, 4]);
     assert_eq!(first["change"], 5);
     let expected = json!({
-        "open": 5, "unacknowledged": 5, "by_severity": { "minor": 4, "emergency": 1 },
+        "open": 5, "listed": 5, "held": 0, "unacknowledged": 5, "overdue": 0,
+        "by_severity": { "minor": 4, "emergency": 1 },
     });
     assert_eq!(first["counts"], expected);
     let cursor = first["next"].as_str().expect("more");
@@ -60,7 +61,7 @@ async fn acknowledges_once_says_who_was_faster_and_repeats_safely() {
     assert_eq!(answer(keyed()).await, (200, first), "the same key changes nothing");
 
     let (status, body) = client.post(&ack, &json!({})).await;
-    assert_eq!((status, &body["code"]), (409, &json!("already_acknowledged")));
+    assert_eq!((status, &body["code"]), (409, &json!("already_done")));
     assert_eq!((&body["by"], &body["at"]), (&json!("operator"), &json!(NOON)));
     assert_eq!(client.post(&format!("{}/acknowledge", path(9)), &json!({})).await.0, 404);
     let viewer = server.client(Role::Viewer).await;

@@ -1,0 +1,238 @@
+//! The rows.
+
+use super::params::*;
+use super::{Endpoint, Param, Policy, Route};
+use crate::Role;
+use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES};
+
+const READ: Policy = Policy::AtLeast(Role::Viewer);
+const ACT: Policy = Policy::AtLeast(Role::Operator);
+const CHANGE: Policy = Policy::AtLeast(Role::Administrator);
+
+const fn get(path: &'static str, endpoint: Endpoint, policy: Policy, about: &'static str) -> Route {
+    Route {
+        method: "GET",
+        path,
+        endpoint,
+        policy,
+        about,
+        query: &[],
+        answer: "Object",
+        status: "200",
+        body_limit: MAX_BODY_BYTES,
+    }
+}
+
+impl Route {
+    const fn answers(self, answer: &'static str) -> Self {
+        Self { answer, ..self }
+    }
+
+    const fn asks(self, query: &'static [Param]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn by(self, method: &'static str) -> Self {
+        Self { method, ..self }
+    }
+
+    const fn gives(self, status: &'static str) -> Self {
+        Self { status, ..self }
+    }
+
+    const fn takes(self, body_limit: usize) -> Self {
+        Self { body_limit, ..self }
+    }
+}
+
+/// All routes.
+pub(crate) const ROUTES: &[Route] = &[
+    get("/api/v1/session", Endpoint::SignIn, Policy::Open, "sign in with a password")
+        .by("POST")
+        .answers("Identity"),
+    get("/signin", Endpoint::SignInLink, Policy::Open, "sign in with a one-time link")
+        .asks(LINK_QUERY)
+        .answers(""),
+    get("/api/v1/session", Endpoint::WhoAmI, READ, "who is signed in").answers("Identity"),
+    get("/api/v1/session", Endpoint::SignOut, READ, "end the session").by("DELETE").answers(""),
+    get("/api/v1/city", Endpoint::City, READ, "areas, services, properties, thresholds"),
+    get("/api/v1/map", Endpoint::Map, READ, "boundaries of the areas as GeoJSON"),
+    get("/api/v1/devices", Endpoint::Devices, READ, "all devices; position = idx of /ws frames")
+        .answers("Devices"),
+    get("/api/v1/devices/{id}", Endpoint::Device, READ, "one device with its last values")
+        .answers("Device"),
+    get("/api/v1/alerts", Endpoint::Alerts, READ, "alerts, newest raise first")
+        .asks(ALERT_QUERY)
+        .answers("Alerts"),
+    get("/api/v1/alerts/{id}", Endpoint::Alert, READ, "one alert with all that happened to it")
+        .answers("AlertWithAudit"),
+    get("/api/v1/alerts/actions", Endpoint::ActOnMany, ACT, "do one thing to many alerts")
+        .by("POST")
+        .takes(MAX_BULK_BYTES)
+        .answers("BulkOutcome"),
+    get("/api/v1/alerts/actions/{act}/undo", Endpoint::Undo, ACT, "take a request back, in 10 s")
+        .by("POST")
+        .answers("BulkOutcome"),
+    get(
+        "/api/v1/alerts/{id}/acknowledge",
+        Endpoint::Acknowledge,
+        ACT,
+        "acknowledge an alert, with a note",
+    )
+    .by("POST")
+    .answers("ActionOutcome"),
+    get("/api/v1/alerts/{id}/actions", Endpoint::Act, ACT, "do one thing to an alert")
+        .by("POST")
+        .answers("ActionOutcome"),
+    get("/api/v1/incidents", Endpoint::Incidents, READ, "incidents, newest first")
+        .asks(INCIDENT_QUERY)
+        .answers("Incidents"),
+    get("/api/v1/incidents/{id}", Endpoint::Incident, READ, "one incident, its root first")
+        .asks(MEMBERS_QUERY)
+        .answers("IncidentWithAlerts"),
+    get("/api/v1/holds", Endpoint::Holds, READ, "maintenance windows, and what is out of service")
+        .asks(HOLDS_QUERY)
+        .answers("Holds"),
+    get("/api/v1/holds", Endpoint::OpenHold, ACT, "open a window, or take out of service")
+        .by("POST")
+        .gives("201")
+        .answers("HoldAnswer"),
+    get("/api/v1/holds/{id}/end", Endpoint::EndHold, ACT, "end one now")
+        .by("POST")
+        .answers("HoldAnswer"),
+    get("/api/v1/audit", Endpoint::Audit, CHANGE, "the whole audit log, oldest first")
+        .asks(AUDIT_QUERY)
+        .answers("AuditLog"),
+    get("/api/v1/kpi", Endpoint::Kpi, READ, "figures of the alarm system against their targets")
+        .asks(KPI_QUERY)
+        .answers("Kpi"),
+    get("/api/v1/shifts", Endpoint::Shifts, READ, "who is on duty").answers("Shifts"),
+    get("/api/v1/shifts", Endpoint::BeginShift, ACT, "take a position; relieves who held it")
+        .by("POST")
+        .gives("201")
+        .answers("ShiftAnswer"),
+    get("/api/v1/shifts/{id}/end", Endpoint::EndShift, ACT, "leave, with words for the next")
+        .by("POST")
+        .answers("ShiftAnswer"),
+    get("/api/v1/shifts/log", Endpoint::ShiftLog, READ, "the shift log, newest first")
+        .asks(SHIFT_LOG_QUERY)
+        .answers("ShiftLog"),
+    get("/api/v1/shifts/log", Endpoint::WriteEntry, ACT, "write a line")
+        .by("POST")
+        .gives("201")
+        .answers("EntryAnswer"),
+    get("/api/v1/shifts/log/{id}/done", Endpoint::EntryDone, ACT, "tick a line off")
+        .by("POST")
+        .answers("EntryAnswer"),
+    get("/api/v1/shifts/handover", Endpoint::Handover, READ, "what one shift hands to the next")
+        .asks(HANDOVER_QUERY)
+        .answers("Handover"),
+    get("/api/v1/shifts/handover.html", Endpoint::HandoverHtml, READ, "the same to print")
+        .asks(PRINT_QUERY)
+        .answers("text/html"),
+    get("/api/v1/shifts/handover.csv", Endpoint::HandoverCsv, READ, "the same for spreadsheets")
+        .asks(PRINT_QUERY)
+        .answers("text/csv"),
+    get("/api/v1/notifications/receivers", Endpoint::Receivers, READ, "who is notified")
+        .answers("Receivers"),
+    get(
+        "/api/v1/notifications/receivers/{id}/test",
+        Endpoint::TestReceiver,
+        CHANGE,
+        "send a test message",
+    )
+    .by("POST")
+    .gives("202")
+    .answers("DeliveryAnswer"),
+    get("/api/v1/notifications/deliveries", Endpoint::Deliveries, READ, "the delivery log")
+        .asks(DELIVERY_QUERY)
+        .answers("Deliveries"),
+    get(
+        "/api/v1/notifications/deliveries/{id}/retry",
+        Endpoint::RetryDelivery,
+        CHANGE,
+        "try a dead delivery again",
+    )
+    .by("POST")
+    .answers("DeliveryAnswer"),
+    get("/api/v1/cap/feed.atom", Endpoint::CapFeed, Policy::PublicIfSet, "public warnings")
+        .answers("application/atom+xml"),
+    get("/api/v1/cap/{id}", Endpoint::Cap, Policy::PublicIfSet, "one public warning as CAP 1.2")
+        .answers("application/cap+xml"),
+    get("/api/v1/services", Endpoint::Services, READ, "the tiles").answers("Services"),
+    get("/api/v1/rules", Endpoint::Rules, READ, "the rules that run; ETag is their version")
+        .answers("Rules"),
+    get("/api/v1/rules/check", Endpoint::CheckRules, CHANGE, "what a change of rules would do")
+        .by("POST")
+        .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/versions",
+        Endpoint::RuleVersions,
+        READ,
+        "versions of the rules, newest first",
+    )
+    .asks(VERSIONS_QUERY),
+    get("/api/v1/rules/versions/{id}", Endpoint::RuleVersion, READ, "one version, with its diff"),
+    get(
+        "/api/v1/rules/versions/{id}/rollback",
+        Endpoint::RollBack,
+        CHANGE,
+        "a new version with the files of this one",
+    )
+    .by("POST")
+    .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/backtest",
+        Endpoint::StartBacktest,
+        CHANGE,
+        "run a change beside the present rules on what the journal holds",
+    )
+    .by("POST"),
+    get("/api/v1/rules/backtest/{id}", Endpoint::Backtest, READ, "how a backtest is getting on"),
+    get("/api/v1/rules/{id}", Endpoint::Rule, READ, "one rule in full").answers("Rule"),
+    get(
+        "/api/v1/rules/{id}",
+        Endpoint::PutRule,
+        CHANGE,
+        "make or replace a rule; the body is YAML",
+    )
+    .by("PUT")
+    .asks(NOTE_QUERY)
+    .answers("RuleOutcome"),
+    get("/api/v1/rules/{id}", Endpoint::PatchRule, CHANGE, "switch a rule on, to shadow, or off")
+        .by("PATCH")
+        .answers("RuleOutcome"),
+    get("/api/v1/rules/{id}", Endpoint::DeleteRule, CHANGE, "remove a rule")
+        .by("DELETE")
+        .asks(NOTE_QUERY)
+        .answers("RuleOutcome"),
+    get(
+        "/api/v1/rules/{id}/explain",
+        Endpoint::ExplainRule,
+        READ,
+        "why a rule is raised on an entity, or what is missing",
+    )
+    .asks(EXPLAIN_QUERY),
+    get("/api/v1/rules/{id}/entities", Endpoint::RuleEntities, READ, "entities a rule knows")
+        .asks(ENTITIES_QUERY),
+    get(
+        "/api/v1/rules/{id}/shadow",
+        Endpoint::RuleShadow,
+        READ,
+        "the newest changes that a rule in shadow mode would have made",
+    ),
+    get("/api/v1/history", Endpoint::History, READ, "points of one series")
+        .asks(HISTORY_QUERY)
+        .answers("History"),
+    get("/api/v1/history/series", Endpoint::HistorySeries, READ, "series that exist")
+        .asks(SERIES_QUERY),
+    get("/api/v1/ledger", Endpoint::Ledger, READ, "received = accepted + quarantined + …"),
+    get("/api/v1/quarantine", Endpoint::Quarantine, READ, "refused messages, newest first")
+        .asks(QUARANTINE_QUERY),
+    get("/api/v1/status", Endpoint::Status, READ, "versions, journal, readers, history"),
+    get("/api/v1/openapi.json", Endpoint::OpenApi, READ, "this document"),
+    get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),
+    get("/readyz", Endpoint::Ready, Policy::Open, "the process can serve").answers("text/plain"),
+    get("/metrics", Endpoint::Metrics, Policy::Local, "Prometheus text").answers("text/plain"),
+    get("/ws", Endpoint::Socket, READ, "the live WebSocket (docs/protocol.md)").answers(""),
+];
