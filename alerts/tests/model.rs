@@ -46,9 +46,8 @@ fn whatever_happens_the_register_is_what_the_reference_says() {
 fn run(cases: u32) -> Option<String> {
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-    let result = TestRunner::new(config).run(&steps(), |steps| {
-        Bench::new().run(&steps).map_err(TestCaseError::fail)
-    });
+    let result = TestRunner::new(config)
+        .run(&steps(), |steps| Bench::new().run(&steps).map_err(TestCaseError::fail));
     match result {
         Ok(()) => None,
         Err(TestError::Fail(why, steps)) => Some(format!("{why}\n{}", show(&steps))),

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_model::{
-    Action, ActionRequest, Condition, HeldBy, RefusedCode, Severity, Target, Timestamp,
-    Transition, TransitionKind, Undo, Work,
+    Action, ActionRequest, Condition, RefusedCode, Severity, Target, Timestamp, Transition,
+    TransitionKind, Undo, Work,
 };
 
 use crate::world::{self, AUTO_CLOSE, GAP, MAJOR, MINUTE, URGENT};
@@ -175,7 +175,6 @@ pub struct Incident {
 
 #[derive(Clone, Debug)]
 pub struct Window {
-    pub by: HeldBy,
     pub scope: u8,
     pub from: Timestamp,
     pub until: Option<Timestamp>,
@@ -323,22 +322,30 @@ impl Model {
         }
     }
 
-    pub fn open_window(&mut self, window: Window) {
+    /// Windows whose time has come begin and end with it, before any timer.
+    pub fn open_window(&mut self, window: Window, now: Timestamp) {
         self.windows.push(window);
+        self.due_windows(now);
+        self.commit();
     }
 
     pub fn end_window(&mut self, n: usize, at: Timestamp) {
         if !self.windows[n].over {
             self.windows[n].over = true;
             self.release(&(n + 1).to_string(), at);
+            self.due_windows(at);
+            self.commit();
         }
     }
 
-    fn due_windows(&mut self, now: Timestamp) {
+    /// True if there was one.
+    fn due_windows(&mut self, now: Timestamp) -> bool {
+        let mut any = false;
         for n in 0..self.windows.len() {
             let w = &mut self.windows[n];
             if !w.over && w.until.is_some_and(|until| until <= now) {
                 w.over = true;
+                any = true;
                 self.release(&(n + 1).to_string(), now);
             }
         }
@@ -347,7 +354,7 @@ impl Model {
             if w.over || w.begun || w.from > now {
                 continue;
             }
-            w.begun = true;
+            (w.begun, any) = (true, true);
             let (scope, name) = (w.scope, (n + 1).to_string());
             for a in self.alerts.values_mut() {
                 if a.is_open() && covers(scope, a) && a.held.insert(name.clone()) {
@@ -355,6 +362,7 @@ impl Model {
                 }
             }
         }
+        any
     }
 
     // ---- incidents
@@ -574,7 +582,7 @@ impl Model {
             for id in self.ids() {
                 more |= self.timer(&id, now);
             }
-            self.due_windows(now);
+            more |= self.due_windows(now);
             self.commit();
             if !more {
                 break;
@@ -591,11 +599,11 @@ impl Model {
         if let Some(until) = a.shelf {
             due.push((until, |a, _| a.shelf = None));
         }
-        if let Some((ack, resolve)) = a.due().filter(|_| a.is_undone() && !a.overdue) {
+        let held = a.shelf.is_some() || !a.held.is_empty();
+        if let Some((ack, resolve)) = a.due().filter(|_| a.is_undone() && !a.overdue && !held) {
             let at = if a.seen.is_none() { ack.min(resolve) } else { resolve };
             due.push((at, |a, _| a.overdue = true));
         }
-        let held = a.shelf.is_some() || !a.held.is_empty();
         if a.is_urgent() && a.is_undone() && a.seen.is_none() && !held && a.escalated < 2 {
             let at = a.raised.plus_ms(URGENT.2[usize::from(a.escalated)]);
             due.push((at, |a, _| a.escalated += 1));
@@ -607,7 +615,8 @@ impl Model {
                 a.changed = now;
             }));
         }
-        if let (Work::Resolved, false, Some(since)) = (a.work, a.active, a.resolved.max(a.cleared)) {
+        if let (Work::Resolved, false, Some(since)) = (a.work, a.active, a.resolved.max(a.cleared))
+        {
             due.push((since.plus_ms(AUTO_CLOSE), |a, _| a.end(Work::Closed)));
         }
         // Stable: of two at the same moment the one named first.
@@ -640,7 +649,10 @@ fn may(a: &Alert, action: &Action) -> Result<(), RefusedCode> {
     let worked_on = matches!(a.work, Work::Assigned | Work::InProgress);
     let done = Err(RefusedCode::AlreadyDone);
     let (allowed, otherwise) = match action {
-        Action::Comment { .. } | Action::Link { .. } | Action::Merge { .. } | Action::Split { .. } => {
+        Action::Comment { .. }
+        | Action::Link { .. }
+        | Action::Merge { .. }
+        | Action::Split { .. } => {
             return Ok(());
         }
         _ if !a.is_open() => return done,

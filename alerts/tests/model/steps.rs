@@ -17,14 +17,27 @@ pub enum What {
     /// The rules find that, in journal entries of their own or in one.
     Apply(Vec<Found>, bool),
     /// Somebody does something to alerts (numbers of alerts), perhaps with a key.
-    Act { who: u8, targets: Vec<(u8, Version)>, action: Do, key: Option<u8> },
+    Act {
+        who: u8,
+        targets: Vec<(u8, Version)>,
+        action: Do,
+        key: Option<u8>,
+    },
     /// The request of that many requests ago once more.
     Repeat(u8),
     /// That request is taken back.
-    Undo { request: u8, who: u8 },
+    Undo {
+        request: u8,
+        who: u8,
+    },
     /// Time passes, minutes.
     Tick(u16),
-    Hold { scope: u8, in_min: u8, for_min: u8, out_of_service: bool },
+    Hold {
+        scope: u8,
+        in_min: u8,
+        for_min: u8,
+        out_of_service: bool,
+    },
     EndHold(u8),
     /// The journal once more, from that many entries ago.
     Replay(u8),
