@@ -193,3 +193,113 @@ pub(crate) fn begins_with(
         .map(|t| parse(t))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ioc_model::{IncidentId, Severity};
+
+    fn policy() -> crate::policy::Policy {
+        let text = include_str!("../../config/alerts.yaml");
+        let files = ioc_model::ConfigFiles([("alerts.yaml".into(), text.into())].into());
+        crate::policy::Policy::load(&files, &ioc_model::City::default()).expect("valid")
+    }
+
+    fn database() -> (tempfile::TempDir, Connection) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut db = crate::schema::open(&dir.path().join("a.sqlite")).expect("opens");
+        crate::schema::take_over(&mut db, &policy()).expect("makes tables");
+        (dir, db)
+    }
+
+    fn plan(db: &Connection, f: &AlertFilter) -> String {
+        let (sql, values) = select(f);
+        let mut statement = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .expect("the index can serve the filter");
+        let lines = statement
+            .query_map(rusqlite::params_from_iter(values), |r| r.get::<_, String>(3))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .expect("a plan");
+        lines.join("; ")
+    }
+
+    #[test]
+    fn the_common_lists_seek_their_page_in_an_index() {
+        let (_dir, db) = database();
+        let page = Some((Timestamp(1), "a".to_owned()));
+        let open = || AlertFilter { open_only: true, before: page.clone(), ..Default::default() };
+        let all = || AlertFilter { before: page.clone(), ..AlertFilter::default() };
+        let some = |text: &str| Some(text.to_owned());
+        let key = "(raised_at,id)<(?,?)";
+        for (filter, index, seek) in [
+            (AlertFilter { held: Some(false), ..open() }, "alert_listed", key),
+            (open(), "alert_open", key),
+            (AlertFilter { acknowledged: Some(false), ..open() }, "alert_unseen", key),
+            (AlertFilter { held: Some(true), ..all() }, "alert_held", key),
+            (AlertFilter { overdue: true, ..open() }, "alert_overdue", key),
+            (AlertFilter { service: some("a"), ..open() }, "alert_open_service", "service=?"),
+            (AlertFilter { area: some("a"), ..open() }, "alert_open_area", "area=?"),
+            (AlertFilter { rule: some("a"), ..open() }, "alert_open_rule", "rule=?"),
+            (AlertFilter { assignee: some("a"), ..open() }, "alert_open_assignee", "assignee=?"),
+            (all(), "alert_all", key),
+            (AlertFilter { work: Some(Work::Closed), ..all() }, "alert_work", "work=?"),
+            (AlertFilter { service: some("a"), ..all() }, "alert_service", "service=?"),
+            (AlertFilter { area: some("a"), ..all() }, "alert_area", "area=?"),
+            (AlertFilter { rule: some("a"), ..all() }, "alert_rule", "rule=?"),
+            (AlertFilter { device: some("a"), ..all() }, "alert_device", "device=?"),
+            (
+                AlertFilter { incident: Some(IncidentId("a".into())), ..all() },
+                "alert_incident",
+                "incident=?",
+            ),
+            (
+                AlertFilter { from: Some(Timestamp(0)), service: some("a"), ..all() },
+                "alert_service",
+                "service=? AND raised_at>? AND (raised_at,id)<(?,?)",
+            ),
+        ] {
+            let plan = plan(&db, &filter);
+            assert!(plan.contains(&format!("USING INDEX {index} (")), "{filter:?}: {plan}");
+            assert!(plan.contains(seek) && plan.contains(key), "{filter:?}: {plan}");
+        }
+        let resume = AlertFilter { after_change: Some(7), ..AlertFilter::default() };
+        assert!(plan(&db, &resume).contains("USING INDEX alert_change (change>?)"));
+    }
+
+    /// Every combination of filters has an index that SQLite accepts, and none is sorted.
+    #[test]
+    fn no_list_is_sorted_and_every_filter_has_an_index() {
+        let (_dir, db) = database();
+        let some = |on: bool| on.then(|| "a".to_owned());
+        for n in 0u32..1 << 12 {
+            let on = |bit: u32| n >> bit & 1 == 1;
+            for (held, work) in [
+                (None, None),
+                (Some(true), Some(Work::Closed)),
+                (Some(false), Some(Work::New)),
+                (Some(true), None),
+                (None, Some(Work::Rejected)),
+            ] {
+                let filter = AlertFilter {
+                    open_only: on(0),
+                    held,
+                    work,
+                    acknowledged: on(1).then_some(on(2)),
+                    overdue: on(3),
+                    service: some(on(4)),
+                    area: some(on(5)),
+                    device: some(on(6)),
+                    rule: some(on(7)),
+                    incident: on(8).then(|| IncidentId("a".into())),
+                    assignee: some(on(9)),
+                    min_severity: on(10).then_some(Severity::Major),
+                    before: on(11).then(|| (Timestamp(1), "a".to_owned())),
+                    ..AlertFilter::default()
+                };
+                let plan = plan(&db, &filter);
+                assert!(!plan.contains("B-TREE"), "{filter:?}: {plan}");
+            }
+        }
+    }
+}

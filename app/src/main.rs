@@ -1,5 +1,6 @@
 //! The `ioc` binary: command line, configuration, composition, shutdown. No logic of its own.
 
+mod alerting;
 mod announce;
 mod audit;
 mod backtest;

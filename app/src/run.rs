@@ -7,27 +7,28 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::Context;
-use ioc_alerts::Register;
-use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Live, Parts};
+use ioc_alerts::notify::Notifier;
+use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
 use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Subscriber};
 use ioc_journal::{Journal, OpenReport, Writer};
-use ioc_model::{City, Entry, HistoryStore, Ledger};
+use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::check;
+use crate::alerting::{self, AlertClock, Alerting, Ways};
+use crate::check::{self, Base};
 use crate::cli::RunArgs;
 use crate::exit::BadConfig;
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage, Progress,
-    REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
+    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage,
+    Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
-use crate::{announce, config, metrics, status};
+use crate::{config, metrics, status};
 
 /// Entries read back at a start to know redelivered messages again.
 const REMEMBER_ENTRIES: u64 = 200_000;
@@ -39,29 +40,27 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let files = config::read(&args.config)?;
-    let (settings, city) = check::load_all_but_rules(&files)?;
-    let (settings, city) = (settings.with(args), Arc::new(city));
-    let rules = rulebook::start(&settings.file("rules/versions.sqlite"), &files, &city)?;
+    let mut base = check::load_all_but_rules(&files)?;
+    base.settings = base.settings.with(args);
+    let versions = base.settings.file("rules/versions.sqlite");
+    let rules = rulebook::start(&versions, &files, &base.city)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(compose(settings, city, rules, args));
+    let result = runtime.block_on(compose(base, rules, args));
     // What still blocks after the deadline must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-async fn compose(
-    settings: Settings,
-    city: Arc<City>,
-    mut rules: Start,
-    args: &RunArgs,
-) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&settings.data)
-        .with_context(|| format!("cannot make the data folder {}", settings.data.display()))?;
+async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result<()> {
+    let data = &base.settings.data;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let mut running = Running::new();
-    let (core, writer) = Core::open(settings, city)?;
+    let (core, writer, notifier) = Core::open(base)?;
     let (stage, requests) = mpsc::channel(REQUESTS);
     let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
     let (doors, mqtt) = core.open_doors(&mut running).await?;
+    core.start_alerting(notifier, &mut running);
     let desk = core.open_desk(rules, stage, args, &mut running);
     let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
     if let Some(first) = first {
@@ -77,6 +76,7 @@ async fn compose(
 struct Core {
     settings: Settings,
     city: Arc<City>,
+    forms: Forms,
     journal: EntryJournal,
     opened: OpenReport,
     ledger: Arc<Ledger>,
@@ -85,7 +85,7 @@ struct Core {
     publications: Arc<Publications>,
     live: Arc<Live>,
     live_next: u64,
-    register: Arc<Register>,
+    alerting: Alerting,
 }
 
 /// The doors as the screens look at them.
@@ -97,28 +97,31 @@ struct Doors {
 
 impl Core {
     /// Opens what is on disk; nothing runs yet.
-    fn open(settings: Settings, city: Arc<City>) -> anyhow::Result<(Self, Writer<EntryCodec>)> {
+    fn open(base: Base) -> anyhow::Result<(Self, Writer<EntryCodec>, Notifier)> {
+        let settings = base.settings.clone();
         let (journal, writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
         tracing::info!(?opened, "journal opened");
         let publications = Arc::new(Publications::default());
-        let (live, live_next) = open_live(&settings, &city, opened.first)?;
-        let listener = announce::listener(Arc::clone(&publications), Arc::clone(&live));
-        let register = Arc::new(Register::open(&settings.file("alerts.sqlite"), listener)?);
-        announce::open_alerts(&register, &publications, &live)?;
+        let (live, live_next) = open_live(&settings, &base.city, opened.first)?;
+        let progress = Arc::<Progress>::default();
+        let ways = Ways { publications: Arc::clone(&publications), live: Arc::clone(&live) };
+        let clock = alert_clock(settings.clock, &progress);
+        let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
         let core = Self {
             settings,
-            city,
+            city: Arc::clone(&base.city),
+            forms: alerting::forms(&base),
             journal,
             opened,
             ledger: Arc::default(),
-            progress: Arc::default(),
+            progress,
             view: Arc::default(),
             publications,
             live,
             live_next,
-            register,
+            alerting,
         };
-        Ok((core, writer))
+        Ok((core, writer, notifier))
     }
 
     /// Starts the journal and its readers, and waits until the rules have judged what was there.
@@ -131,7 +134,7 @@ impl Core {
         let links = RulesLinks {
             checkpoint: self.settings.file("rules.checkpoint"),
             checkpoint_every: CHECKPOINT_EVERY,
-            register: Arc::clone(&self.register),
+            register: Arc::clone(&self.alerting.register),
             journal: self.journal.clone(),
             ledger: Arc::clone(&self.ledger),
             live: Arc::clone(&self.live),
@@ -141,7 +144,7 @@ impl Core {
         let rules = RulesStage::open(start, self.settings.engine(), requests, links)?;
         // After a power cut without `journal.sync = commit` readers may be ahead of the journal:
         // a position must never mean two entries.
-        let seen = rules.spoken_for().max(self.live_next).max(self.register.cursor()?);
+        let seen = rules.spoken_for().max(self.live_next).max(self.alerting.register.cursor()?);
         let history = self.open_history(self.opened.next.max(seen)).await?;
         let stored = history.cursor().await?;
         writer.skip_to(seen.max(stored));
@@ -256,6 +259,24 @@ impl Core {
         Ok(())
     }
 
+    /// Timers of alerts, and notification. They end with the screens: what the rules say last is
+    /// still told.
+    fn start_alerting(&self, notifier: Notifier, running: &mut Running) {
+        let stage = AlertsStage {
+            register: Arc::clone(&self.alerting.register),
+            shifts: Arc::clone(&self.alerting.shifts),
+            live: Arc::clone(&self.live),
+            clock: Arc::clone(&self.alerting.clock),
+        };
+        running.screens.spawn(stage.run(running.stop_screens.clone()));
+        let stop = running.stop_screens.clone();
+        running.screens.spawn(async move {
+            let stats = notifier.run(stop).await;
+            tracing::info!(?stats, "notification stopped");
+            Ok(())
+        });
+    }
+
     /// Lets rules change while all runs.
     fn open_desk(
         &self,
@@ -300,12 +321,17 @@ impl Core {
             clock: self.settings.clock,
             started: wall(),
             desk: Arc::clone(&desk),
+            alerting: self.alerting.clone(),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {
             city: Arc::clone(&self.city),
             ledger: Arc::clone(&self.ledger),
-            alerts: Arc::clone(&self.register) as _,
+            alerts: Arc::clone(&self.alerting.register) as _,
+            kpi: Arc::clone(&self.alerting.kpis) as _,
+            shifts: Arc::clone(&self.alerting.shifts) as _,
+            notifications: Arc::clone(&self.alerting.notifications) as _,
+            forms: self.forms.clone(),
             history,
             quarantine: doors.quarantine,
             rules: Arc::new(Book::new(desk)),
@@ -326,6 +352,17 @@ impl Core {
             Ok(())
         });
         Ok((first, http))
+    }
+}
+
+/// What the wall says; in a replay what the readings say.
+fn alert_clock(clock: Clock, progress: &Arc<Progress>) -> AlertClock {
+    match clock {
+        Clock::Wall => Arc::new(wall),
+        Clock::Event => {
+            let progress = Arc::clone(progress);
+            Arc::new(move || Timestamp(progress.watermark.load(Relaxed)))
+        }
     }
 }
 

@@ -59,10 +59,12 @@ impl CapChannel {
         let (receiver, around, n) = (self.receiver.clone(), self.around.clone(), n.clone());
         let work = move || {
             let alerts = whole(&parts, &n)?;
+            let ruled = n.changes.iter().filter(|c| matches!(&*c.reason, "raise" | "severity"));
             let batch = Batch {
                 receiver: &receiver,
                 delivery: &n.id,
                 alerts: &alerts,
+                ruled: &ruled.map(|c| c.alert.clone()).collect(),
                 test: n.test,
                 now: (around.clock)(),
             };
@@ -172,3 +174,7 @@ fn whole(parts: &CapParts, n: &Notification) -> Result<Vec<AlertRow>, String> {
     rows.dedup_by(|a, b| a.id == b.id);
     Ok(rows)
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! What the public is told of one incident at one stage.
 
-use ioc_model::{AlertRow, City, Condition, Severity, Text, Timestamp, Work};
+use ioc_model::{AlertRow, City, Condition, Entity, Severity, Text, Timestamp, Work};
 
 use super::area::areas;
 use super::document::{Document, Info, Kind, Reference, Status};
@@ -169,13 +169,32 @@ impl Author<'_> {
         self.settings.spec().web.clone().or_else(own)
     }
 
+    /// The row about something that the configuration names: an id that a device made up is no
+    /// word for the public.
+    fn known(&self, row: &AlertRow) -> AlertRow {
+        let city = self.city;
+        let known = match &row.entity {
+            Entity::Device(id) => city.devices.contains_key(id),
+            Entity::Area(id) => city.areas.contains_key(id),
+            Entity::Service(id) => city.services.contains_key(id),
+            Entity::Segment(id) => city.devices.values().any(|d| d.segment.as_ref() == Some(id)),
+            Entity::City => true,
+        };
+        let mut row = row.clone();
+        if !known {
+            let ward = city.areas.contains_key(&row.area);
+            row.entity = if ward { Entity::Area(row.area.clone()) } else { Entity::City };
+        }
+        row
+    }
+
     fn words(&self, language: Language) -> Words<'_> {
         Words { city: self.city, base_url: "", language }
     }
 
     /// Severity or outcome, what, where.
     pub(super) fn headline(&self, stage: &Stage, language: Language) -> String {
-        let Some(worst) = stage.members.first() else {
+        let Some(worst) = stage.members.first().map(|row| self.known(row)) else {
             return String::new();
         };
         let badge = match stage.ending {
@@ -193,7 +212,7 @@ impl Author<'_> {
             (n, Language::En) => format!(" (and {n} more)"),
         };
         let room = MAX_HEADLINE - more.chars().count().min(MAX_HEADLINE);
-        let what = format!("[{badge}] {}", self.words(language).headline(worst));
+        let what = format!("[{badge}] {}", self.words(language).headline(&worst));
         format!("{}{more}", clip(&what, room))
     }
 
@@ -203,10 +222,10 @@ impl Author<'_> {
         if let Some(ending) = stage.ending {
             lines.push(language.of(&ending_words(ending)).to_owned());
         }
-        for row in stage.members.iter().take(MAX_NAMED) {
+        for row in stage.members.iter().take(MAX_NAMED).map(|row| self.known(row)) {
             let since = language.pick("từ", "since");
-            let mut text = words.headline(row);
-            if let Some(measured) = words.measured(row) {
+            let mut text = words.headline(&row);
+            if let Some(measured) = words.measured(&row) {
                 text = format!("{text}: {measured}");
             }
             lines.push(format!("{text}; {since} {}.", moment(row.raised_at, language)));

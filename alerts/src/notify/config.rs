@@ -10,10 +10,13 @@ use serde_saphyr::Spanned;
 use super::hours::{Hours, SpanFile};
 use super::report::{FILE, Report};
 use super::route::{GroupBy, On, Route, Times};
-use super::run::Channels;
-use crate::channel::webhook::{Lookup, SystemLookup, Webhook, WebhookSettings};
-use crate::channel::{Channel, Language, Surroundings};
+use crate::cap::{CapSettings, CapSpec};
+use crate::channel::Language;
+use crate::channel::email::EmailSpec;
+use crate::channel::mqtt::MqttSpec;
+use crate::channel::webhook::WebhookSettings;
 
+const HELP: &str = "docs/alerts.md, section notifications, says what can stand here";
 const SECOND: i64 = 1_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
@@ -41,6 +44,12 @@ struct ReceiverFile {
     at_once: Option<Spanned<u32>>,
     #[serde(default)]
     webhook: Option<WebhookSettings>,
+    #[serde(default)]
+    email: Option<Spanned<EmailSpec>>,
+    #[serde(default)]
+    mqtt: Option<MqttSpec>,
+    #[serde(default)]
+    cap: Option<Spanned<CapSpec>>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +114,7 @@ pub struct Receiver {
     /// How to reach it.
     pub way: Way,
     /// Line and column in the file.
-    place: (usize, usize),
+    pub(super) place: (usize, usize),
 }
 
 /// How to reach a receiver.
@@ -113,14 +122,18 @@ pub struct Receiver {
 pub enum Way {
     /// `POST` of JSON.
     Webhook(Box<WebhookSettings>),
+    /// Mail.
+    Email(Box<EmailSpec>),
+    /// Topics of our own broker.
+    Mqtt(MqttSpec),
+    /// Public warnings.
+    Cap(Box<CapSettings>),
 }
 
 impl Way {
     /// A public warning would expire; people who have taken note need no reminder.
     pub(super) fn repeats_always(&self) -> bool {
-        match self {
-            Self::Webhook(_) => false,
-        }
+        matches!(self, Self::Cap(_))
     }
 }
 
@@ -150,7 +163,7 @@ impl NotifyConfig {
         let mut config = Self::default();
         config.settings(&file, &mut report);
         for r in file.receivers {
-            config.receiver(r, &mut report);
+            config.receiver(r, city, &mut report);
         }
         let holidays = Arc::new(city.holidays.clone());
         for r in &file.routes {
@@ -167,31 +180,6 @@ impl NotifyConfig {
     /// The route with that id.
     pub fn route_by_id(&self, id: &str) -> Option<&Route> {
         self.routes.iter().find(|r| &*r.id == id)
-    }
-
-    /// The ways to all receivers; reads secrets from files and the environment now.
-    ///
-    /// # Errors
-    /// All ways that cannot be made, without secrets.
-    pub fn channels(&self, around: &Surroundings) -> Result<Channels, Vec<ConfigError>> {
-        let mut channels = Channels::new();
-        let mut errors = Vec::new();
-        let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
-        for r in &self.receivers {
-            let made = match &r.way {
-                Way::Webhook(settings) => Webhook::new(settings, around, Arc::clone(&lookup))
-                    .map(|w| Arc::new(w) as Arc<dyn Channel>),
-            };
-            match made {
-                Ok(channel) => drop(channels.insert(r.id.clone(), channel)),
-                Err(e) => {
-                    let (line, column) = r.place;
-                    let message = format!("receiver `{}`: {e}", r.id);
-                    errors.push(ConfigError::new(FILE, line, column, message));
-                }
-            }
-        }
-        if errors.is_empty() { Ok(channels) } else { Err(errors) }
     }
 
     fn settings(&mut self, file: &File, report: &mut Report) {
@@ -222,7 +210,7 @@ impl NotifyConfig {
         number(&file.keep_rows, &mut self.keep_rows, 10_000_000);
     }
 
-    fn receiver(&mut self, file: ReceiverFile, report: &mut Report) {
+    fn receiver(&mut self, mut file: ReceiverFile, city: &City, report: &mut Report) {
         check_id(&file.id, "receiver", report);
         if self.receiver_by_id(&file.id.value).is_some() {
             let message = format!("receiver `{}` is there already", file.id.value);
@@ -232,14 +220,7 @@ impl NotifyConfig {
         if let Some(n) = file.at_once.as_ref().filter(|n| !(1..=64).contains(&n.value)) {
             report.wrong(n, format!("{} is out of range", n.value), "1 to 64");
         }
-        if let Some(webhook) = &file.webhook {
-            webhook.check(report);
-        }
-        let Some(way) = file.webhook.map(|w| Way::Webhook(Box::new(w))) else {
-            let message = format!("receiver `{}` has no way", file.id.value);
-            report.wrong(&file.id, message, "give exactly one of webhook");
-            return;
-        };
+        let Some(way) = way(&mut file, city, report) else { return };
         let at = file.id.referenced;
         let place = (at.line() as usize, at.column() as usize);
         let id = Name::from(file.id.value);
@@ -293,6 +274,40 @@ impl NotifyConfig {
     }
 }
 
+/// The one way of a receiver, checked.
+fn way(file: &mut ReceiverFile, city: &City, report: &mut Report) -> Option<Way> {
+    let mut ways = Vec::new();
+    if let Some(webhook) = file.webhook.take() {
+        webhook.check(report);
+        ways.push(Way::Webhook(Box::new(webhook)));
+    }
+    if let Some(email) = file.email.take() {
+        for mistake in email.value.mistakes() {
+            report.wrong(&email, format!("email: {mistake}"), HELP);
+        }
+        ways.push(Way::Email(Box::new(email.value)));
+    }
+    ways.extend(file.mqtt.take().map(Way::Mqtt));
+    if let Some(cap) = file.cap.take() {
+        match CapSettings::new(cap.value.clone(), city) {
+            Ok(settings) => ways.push(Way::Cap(Box::new(settings))),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    report.wrong(&cap, format!("cap: {mistake}"), HELP);
+                }
+                return None;
+            }
+        }
+    }
+    let way = ways.pop();
+    if way.is_none() || !ways.is_empty() {
+        let message = format!("receiver `{}` has not exactly one way", file.id.value);
+        report.wrong(&file.id, message, "give one of webhook, email, mqtt and cap");
+        return None;
+    }
+    way
+}
+
 fn parse(text: &str) -> Result<File, ConfigError> {
     // A file of comments alone is no document.
     if text.lines().all(|l| l.trim_start().is_empty() || l.trim_start().starts_with('#')) {
@@ -304,8 +319,7 @@ fn parse(text: &str) -> Result<File, ConfigError> {
             e.location().map_or((0, 0), |l| (l.line() as usize, l.column() as usize));
         let message = e.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let message = message.split(" at line ").next().unwrap_or(&message);
-        ConfigError::new(FILE, line, column, message.trim())
-            .hint("docs/alerts.md, section notifications, says what can stand here")
+        ConfigError::new(FILE, line, column, message.trim()).hint(HELP)
     })
 }
 

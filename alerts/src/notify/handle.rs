@@ -15,17 +15,20 @@ use super::desk::Desk;
 use super::flush::{hashed, insert};
 use super::log;
 use super::schema::{one, run, time};
+use crate::cap::CapStore;
 use crate::channel::{Clock, Notification};
+use crate::schema::store;
 
 /// What becomes of notifications: for the dashboard, and to wake the notifier.
 #[derive(Clone)]
 pub struct NotifyHandle {
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     /// Kind and target.
-    targets: Arc<BTreeMap<Name, (&'static str, String)>>,
-    clock: Clock,
-    wake: Arc<Notify>,
-    tests: Arc<AtomicU64>,
+    pub(super) targets: BTreeMap<Name, (&'static str, String)>,
+    pub(super) cap: Option<Arc<CapStore>>,
+    pub(super) clock: Clock,
+    pub(super) wake: Arc<Notify>,
+    pub(super) tests: Arc<AtomicU64>,
 }
 
 /// Figures of one receiver.
@@ -60,15 +63,6 @@ pub struct NotifyMetrics {
 }
 
 impl NotifyHandle {
-    pub(super) fn new(
-        desk: Arc<Desk>,
-        targets: BTreeMap<Name, (&'static str, String)>,
-        clock: Clock,
-        wake: Arc<Notify>,
-    ) -> Self {
-        Self { desk, targets: Arc::new(targets), clock, wake, tests: Arc::default() }
-    }
-
     /// To be called after each change of the register; does not block.
     pub fn wake(&self) {
         self.wake.notify_one();
@@ -200,11 +194,13 @@ impl NotifyStore for NotifyHandle {
         self.found(id)
     }
 
-    fn cap_feed(&self, _limit: usize) -> Result<Vec<CapRow>, RegisterError> {
-        Ok(Vec::new())
+    fn cap_feed(&self, limit: usize) -> Result<Vec<CapRow>, RegisterError> {
+        let Some(cap) = &self.cap else { return Ok(Vec::new()) };
+        cap.feed(limit).map_err(store)
     }
 
-    fn cap(&self, _id: &str) -> Result<Option<CapRow>, RegisterError> {
-        Ok(None)
+    fn cap(&self, id: &str) -> Result<Option<CapRow>, RegisterError> {
+        let Some(cap) = &self.cap else { return Ok(None) };
+        cap.get(id).map_err(store)
     }
 }

@@ -21,13 +21,18 @@ mod report;
 mod route;
 mod run;
 mod schema;
+mod ways;
+
+#[cfg(test)]
+mod tests;
 
 pub use config::{NotifyConfig, Receiver, Way};
 pub use handle::{NotifyHandle, NotifyMetrics, ReceiverMetrics};
 pub use hours::Hours;
 pub use report::Report;
 pub use route::{GroupBy, On, Route, Times};
-pub use run::{Channels, Notifier, NotifyStats};
+pub use run::{Notifier, NotifierParts, NotifyStats};
+pub use ways::{Channels, WayParts};
 
 /// The route of an escalation, which names its receiver itself.
 pub(crate) const ESCALATION: &str = "escalation";

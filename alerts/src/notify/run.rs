@@ -1,6 +1,6 @@
 //! The run loop: takes what is new, sends what is due, sleeps until something is.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use super::config::NotifyConfig;
 use super::desk::Desk;
 use super::handle::NotifyHandle;
 use super::log::{Done, Job};
+use super::ways::Channels;
+use crate::cap::CapStore;
 use crate::channel::{Channel, Clock, SEND_TIMEOUT, SendError};
 
 /// The wall clock may jump: nothing sleeps longer.
@@ -26,13 +28,26 @@ const SWEEP_EVERY_MS: i64 = 600_000;
 /// What is under way may end when the program stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The ways to the receivers, by their ids.
-pub type Channels = BTreeMap<Name, Arc<dyn Channel>>;
+/// What a notifier works with.
+#[derive(Clone)]
+pub struct NotifierParts {
+    /// Receivers and routes.
+    pub config: NotifyConfig,
+    /// The register, whose audit log is read.
+    pub alerts: Arc<dyn AlertStore>,
+    /// One way for each receiver (see [`NotifyConfig::channels`]).
+    pub channels: Channels,
+    /// Where public warnings are kept, for the feed.
+    pub cap: Option<Arc<CapStore>>,
+    /// Wall time.
+    pub clock: Clock,
+}
 
 /// The notifier: owns the outbox and sends what is in it.
 pub struct Notifier {
     desk: Arc<Desk>,
     channels: Channels,
+    cap: Option<Arc<CapStore>>,
     clock: Clock,
     wake: Arc<Notify>,
     /// Deliveries that are being sent, by receiver.
@@ -50,33 +65,41 @@ pub struct NotifyStats {
 }
 
 impl Notifier {
-    /// Opens or creates the outbox at `path`. `channels` has one way for each receiver of
-    /// `config` (see [`NotifyConfig::channels`]).
+    /// Opens or creates the outbox at `path`.
     ///
     /// # Errors
     /// When the file cannot be opened or is not an outbox.
-    pub fn open(
-        path: &Path,
-        config: NotifyConfig,
-        alerts: Arc<dyn AlertStore>,
-        channels: Channels,
-        clock: Clock,
-    ) -> Result<Self, RegisterError> {
+    pub fn open(path: &Path, parts: NotifierParts) -> Result<Self, RegisterError> {
+        let NotifierParts { config, alerts, channels, cap, clock } = parts;
         let desk = Arc::new(Desk::open(path, config, alerts)?);
-        let busy = HashMap::new();
-        Ok(Self { desk, channels, clock, wake: Arc::default(), busy, swept_at: None })
+        Ok(Self {
+            desk,
+            channels,
+            cap,
+            clock,
+            wake: Arc::default(),
+            busy: HashMap::new(),
+            swept_at: None,
+        })
+    }
+
+    /// The same notifier, looking for news whenever `wake` is rung: the register's listener rings.
+    #[must_use]
+    pub fn woken_by(self, wake: Arc<Notify>) -> Self {
+        Self { wake, ..self }
     }
 
     /// For the screens, the metrics, and to be woken when the register has changed.
     pub fn handle(&self) -> NotifyHandle {
         let targets = self.channels.iter();
-        let targets = targets.map(|(id, c)| (id.clone(), (c.kind(), c.target()))).collect();
-        NotifyHandle::new(
-            Arc::clone(&self.desk),
-            targets,
-            Arc::clone(&self.clock),
-            Arc::clone(&self.wake),
-        )
+        NotifyHandle {
+            desk: Arc::clone(&self.desk),
+            targets: targets.map(|(id, c)| (id.clone(), (c.kind(), c.target()))).collect(),
+            cap: self.cap.clone(),
+            clock: Arc::clone(&self.clock),
+            wake: Arc::clone(&self.wake),
+            tests: Arc::default(),
+        }
     }
 
     /// Runs until `stop`; what is under way then has a few seconds to end. Dropping the future

@@ -46,7 +46,7 @@ pub fn csv(handover: &Handover, city: &City, language: Language) -> String {
                 (&time(incident.opened_at), 1),
                 (&incident.closed_at.map(time).unwrap_or_default(), 2),
                 (language.severity(incident.severity), 4),
-                (&format!("{}/{}", incident.open, incident.alerts), 5),
+                (&format!("{} of {}", incident.open, incident.alerts), 5),
                 (language.area(city, &incident.area), 6),
                 (language.service(city, &incident.service), 7),
                 (language.of(&incident.name), 8),

@@ -2,6 +2,8 @@
 
 use ioc_model::{AlertRow, Handover, IncidentRow, RegisterError, Timestamp};
 use rusqlite::{Connection, params};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::store::{MOST_LINES, entries, shifts};
 use crate::schema::{parse, store};
@@ -9,9 +11,9 @@ use crate::schema::{parse, store};
 /// Longest time of a report, ms.
 const LONGEST_MS: i64 = 31 * 86_400_000;
 /// Most alerts of one list.
-const MOST_ALERTS: usize = 500;
+const MOST_ALERTS: i64 = 500;
 /// Most incidents.
-const MOST_INCIDENTS: usize = 200;
+const MOST_INCIDENTS: i64 = 200;
 
 /// The report, from one snapshot.
 pub(super) fn read(
@@ -34,7 +36,7 @@ pub(super) fn read(
     )?;
     log.reverse();
     let (open_total, raised, closed) = (
-        count(&tx, &format!("WHERE open = 1 AND NOT {HELD}"), [])?,
+        count(&tx, "WHERE open = 1 AND held = 0", [])?,
         count(&tx, "WHERE raised_at >= ?1 AND raised_at < ?2", times)?,
         count(&tx, "WHERE open = 0 AND closed_at >= ?1 AND closed_at < ?2", times)?,
     );
@@ -48,18 +50,15 @@ pub(super) fn read(
         )?,
         entries: log,
         to_do: entries(&tx, &format!("WHERE open = 1 ORDER BY id LIMIT {MOST_LINES}"), [])?,
-        open: alerts(&tx, &format!("NOT {HELD}"))?,
+        open: alerts(&tx, false)?,
         open_total,
-        held: alerts(&tx, HELD)?,
+        held: alerts(&tx, true)?,
         incidents: incidents(&tx)?,
         raised,
         closed,
         ack_p50_s: ack_p50_s(&tx, from, to)?,
     })
 }
-
-/// Held back now. The row leaves `held` out when nothing does.
-const HELD: &str = "(json_extract(row, '$.held[0]') IS NOT NULL)";
 
 fn count(
     db: &Connection,
@@ -73,22 +72,46 @@ fn count(
     Ok(n.cast_unsigned())
 }
 
-/// Open ones, worst first, then oldest first: what waits longest stands before what is new.
-fn alerts(db: &Connection, which: &str) -> Result<Vec<AlertRow>, RegisterError> {
-    let sql = format!(
-        "SELECT row FROM alert WHERE open = 1 AND {which}
-         ORDER BY severity DESC, raised_at, id LIMIT {MOST_ALERTS}"
-    );
-    let texts: Vec<String> = db
-        .prepare_cached(&sql)
-        .and_then(|mut s| s.query_map([], |r| r.get(0))?.collect())
-        .map_err(store)?;
-    texts.iter().map(|text| parse(text)).collect()
+/// Open ones, worst first, then oldest first: what waits longest stands before what is new. They
+/// are sorted without their rows, which are long.
+fn alerts(db: &Connection, held: bool) -> Result<Vec<AlertRow>, RegisterError> {
+    read_json(
+        db,
+        "SELECT row FROM alert JOIN (
+           SELECT rowid AS r, severity AS s, raised_at AS t, id AS i FROM alert
+           WHERE open = 1 AND held = ?1 ORDER BY s DESC, t, i LIMIT ?2) ON alert.rowid = r
+         ORDER BY s DESC, t, i",
+        [i64::from(held), MOST_ALERTS],
+    )
 }
 
+/// An incident as the register keeps it, as far as it is shown.
+#[derive(Deserialize)]
+struct Kept {
+    row: IncidentRow,
+}
+
+/// Worst first, then oldest first.
 fn incidents(db: &Connection) -> Result<Vec<IncidentRow>, RegisterError> {
-    let _ = (db, MOST_INCIDENTS);
-    Ok(Vec::new())
+    let kept: Vec<Kept> = read_json(
+        db,
+        "SELECT state FROM incident WHERE open > 0
+         ORDER BY severity DESC, opened_at, id LIMIT ?1",
+        [MOST_INCIDENTS],
+    )?;
+    Ok(kept.into_iter().map(|kept| kept.row).collect())
+}
+
+fn read_json<T: DeserializeOwned>(
+    db: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<T>, RegisterError> {
+    let texts: Vec<String> = db
+        .prepare_cached(sql)
+        .and_then(|mut s| s.query_map(values, |r| r.get(0))?.collect())
+        .map_err(store)?;
+    texts.iter().map(|text| parse(text)).collect()
 }
 
 /// Of the alerts raised in the time and acknowledged since.

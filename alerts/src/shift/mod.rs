@@ -20,6 +20,6 @@ mod tests;
 mod words;
 
 pub use csv::csv;
-pub use html::{CSP, html};
+pub use html::{STYLE_HASH, html};
 pub use store::Shifts;
 pub use words::Language;

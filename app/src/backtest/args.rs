@@ -71,7 +71,8 @@ pub(crate) fn command(args: &BacktestArgs) -> anyhow::Result<()> {
     let now = wall();
     let [from, to] = [("--from", &args.from), ("--to", &args.to)]
         .map(|(name, text)| moment(text, now).ok_or_else(|| bad_time(name, text)));
-    let Checked { settings, rules, .. } = check::load(&with_rules(&files, args.rules.as_deref())?)?;
+    let Checked { base: check::Base { settings, .. }, rules } =
+        check::load(&with_rules(&files, args.rules.as_deref())?)?;
     let second = |dir: &PathBuf| anyhow::Ok(check::load(&with_rules(&files, Some(dir))?)?.rules);
     let settings = settings.for_reading(args.data.as_deref());
     let job = Job {

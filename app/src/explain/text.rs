@@ -192,31 +192,28 @@ mod tests {
         let start = Timestamp(1_761_588_000_000);
         let entity = Entity::Device("river-a".into());
         let text = |s: &str| Text { vi: format!("{s} (vi)"), en: s.to_owned() };
-        AlertRow {
-            id: AlertId::new("flood", &entity, start),
-            ver: 1,
-            change: 1,
+        let mut row = AlertRow::raised(&ioc_model::Transition {
+            position: 0,
+            alert: AlertId::new("flood", &entity, start),
             rule: "flood".into(),
             entity,
             device: Some("river-a".into()),
             area: "hai_chau".into(),
             service: "river".into(),
+            time: start,
+            kind: ioc_model::TransitionKind::Raise,
             severity: Severity::Major,
-            severity_max: Severity::Major,
-            condition: Condition::Active,
-            acknowledged: false,
-            raised_at: start,
-            changed_at: start,
-            cleared_at: None,
-            acknowledged_at: None,
-            acknowledged_by: None,
-            note: None,
             value: Some(2.5),
             limit: Some(2.0),
             unit: "m".into(),
             name: text("Flood"),
             message: text("river-a at 2.50 m"),
-        }
+            cause: "flood".into(),
+            latched: false,
+            evidence: Box::default(),
+        });
+        (row.ver, row.change) = (1, 1);
+        row
     }
 
     fn raise(row: &AlertRow) -> AuditRow {
@@ -252,6 +249,8 @@ mod tests {
             note: None,
             message: Some(row.message.clone()),
             evidence: Some(Box::new(e)),
+            origin: None,
+            detail: None,
         }
     }
 

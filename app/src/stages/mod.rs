@@ -1,10 +1,12 @@
 //! The loops between the journal and the stages: each reads with its own cursor.
 
+mod alerts;
 mod clock;
 mod history;
 mod live;
 mod rules;
 
+pub(crate) use alerts::AlertsStage;
 pub(crate) use clock::{nanos, tick, wall};
 pub(crate) use history::HistoryStage;
 pub(crate) use live::LiveStage;

@@ -52,6 +52,8 @@ fn refused(act: &'static str, error: RegisterError) -> ApiError {
         RegisterError::NotFound(_) => ApiError::not_found("no such alert"),
         RegisterError::NoIncident(_) => ApiError::not_found("no such incident"),
         RegisterError::NoHold(_) => ApiError::not_found("no such hold"),
+        RegisterError::NoShift(_) => ApiError::not_found("no such shift"),
+        RegisterError::NoShiftEntry(_) => ApiError::not_found("no such line of the shift log"),
         RegisterError::KeyReused(_) => {
             conflict("key_reused", "this Idempotency-Key was used for another request")
         }

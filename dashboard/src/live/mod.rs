@@ -365,4 +365,6 @@ pub(crate) fn alerts_text(change: u64, rows: &[AlertRow]) -> String {
 }
 
 #[cfg(test)]
+mod sums;
+#[cfg(test)]
 mod tests;

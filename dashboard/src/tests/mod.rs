@@ -1,6 +1,8 @@
 //! The server as a client sees it.
 
+mod actions;
 mod alerts;
+mod desk;
 mod documents;
 mod guards;
 mod limits;

@@ -1,11 +1,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use ioc_model::{AlertRow, Body, Severity, Status};
+use ioc_model::{AlertRow, Body, Held, HeldBy, Severity, Status, Work};
 use serde_json::{Value, json};
 
 use crate::testing::{Got, NOON, Server, Socket, alert, reading, record};
-use crate::{Live, Role};
+use crate::{FloodState, Live, Role};
 
 const SNAPSHOT: u8 = 0;
 const DELTA: u8 = 1;
@@ -95,21 +95,23 @@ async fn resumes_where_it_was_and_starts_anew_after_a_restart() {
         json!({ "t": "sub", "topics": ["state", "alerts"], "hz": 10, "resume": resume })
     };
     let (mut socket, _) = subscribed(&server, &session, resume(&hello["epoch"], seq, 1)).await;
-    let missed = socket.json("alerts").await;
+    let (mut missed, mut idx) = (Value::Null, Vec::new());
+    while missed.is_null() || idx.is_empty() {
+        match socket.next().await {
+            Got::Json(message) if message["t"] == "alerts" => missed = message,
+            Got::Frame(frame) if frame.kind == DELTA => idx.extend(frame.rows.iter().map(|r| r.0)),
+            Got::Closed(code) => unreachable!("closed with {code}"),
+            _ => {}
+        }
+    }
     assert_eq!(missed["rows"].as_array().map(Vec::len), Some(1));
     assert_eq!(missed["rows"][0]["change"], 2);
-    let idx: Vec<u32> = loop {
-        let frame = socket.frame(DELTA).await;
-        if !frame.rows.is_empty() {
-            break frame.rows.iter().map(|r| r.0).collect();
-        }
-    };
     assert_eq!(idx, [2], "only what changed since");
 
     let other = json!(1 + hello["epoch"].as_u64().expect("a number") % 1_000_000);
     let (mut socket, _) = subscribed(&server, &session, resume(&other, seq, 2)).await;
-    assert_eq!(socket.json("alerts").await["rows"], json!([]), "up to date");
     assert_eq!(socket.frame(SNAPSHOT).await.rows.len(), 3);
+    assert_eq!(socket.json("alerts").await["rows"], json!([]), "up to date");
 
     let (mut socket, _) = subscribed(&server, &session, resume(&hello["epoch"], seq, 99)).await;
     socket.json("alerts_reset").await;
@@ -181,6 +183,179 @@ async fn a_socket_that_was_too_slow_for_the_alerts_reads_the_register() {
     }
     let (_, status) = server.client(Role::Viewer).await.get("/api/v1/status").await;
     assert_eq!(status["dashboard"]["alert_gaps"], 1);
+    server.stop().await;
+}
+
+/// 2,500 open alerts, one of them held back, and a closed one.
+async fn many_alerts() -> Server {
+    let server = Server::start().await;
+    for n in 1..=2_501 {
+        let mut row = alert(n, "air-000", Severity::Minor);
+        if n == 7 {
+            row.held.push(Held {
+                by: HeldBy::Shelf,
+                id: String::new(),
+                until: None,
+                who: "lan".into(),
+                reason: "known".into(),
+            });
+        }
+        if n == 9 {
+            row.work = Work::Closed;
+        }
+        server.alerts.put(row);
+    }
+    server
+}
+
+#[tokio::test]
+async fn all_open_alerts_come_in_pieces_between_frames_and_heartbeats() {
+    let server = many_alerts().await;
+    let session = server.session(Role::Viewer).await;
+    let (mut socket, _) = subscribed(&server, &session, all()).await;
+    let (mut seen, mut pieces) = (std::collections::BTreeSet::new(), 0);
+    loop {
+        let part = socket.json("alerts").await;
+        pieces += 1;
+        let rows = part["rows"].as_array().expect("rows");
+        assert!(rows.len() <= 200, "{}", rows.len());
+        seen.extend(rows.iter().map(|r| r["change"].as_u64().expect("a number")));
+        if part["change"] == 2_501 {
+            break;
+        }
+        assert_eq!(part["change"], 0, "half a list is no place to resume from");
+    }
+    assert_eq!((seen.len(), pieces), (2_500, 13));
+    assert!(seen.contains(&7), "held ones too");
+    assert!(!seen.contains(&9), "closed ones not");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn first_lists_of_20_000_alerts_hold_nobody_up() {
+    const OPEN: u64 = 20_000;
+    let server = Server::start().await;
+    let rows = (1..=OPEN).map(|n| alert(n, "air-000", Severity::Minor));
+    server.alerts.put_all(rows.collect());
+    let session = server.session(Role::Viewer).await;
+    let client = server.client(Role::Viewer).await;
+    let resume = json!({ "epoch": 1, "seq": 0, "change": OPEN });
+    let sub = json!({ "t": "sub", "topics": ["alerts"], "resume": resume });
+    let (mut quick, _) = subscribed(&server, &session, sub).await;
+    quick.json("alerts").await;
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        let sub = json!({ "t": "sub", "topics": ["alerts"] });
+        readers.push(subscribed(&server, &session, sub).await.0);
+    }
+    let all = async |mut socket: Socket| {
+        let (mut rows, start) = (0, Instant::now());
+        loop {
+            let part = socket.json("alerts").await;
+            rows += part["rows"].as_array().map_or(0, Vec::len) as u64;
+            if part["change"] != 0 {
+                return (rows, start.elapsed());
+            }
+        }
+    };
+    let lists = futures::future::join_all(readers.into_iter().map(all));
+    let others = async {
+        let (mut worst, mut n) = (Duration::ZERO, OPEN);
+        loop {
+            n += 1;
+            let row = alert(n, "air-000", Severity::Major);
+            let start = Instant::now();
+            server.live.alerts_changed(&[row]);
+            while quick.json("alerts").await["change"] != n {}
+            assert_eq!(client.get("/api/v1/session").await.0, 200);
+            worst = worst.max(start.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if n == OPEN + 100 {
+                return worst;
+            }
+        }
+    };
+    let (lists, worst) = tokio::join!(lists, others);
+    println!("four lists of {OPEN}: {lists:?}; an alert and a request beside them: {worst:?}");
+    assert!(lists.iter().all(|(rows, _)| *rows >= OPEN), "{lists:?}");
+    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_gap_is_resumed_in_pieces_with_what_was_closed() {
+    let server = many_alerts().await;
+    let session = server.session(Role::Viewer).await;
+    let resume = json!({ "epoch": 1, "seq": 0, "change": 5 });
+    let sub = json!({ "t": "sub", "topics": ["alerts"], "resume": resume });
+    let (mut socket, _) = subscribed(&server, &session, sub).await;
+    let mut seen = Vec::new();
+    loop {
+        let part = socket.json("alerts").await;
+        let rows = part["rows"].as_array().expect("rows").clone();
+        seen.extend(rows.iter().map(|r| r["change"].as_u64().expect("a number")));
+        if part["change"] == 2_501 {
+            break;
+        }
+        assert_eq!(part["change"], 5);
+    }
+    assert_eq!(seen, (6..=2_501).collect::<Vec<u64>>(), "once each, in order, 9 too");
+
+    // So many changes are not sent one by one.
+    server.alerts.put(alert(30_000, "air-000", Severity::Minor));
+    let resume = json!({ "epoch": 1, "seq": 0, "change": 5 });
+    let sub = json!({ "t": "sub", "topics": ["alerts"], "resume": resume });
+    let (mut socket, _) = subscribed(&server, &session, sub).await;
+    socket.json("alerts_reset").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_ten_thousand_alerts_comes_in_pieces() {
+    let server = Server::start().await;
+    let session = server.session(Role::Viewer).await;
+    let sub = json!({ "t": "sub", "topics": ["alerts"] });
+    let (mut socket, _) = subscribed(&server, &session, sub).await;
+    socket.json("alerts").await;
+    let rows: Vec<AlertRow> = (1..=10_000).map(|n| alert(n, "air-000", Severity::Minor)).collect();
+    server.live.alerts_changed(&rows);
+    let mut next = 1;
+    while next <= 10_000 {
+        let part = socket.json("alerts").await;
+        let rows = part["rows"].as_array().expect("rows");
+        assert!(rows.len() <= 100, "{}", rows.len());
+        for row in rows {
+            assert_eq!(row["change"], next);
+            next += 1;
+        }
+        assert_eq!(part["change"], next - 1, "a place to resume from");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tells_when_a_flood_begins_and_ends_and_its_figures_once_a_second() {
+    let server = Server::start().await;
+    let session = server.session(Role::Viewer).await;
+    let sub = json!({ "t": "sub", "topics": ["alerts"] });
+    let (mut first, _) = subscribed(&server, &session, sub.clone()).await;
+    first.json("alerts").await;
+    let flood = |on, raised| FloodState { on, raised, positions: 2 };
+    server.live.set_flood(flood(true, 21));
+    let told = first.json("flood").await;
+    assert_eq!(told, json!({ "t": "flood", "on": true, "raised": 21, "positions": 2 }));
+    let (mut second, _) = subscribed(&server, &session, sub).await;
+    assert_eq!(second.json("flood").await["raised"], 21, "who comes later is told too");
+    for raised in 22..=500 {
+        server.live.set_flood(flood(true, raised));
+    }
+    assert_eq!(first.json("flood").await["raised"], 500, "one message for all of them");
+    server.live.set_flood(flood(false, 3));
+    assert_eq!(first.json("flood").await["on"], false);
+    // A page that was away asks where it stands.
+    let resume = json!({ "epoch": 1, "seq": 0, "change": 0 });
+    first.say(&json!({ "t": "sub", "topics": ["alerts"], "resume": resume })).await;
+    assert_eq!(first.json("flood").await["on"], false);
     server.stop().await;
 }
 

@@ -93,6 +93,15 @@ impl Webhook {
     }
 }
 
+/// A client for other channels that `POST`: the same guard, nothing but public addresses and
+/// `allow`.
+///
+/// # Errors
+/// Why TLS cannot be set up.
+pub fn guarded_client(allow: Vec<Network>) -> Result<Client, String> {
+    client(GuardedResolver { guard: Guard::new(allow), lookup: Arc::new(SystemLookup) })
+}
+
 /// Without proxy, redirects and second lookup.
 fn client(resolver: GuardedResolver) -> Result<Client, String> {
     Client::builder()

@@ -4,8 +4,8 @@ use ioc_model::City;
 use serde::Deserialize;
 
 use super::gsm7;
-use crate::channel::words::{News, Said, Words, clip, reason_word, severity_word};
-use crate::channel::{Language, Notification};
+use crate::channel::Notification;
+use crate::channel::words::{Said, Words, clip, reason_word, severity_word};
 
 /// A form that a known service expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,16 +49,6 @@ pub(super) const FIELDS: [&str; 18] = [
 ];
 
 impl Template {
-    fn text(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Generic | Self::Custom => return None,
-            Self::Telegram => include_str!("templates/telegram.json"),
-            Self::Slack => include_str!("templates/slack.json"),
-            Self::ZaloOa => include_str!("templates/zalo_oa.json"),
-            Self::Sms => include_str!("templates/sms.json"),
-        })
-    }
-
     /// Needs `to` in the configuration.
     pub(super) fn needs_to(self) -> bool {
         matches!(self, Self::Telegram | Self::ZaloOa | Self::Sms)
@@ -104,15 +94,21 @@ pub(super) struct Form<'a> {
 impl Form<'_> {
     /// The JSON body.
     pub(super) fn body(&self, n: &Notification) -> String {
-        let said = said(n, self.city, self.base_url);
+        let words = Words { city: self.city, base_url: self.base_url, language: n.language };
+        let said = words.of_notification(n);
         let full = match said.lines.as_slice() {
             [] => said.subject.clone(),
             lines => format!("{}\n{}", said.subject, lines.join("\n")),
         };
-        match self.template.text().or(self.custom) {
-            Some(text) => fill(text, |field| self.field(field, n, &said, &full)),
-            None => generic(n, &said, &full),
-        }
+        let text = match self.template {
+            Template::Generic => return generic(n, &said, &full),
+            Template::Custom => self.custom.unwrap_or("{}"),
+            Template::Telegram => include_str!("templates/telegram.json"),
+            Template::Slack => include_str!("templates/slack.json"),
+            Template::ZaloOa => include_str!("templates/zalo_oa.json"),
+            Template::Sms => include_str!("templates/sms.json"),
+        };
+        fill(text, |field| self.field(field, n, &said, &full))
     }
 
     fn field(&self, field: &str, n: &Notification, said: &Said, full: &str) -> String {
@@ -151,32 +147,6 @@ impl Form<'_> {
             _ => String::new(),
         }
     }
-}
-
-/// The message in words.
-fn said(n: &Notification, city: &City, base_url: &str) -> Said {
-    let words = Words { city, base_url, language: n.language };
-    if n.test {
-        let text = match n.language {
-            Language::Vi => "Tin thử của trung tâm điều hành (IOC): không cần xử lý",
-            Language::En => "Test message of the operations centre (IOC): nothing to do",
-        };
-        let text = text.to_owned();
-        return Said { subject: text.clone(), headline: text, lines: Vec::new(), link: None };
-    }
-    let reason = |row: &ioc_model::AlertRow| {
-        n.changes.iter().rev().find(|c| c.alert == row.id).map_or("", |c| &*c.reason)
-    };
-    let news: Vec<News<'_>> =
-        n.alerts.iter().map(|row| News { row, reason: reason(row) }).collect();
-    let mut said = words.of_all(&news);
-    if n.more > 0 {
-        said.lines.push(match n.language {
-            Language::Vi => format!("… và {} cảnh báo nữa", n.more),
-            Language::En => format!("… and {} more", n.more),
-        });
-    }
-    said
 }
 
 fn generic(n: &Notification, said: &Said, full: &str) -> String {

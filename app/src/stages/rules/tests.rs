@@ -1,5 +1,7 @@
 //! The stage with a real journal, register and versions, killed and taken up again.
 
+use ioc_alerts::RegisterParts;
+use ioc_alerts::policy::Policy;
 use ioc_journal::{Journal, JournalConfig};
 use ioc_model::{AlertFilter, AlertStore, Body, Quality, Record, Timestamp};
 use tokio::runtime::Runtime;
@@ -63,7 +65,11 @@ impl World {
         let config = JournalConfig { dir: dir.path().join("journal"), ..JournalConfig::default() };
         let (journal, writer, _) = Journal::open(config, EntryCodec).expect("opens");
         tokio::task::spawn_blocking(move || writer.run());
-        let register = Register::open(&dir.path().join("alerts.sqlite"), Arc::new(|_| {}));
+        let (files, city) = rulebook::tests::base();
+        let policy = Policy::load(&files, &city).expect("defaults");
+        let parts =
+            RegisterParts { city: city, policy: Arc::new(policy), listener: Arc::new(|_| {}) };
+        let register = Register::open(&dir.path().join("alerts.sqlite"), parts);
         let [text, _] = texts();
         let mut world = Self {
             dir,
