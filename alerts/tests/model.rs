@@ -7,6 +7,8 @@
 
 #[path = "model/bench.rs"]
 mod bench;
+#[path = "model/bulk.rs"]
+mod bulk;
 #[path = "model/rebuild.rs"]
 mod rebuild;
 #[path = "model/reference.rs"]
