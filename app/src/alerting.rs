@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use ioc_alerts::cap::CapStore;
+use ioc_alerts::cap::{CapStore, Feed};
 use ioc_alerts::channel::Surroundings;
 use ioc_alerts::kpi::Kpis;
-use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, WayParts};
+use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, Way, WayParts};
 use ioc_alerts::shift::{self, Language, Shifts};
 use ioc_alerts::{Register, RegisterParts, cap};
 use ioc_dashboard::{Forms, Lang, Live, Printout};
@@ -22,6 +22,7 @@ use crate::exit::BadConfig;
 pub(crate) type AlertClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the stages and the screens share of it.
+#[derive(Clone)]
 pub(crate) struct Alerting {
     pub register: Arc<Register>,
     pub shifts: Arc<Shifts>,
@@ -101,20 +102,21 @@ fn notifier(
 /// Documents that the dashboard serves and the alert part writes.
 pub(crate) fn forms(base: &Base) -> Forms {
     let (one, two) = (Arc::clone(&base.city), Arc::clone(&base.city));
-    let title = base.city.name.vi.clone();
+    let warnings = base.notify.receivers.iter().find_map(|r| match &r.way {
+        Way::Cap(settings) => Some(settings.clone()),
+        _ => None,
+    });
     Forms {
         handover_html: Arc::new(move |handover, lang| Printout {
             html: shift::html(handover, &one, language(lang)),
             style: shift::STYLE_HASH.into(),
         }),
         handover_csv: Arc::new(move |handover, lang| shift::csv(handover, &two, language(lang))),
-        cap_feed: Arc::new(move |rows, base_url| {
-            let feed = cap::Feed {
-                title: &format!("Cảnh báo {title}"),
-                author: &title,
-                authority: "ioc",
-                base_url,
-                now: crate::stages::wall(),
+        cap_feed: Arc::new(move |rows, here| {
+            let now = crate::stages::wall();
+            let feed = match &warnings {
+                Some(settings) => Feed::of(settings, here, now),
+                None => Feed { title: "CAP", author: "ioc", authority: "ioc", base_url: here, now },
             };
             // Writing into memory does not fail.
             cap::atom(&feed, rows).unwrap_or_default()

@@ -18,10 +18,12 @@
 //! that there is more. All in memory ([`Touched`], a clone of [`Flood`]) is dropped with a
 //! transaction that fails.
 
+mod cover;
 mod flood;
 pub(crate) mod hold;
 mod incident;
 mod list;
+mod member;
 mod schema;
 mod sweep;
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl FakeAlerts {
         rows.push(row);
     }
 
+    /// In place of all.
+    pub fn put_all(&self, rows: Vec<AlertRow>) {
+        *self.rows.lock().expect("no panic") = rows;
+    }
+
     /// The one request since the last call.
     pub fn last(&self) -> ActionRequest {
         let mut asked = self.asked.lock().expect("no panic");

@@ -127,7 +127,7 @@ export function makeCity(scene) {
         message: { vi, en }, cause: rule.split('.')[0],
       };
       self.register.begin(row);
-      const a = { row, audit: [{ seq: ++self.register.seq, action: 'raise', actor: `rule:${rule}`, at, severity, value, limit: row.limit, note: null, message: row.message, evidence: { readings: [{ device: row.device, property: 'pm25', time: at, value }], timers: [{ name: 'for', since: at - 600_000, until: at }], limit: { comparison: `> ${row.limit}`, threshold: null, source: 'QCVN 05:2023/BTNMT', effective: '2023-09-12' } } }] };
+      const a = { row, audit: [{ seq: ++self.register.seq, action: 'raise', actor: `rule:${rule}`, at, severity, value, limit: row.limit, note: null, message: row.message, evidence: { readings: [{ device: row.device, property: rule === 'camera.crowd' ? 'people_count' : d.meta.properties[0], time: at, value }], timers: [{ name: 'for', since: at - 600_000, until: at }], limit: { comparison: `> ${row.limit}`, threshold: null, source: 'QCVN 05:2023/BTNMT', effective: '2023-09-12' } } }] };
       self.alerts.set(id, a);
       d.severity = Math.max(d.severity, ['info', 'minor', 'major', 'critical', 'emergency'].indexOf(severity) + 1);
       d.seq = ++self.seq;

@@ -58,6 +58,7 @@ export class Register {
     if (RANK.indexOf(row.severity) >= 2) row.resolve_due = row.raised_at + 8 * 60 * MIN;
     const holds = this.holds.filter((h) => this.running(h) && this.covers(h, row));
     if (holds.length > 0) row.held = holds.map((h) => this.heldBy(h));
+    row.overdue = row.ack_due < Date.now();
     row.state = stateOf(row);
   }
 

@@ -168,6 +168,11 @@ fn merged_alerts_stay_and_later_ones_of_both_keys_follow() {
     let last = raise("e", "smoke", min(2));
     desk.apply(std::slice::from_ref(&last));
     assert_eq!((desk.incident(&last).id, desk.incident(&b).alerts), (own, 2));
+    // And when its alerts leave it, nothing leads to where they once were merged.
+    desk.split(&[&b.alert, &last.alert]);
+    let anew = raise("f", "smoke", min(3));
+    desk.apply(std::slice::from_ref(&anew));
+    assert_eq!(desk.incident(&anew).id.0, anew.alert.0);
     property::check(&desk);
 }
 

@@ -137,3 +137,30 @@ fn a_body_is_checked() {
     }
     config(&yaml("template: custom, body: '{\"a\": \"{{text}}\", \"n\": {{count}}}'"));
 }
+
+/// The shipped file with its examples taken in: every one of them has to be right.
+#[test]
+fn the_shipped_file_and_its_examples_are_right() {
+    let shipped = include_str!("../../../../config/notify.yaml");
+    let plain = config(shipped);
+    assert!(plain.receivers.is_empty() && plain.routes.is_empty());
+    let example = |line: &str| match line.strip_prefix("#  ") {
+        Some(rest) if !rest.trim_start().starts_with('#') => format!("  {rest}"),
+        _ => line.replace("receivers: []", "receivers:").replace("routes: []", "routes:"),
+    };
+    let text: Vec<String> = shipped.lines().map(example).collect();
+    let mut city = testing::city();
+    for id in ["river", "rain_flood"] {
+        let service = ioc_model::Service {
+            id: id.into(),
+            order: 1,
+            group: ioc_model::ServiceGroup::Basic,
+            name: ioc_model::Text::default(),
+            indicators: Vec::new(),
+        };
+        city.services.insert(id.into(), service);
+    }
+    let files = ConfigFiles([("notify.yaml".to_owned(), text.join("\n"))].into());
+    let full = NotifyConfig::load(&files, &city).expect("the examples are right");
+    assert_eq!((full.receivers.len(), full.routes.len()), (7, 3));
+}

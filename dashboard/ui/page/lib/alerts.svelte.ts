@@ -32,6 +32,9 @@ export class Row {
 export interface AreaAlerts { count: number; worst: Level }
 
 const CLOSED_KEPT = 200;
+/** With more rows than that, lists and counts follow at most twice a second. */
+const AT_ONCE = 5000;
+const LATER_MS = 500;
 
 export class AlertBook {
   readonly rows = new Map<string, Row>();
@@ -54,6 +57,7 @@ export class AlertBook {
   ready = $state(false);
   /** Names of places and devices of an alert, for search. */
   places: (a: Alert) => string = () => '';
+  private later: ReturnType<typeof setTimeout> | undefined;
 
   /** Upserts by (id, ver). `full` rows are the whole open list: what is not in it is gone. */
   apply(alerts: readonly Alert[], change: number | null, full: boolean): Row[] {
@@ -75,7 +79,9 @@ export class AlertBook {
     }
     if (change !== null) this.change = full ? change : Math.max(this.change, change);
     if (full) this.ready = true;
-    this.recount();
+    // Beyond some thousands, sorting and drawing for each single change would be all that the page does.
+    if (full || this.rows.size <= AT_ONCE) this.recount();
+    else this.later ??= setTimeout(() => this.recount(), LATER_MS);
     return raised;
   }
 
@@ -85,6 +91,8 @@ export class AlertBook {
   }
 
   private recount(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
     const open: Row[] = [];
     const held: Row[] = [];
     let overdue = 0;

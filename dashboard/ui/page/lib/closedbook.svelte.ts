@@ -10,6 +10,7 @@ const PAGE = 100;
 
 export class ClosedBook {
   rows = $state.raw<readonly Row[]>([]);
+  private byId = $derived(new Map(this.rows.map((r) => [r.id, r])));
   /** More can be loaded. */
   more = $state(false);
   ready = $state(false);
@@ -25,7 +26,7 @@ export class ClosedBook {
   }
 
   row(id: string): Row | undefined {
-    return this.rows.find((r) => r.id === id);
+    return this.byId.get(id);
   }
 
   /** Begins anew with alerts raised after `from`; null: all there are. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AlertBook } from './alerts.svelte';
 import { columns, type Sample } from './columns';
 import { DeviceTable, project } from './devices';
@@ -61,6 +61,21 @@ describe('the alert book', () => {
     const book = new AlertBook();
     expect(book.apply([alert('a')], 1, true)).toEqual([]);
     expect(book.apply([alert('a', { ver: 2 }), alert('b')], 2, false).map((r) => r.id)).toEqual(['b']);
+  });
+
+  it('with very many rows counts twice a second, not at each change', () => {
+    vi.useFakeTimers();
+    try {
+      const book = new AlertBook();
+      book.apply(Array.from({ length: 5001 }, (_, i) => alert(`a${i}`)), 1, true);
+      const before = book.open;
+      for (let i = 0; i < 50; i++) book.apply([alert(`b${i}`)], 2 + i, false);
+      expect(book.open).toBe(before);
+      vi.advanceTimersByTime(500);
+      expect(book.open).toHaveLength(5051);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('does not grow for ever', () => {

@@ -16,8 +16,8 @@ export const vi = {
 
   group_by: 'Gom nhóm',
   group_none: 'Từng cảnh báo',
-  group_incident: 'Sự cố',
-  group_place: 'Địa bàn',
+  group_incident: 'Gom theo sự cố',
+  group_place: 'Gom theo địa bàn',
   group_open: 'Mở nhóm, {n} cảnh báo',
   group_close: 'Thu nhóm',
   group_n: '{n} cảnh báo',
@@ -209,8 +209,8 @@ export const en: Record<keyof typeof vi, string> = {
 
   group_by: 'Group by',
   group_none: 'Single alerts',
-  group_incident: 'Incident',
-  group_place: 'Ward',
+  group_incident: 'By incident',
+  group_place: 'By ward',
   group_open: 'Open the group of {n} alerts',
   group_close: 'Close the group',
   group_n: '{n} alerts',

@@ -78,7 +78,6 @@ export const vi = {
   sev_emergency: 'Khẩn cấp',
   sev_none: 'Bình thường',
 
-  state_acked: 'Đã nhận',
   state_returned: 'Đã trở lại bình thường',
   state_sending: 'Đang gửi…',
   ack_title: 'Tiếp nhận cảnh báo',
@@ -252,7 +251,6 @@ export const en: Record<keyof typeof vi, string> = {
   sev_emergency: 'Emergency',
   sev_none: 'Normal',
 
-  state_acked: 'Acknowledged',
   state_returned: 'Returned to normal',
   state_sending: 'Sending…',
   ack_title: 'Acknowledge the alert',

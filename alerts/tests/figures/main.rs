@@ -1,0 +1,5 @@
+//! Figures of the alarm system and the shift log, read from a register that was really used.
+
+mod desk;
+mod kpi;
+mod shift;
