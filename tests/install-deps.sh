@@ -10,6 +10,7 @@ want /usr/bin/influxd influxdb
 want /usr/bin/victoria-metrics victoria-metrics
 want /usr/bin/chromium chromium
 want /usr/bin/xzcat xz-utils
+want /usr/bin/strace strace
 want /usr/bin/xmllint libxml2-utils
 want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
 want /usr/bin/openssl openssl

@@ -134,6 +134,10 @@ fn xmllint(flags: &[&str], files: &[PathBuf]) -> Output {
     command.args(files).output().expect("xmllint is installed (tests/install-deps.sh)")
 }
 
+fn feed_id() -> &'static str {
+    "tag:ioc@danang.gov.vn,2025:cap"
+}
+
 /// What an XPath expression gives.
 fn xpath(xml: &str, expression: &str) -> String {
     let mut child = Command::new("xmllint")
@@ -330,7 +334,7 @@ fn the_feed_is_well_formed_and_has_what_atom_requires() {
         xpath(&xml, &format!("string(/{})", path.collect::<Vec<_>>().join("/")))
     };
     assert_eq!(xpath(&xml, "namespace-uri(/*)"), "http://www.w3.org/2005/Atom");
-    assert_eq!(at("feed/id"), "tag:ioc@danang.gov.vn,2025:cap");
+    assert_eq!(at("feed/id"), feed_id());
     assert_eq!(at("feed/title"), "Cảnh báo công cộng <Đà Nẵng> &");
     assert_eq!(at("feed/author/name"), "IOC");
     assert_eq!(at("feed/updated"), "2025-10-29T13:01:00+07:00");
@@ -345,7 +349,9 @@ fn the_feed_is_well_formed_and_has_what_atom_requires() {
         assert_eq!(entry("link/@href"), link);
         assert_eq!(entry("link/@type"), "application/cap+xml");
     }
-    let empty = atom(&feed, &[]).expect("memory");
+    let of = Feed::of(&settings, "https://ioc.danang.gov.vn", START);
+    let empty = atom(&of, &[]).expect("memory");
+    assert_eq!(xpath(&empty, "string(/*/*[local-name()='id'])"), feed_id());
     assert_eq!(xpath(&empty, "count(/*/*[local-name()='updated'])"), "1");
 }
 

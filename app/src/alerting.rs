@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use ioc_alerts::cap::{CapStore, Feed};
 use ioc_alerts::channel::Surroundings;
 use ioc_alerts::kpi::Kpis;
-use ioc_alerts::notify::{Notifier, NotifyHandle};
+use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, Way, WayParts};
 use ioc_alerts::shift::{self, Language, Shifts};
 use ioc_alerts::{Register, RegisterParts, cap};
 use ioc_dashboard::{Forms, Lang, Live, Printout};
@@ -21,6 +22,7 @@ use crate::exit::BadConfig;
 pub(crate) type AlertClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the stages and the screens share of it.
+#[derive(Clone)]
 pub(crate) struct Alerting {
     pub register: Arc<Register>,
     pub shifts: Arc<Shifts>,
@@ -51,9 +53,15 @@ impl Alerting {
             listener,
         };
         let register = Arc::new(Register::open(&path, parts)?);
+        let anchors = base.settings.alerts.anchors.clone();
+        let anchors = anchors.unwrap_or_else(|| base.settings.file("audit.anchors"));
+        register.keep_anchors(&anchors).with_context(|| {
+            format!("cannot keep anchors of the audit log in {}", anchors.display())
+        })?;
         announce::open_alerts(&register, &ways.publications, &ways.live)?;
         let (shifts, kpis) = (Shifts::open(&path)?, Kpis::open(&path)?);
-        let notifier = notifier(base, Arc::clone(&register) as _, &clock)?.woken_by(changed);
+        let notifier =
+            notifier(base, Arc::clone(&register) as _, (ways, &clock))?.woken_by(changed);
         let alerting = Self {
             register,
             shifts: Arc::new(shifts),
@@ -69,37 +77,46 @@ impl Alerting {
 fn notifier(
     base: &Base,
     alerts: Arc<dyn AlertStore>,
-    clock: &AlertClock,
+    (ways, clock): (&Ways, &AlertClock),
 ) -> anyhow::Result<Notifier> {
-    let config = base.notify.clone();
+    let (config, path) = (base.notify.clone(), base.settings.file("notify.sqlite"));
+    let cap = Arc::new(CapStore::open(&path).context("cannot open the public warnings")?);
     let around = Surroundings {
         city: Arc::clone(&base.city),
         base_url: config.base_url.clone(),
         clock: Arc::clone(clock),
     };
-    let channels = config.channels(&around).map_err(BadConfig)?;
-    let path = base.settings.file("notify.sqlite");
-    Notifier::open(&path, config, alerts, channels, Arc::clone(clock))
-        .context("cannot open the outbox of notifications")
+    let publisher = Arc::new(announce::OwnTopics(Arc::clone(&ways.publications)));
+    let way_parts = WayParts {
+        around,
+        alerts: Arc::clone(&alerts),
+        publisher: Some(publisher),
+        cap: Some(Arc::clone(&cap)),
+    };
+    let channels = config.channels(&way_parts).map_err(BadConfig)?;
+    let clock = Arc::clone(clock);
+    let parts = NotifierParts { config, alerts, channels, cap: Some(cap), clock };
+    Notifier::open(&path, parts).context("cannot open the outbox of notifications")
 }
 
 /// Documents that the dashboard serves and the alert part writes.
 pub(crate) fn forms(base: &Base) -> Forms {
     let (one, two) = (Arc::clone(&base.city), Arc::clone(&base.city));
-    let title = base.city.name.vi.clone();
+    let warnings = base.notify.receivers.iter().find_map(|r| match &r.way {
+        Way::Cap(settings) => Some(settings.clone()),
+        _ => None,
+    });
     Forms {
         handover_html: Arc::new(move |handover, lang| Printout {
             html: shift::html(handover, &one, language(lang)),
             style: shift::STYLE_HASH.into(),
         }),
         handover_csv: Arc::new(move |handover, lang| shift::csv(handover, &two, language(lang))),
-        cap_feed: Arc::new(move |rows, base_url| {
-            let feed = cap::Feed {
-                title: &format!("Cảnh báo {title}"),
-                author: &title,
-                authority: "ioc",
-                base_url,
-                now: crate::stages::wall(),
+        cap_feed: Arc::new(move |rows, here| {
+            let now = crate::stages::wall();
+            let feed = match &warnings {
+                Some(settings) => Feed::of(settings, here, now),
+                None => Feed { title: "CAP", author: "ioc", authority: "ioc", base_url: here, now },
             };
             // Writing into memory does not fail.
             cap::atom(&feed, rows).unwrap_or_default()

@@ -15,7 +15,7 @@ use ioc_rules::{
 };
 use serde::Serialize;
 
-pub(crate) use args::{BacktestArgs, command};
+pub(crate) use args::{BacktestArgs, command, moment};
 use source::Source;
 
 /// Between two calls of the progress callback.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ioc_model::Text;
 
+use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
 use crate::explain::ExplainArgs;
 
@@ -22,6 +23,7 @@ Examples:
   ioc check --config /etc/ioc              every mistake with file:line:column, then exit
   ioc backtest --from -24h                 what the rules raise over the last day's journal
   ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
+  ioc audit verify                         has anybody changed the audit log?
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -29,7 +31,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running or a bad record in the audit log, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Check(ConfigArgs),
     Backtest(BacktestArgs),
     Explain(ExplainArgs),
+    Audit(AuditArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

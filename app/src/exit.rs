@@ -1,4 +1,5 @@
-//! Exit codes, in one table: 0 done · 1 failed while running · 2 the command line or the
+//! Exit codes, in one table: 0 done · 1 failed while running, or `ioc audit verify`
+//! found a bad record · 2 the command line or the
 //! configuration is wrong · 3 the two sets of rules differ (`ioc backtest --exit-code`).
 
 use std::process::ExitCode;
@@ -30,6 +31,11 @@ pub(crate) struct Misuse(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("the two sets of rules raise different alerts")]
 pub(crate) struct Differs;
+
+/// Somebody changed the audit log; the number of the first bad record.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log is not whole: record {0}")]
+pub(crate) struct Tampered(pub u64);
 
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {

@@ -2,6 +2,7 @@
 
 mod alerting;
 mod announce;
+mod audit;
 mod backtest;
 mod check;
 mod cli;
@@ -29,6 +30,7 @@ fn main() -> std::process::ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Backtest(args) => backtest::command(&args),
         Command::Explain(args) => explain::command(&args),
+        Command::Audit(args) => audit::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

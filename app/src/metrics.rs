@@ -2,6 +2,8 @@
 //!
 //! The counters live where they are counted; a scrape copies them into a fresh registry.
 
+mod alerts;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
@@ -24,6 +26,7 @@ fn collect(watch: &Watch) -> Result<String, prometheus::Error> {
     journal(watch, &registry)?;
     doors(watch, &registry)?;
     rules(watch, &registry)?;
+    alerts::alerts(&watch.alerting, &registry)?;
     let mut out = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())

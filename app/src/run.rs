@@ -321,6 +321,7 @@ impl Core {
             clock: self.settings.clock,
             started: wall(),
             desk: Arc::clone(&desk),
+            alerting: self.alerting.clone(),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {

@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub journal: JournalConfig,
     pub ingest: IngestSettings,
     pub rules: RulesSettings,
+    pub alerts: AlertsSettings,
     pub history: HistorySettings,
     pub dashboard: DashboardConfig,
     /// Time for an orderly stop, seconds; then the process ends as it is.
@@ -90,6 +91,16 @@ impl Default for RulesSettings {
     }
 }
 
+/// Where the alert part keeps what is not in the register's own file. How alerts are worked on is
+/// in `alerts.yaml`, who is told in `notify.yaml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AlertsSettings {
+    /// Anchors of the audit log: a file, best on another disk. Not given: `audit.anchors` in the
+    /// data folder.
+    pub anchors: Option<PathBuf>,
+}
+
 /// Which history store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -118,6 +129,7 @@ impl Default for Settings {
             journal: JournalConfig::default(),
             ingest: IngestSettings::default(),
             rules: RulesSettings::default(),
+            alerts: AlertsSettings::default(),
             history: HistorySettings::default(),
             dashboard: DashboardConfig::default(),
             stop_within_s: 20,

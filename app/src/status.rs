@@ -7,6 +7,7 @@ use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
 use ioc_model::{Ledger, Timestamp};
 use serde_json::{Value, json};
 
+use crate::alerting::Alerting;
 use crate::rulebook::Desk;
 use crate::settings::Clock;
 use crate::stages::{EntryJournal, Progress};
@@ -21,6 +22,7 @@ pub(crate) struct Watch {
     pub clock: Clock,
     pub started: Timestamp,
     pub desk: Arc<Desk>,
+    pub alerting: Alerting,
 }
 
 /// A reader this far behind the journal's end is not ready, entries.

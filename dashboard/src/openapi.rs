@@ -220,4 +220,133 @@ mod tests {
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
     }
+
+    /// A value of every field, so that nothing is left out of its JSON.
+    fn full_alert() -> Value {
+        let mut row = crate::testing::alert(1, "air-000", ioc_model::Severity::Major);
+        let at = Some(ioc_model::Timestamp(1));
+        row.held.push(ioc_model::Held {
+            by: ioc_model::HeldBy::Maintenance,
+            id: "1".into(),
+            until: None,
+            who: "lan".into(),
+            reason: "x".into(),
+        });
+        row.assignee =
+            Some(ioc_model::Assignee { kind: ioc_model::AssigneeKind::Person, name: "lan".into() });
+        row.incident = Some(ioc_model::IncidentId("1".into()));
+        (row.resolved_at, row.closed_at, row.ack_due, row.resolve_due) = (at, at, at, at);
+        row.links.push(ioc_model::Link { url: "/x".into(), title: "x".into() });
+        json!(row)
+    }
+
+    /// Does the schema know exactly the fields that the value has, all the way down?
+    fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+        let schema = match schema["$ref"].as_str() {
+            Some(name) => document.pointer(name.trim_start_matches('#')).expect("leads somewhere"),
+            None => schema,
+        };
+        if let Some(some) = schema["oneOf"].as_array().filter(|_| !value.is_null()) {
+            return check(document, &some[0], value, at);
+        }
+        match value {
+            Value::Object(fields) if schema["properties"].is_object() => {
+                let known = schema["properties"].as_object().expect("an object");
+                let names = |m: &Map<String, Value>| {
+                    m.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+                };
+                assert_eq!(names(fields), names(known), "{at}");
+                for needed in schema["required"].as_array().into_iter().flatten() {
+                    let name = needed.as_str().expect("a name");
+                    assert!(known.contains_key(name), "{at}.{name} is required and not described");
+                }
+                for (name, field) in fields {
+                    check(document, &known[name], field, &format!("{at}.{name}"));
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    check(document, &schema["items"], item, &format!("{at}[]"));
+                }
+            }
+            Value::String(word) => {
+                if let Some(words) = schema["enum"].as_array() {
+                    assert!(words.contains(&json!(word)), "{at}: {word} is not in {words:?}");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn schemas_of_alerts_know_every_field_that_is_sent() {
+        use crate::testing::{FakeNotify, FakeShifts, hold, incident, kpi};
+        use ioc_model::{Hold, KpiQuery, NotifyStore as _, ShiftStore as _, Timestamp};
+        let document = document();
+        let receiver = FakeNotify::default().receivers().expect("some").remove(0);
+        let delivery = FakeNotify::default().retry("d-1", &actor()).expect("one");
+        let handover = FakeShifts::default().handover(Timestamp(1), Timestamp(2)).expect("one");
+        let ended = Hold { ended: Some((Timestamp(1), "lan".into())), ..hold() };
+        let samples = [
+            ("Alert", full_alert()),
+            ("Counts", json!(crate::AlertCounts::default())),
+            ("Incident", json!(incident())),
+            ("Hold", json!(ended)),
+            ("Kpi", json!(kpi(&KpiQuery::default()))),
+            ("Shift", json!(handover.shifts[0])),
+            ("ShiftEntry", json!(handover.entries[0])),
+            ("Receiver", json!(receiver)),
+            ("Delivery", json!(delivery)),
+        ];
+        for (name, sample) in samples {
+            check(&document, &reference(name), &sample, name);
+        }
+        // The alert in it has no optional fields; the alert itself is checked above.
+        let mut handover = json!(handover);
+        handover["open"] = json!([full_alert()]);
+        check(&document, &reference("Handover"), &handover, "Handover");
+    }
+
+    fn actor() -> ioc_model::Actor {
+        ioc_model::Actor { user: "lan".into(), origin: None, at: ioc_model::Timestamp(1) }
+    }
+
+    #[test]
+    fn answers_about_alerts_are_described_by_schemas_of_their_own() {
+        let parts = ["alerts", "incidents", "holds", "audit", "kpi", "shifts", "notifications"];
+        let mine = |r: &&Route| parts.iter().any(|p| r.path.starts_with(&format!("/api/v1/{p}")));
+        let document = document();
+        for route in ROUTES.iter().filter(mine) {
+            assert!(!["", "Object"].contains(&route.answer), "{}", route.path);
+            let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            assert_eq!(body.is_object(), route.changes_state(), "{} {}", route.method, route.path);
+            assert!(operation["responses"][route.status]["content"].is_object(), "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_action_of_the_model_has_a_body_schema_that_it_accepts() {
+        let schema = request_schema(Endpoint::Act).expect("one");
+        let schemas = schema["oneOf"].as_array().expect("some");
+        let mut words = Vec::new();
+        for schema in schemas {
+            let word = schema["properties"]["action"]["const"].clone();
+            let mut body = json!({ "action": word });
+            for (name, field) in schema["properties"].as_object().expect("fields") {
+                let sample = match name.as_str() {
+                    "action" => continue,
+                    "to" => json!({ "kind": "person", "name": "lan" }),
+                    "link" => json!({ "url": "/x", "title": "x" }),
+                    _ if field["type"] == "integer" => json!(1),
+                    _ => json!("x"),
+                };
+                body[name] = sample;
+            }
+            let action: ioc_model::Action = serde_json::from_value(body).expect("an action");
+            assert_eq!(action.kind().as_str(), word);
+            words.push(action.kind());
+        }
+        assert_eq!(words, ioc_model::ActionKind::ALL);
+    }
 }

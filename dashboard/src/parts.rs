@@ -33,18 +33,23 @@ pub struct Printout {
     pub style: String,
 }
 
+/// Writes a handover in a language.
+pub type HandoverForm<T> = Arc<dyn Fn(&Handover, Lang) -> T + Send + Sync>;
+/// Writes a feed of public warnings, given where this server is reached.
+pub type FeedForm = Arc<dyn Fn(&[CapRow], &str) -> String + Send + Sync>;
+
 /// Documents in other forms than JSON, written by the stages that know them. All are called on a
 /// blocking thread.
 #[derive(Clone)]
 pub struct Forms {
     /// A handover as a page to print.
-    pub handover_html: Arc<dyn Fn(&Handover, Lang) -> Printout + Send + Sync>,
+    pub handover_html: HandoverForm<Printout>,
     /// The same for spreadsheets: UTF-8 with BOM, formulas made harmless.
-    pub handover_csv: Arc<dyn Fn(&Handover, Lang) -> String + Send + Sync>,
+    pub handover_csv: HandoverForm<String>,
     /// Public warnings as an Atom feed. The text is where this server is reached, such as
     /// `https://ioc.example.vn`: the feed's own address is that and `/api/v1/cap/feed.atom`, a
     /// warning's that and `/api/v1/cap/{id}`.
-    pub cap_feed: Arc<dyn Fn(&[CapRow], &str) -> String + Send + Sync>,
+    pub cap_feed: FeedForm,
 }
 
 impl fmt::Debug for Forms {

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
 pub(crate) use alerts::FakeAlerts;
-pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi, warning};
+pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;

@@ -227,3 +227,107 @@ async fn devices_cannot_work_on_alerts() -> Result<()> {
     assert_eq!(refused["messages"].as_array().map(Vec::len), Some(5), "{refused}");
     Ok(())
 }
+
+const SECRET: &str = "test-only-key";
+
+/// The shipped configuration with a webhook on loopback: everything at once, each alert by itself.
+fn config_with_webhook(data: &Path, webhook: &WebhookServer) -> Result<std::path::PathBuf> {
+    let dir = data.join("config");
+    copy_folder(&config_folder(), &dir)?;
+    std::fs::write(
+        dir.join("notify.yaml"),
+        format!(
+            "receivers:\n  - id: hook\n    language: en\n    webhook:\n      url: http://{}/hook\n      \
+             allow_http: true\n      allow_networks: [127.0.0.0/8]\n      signing: {{ secret_env: \
+             IOC_TEST_HOOK_KEY }}\nroutes:\n  - id: all\n    match: {{ services: [rain_flood] }}\n    \
+             receivers: [hook]\n    group_by: alert\n    wait: 0s\n    interval: 1s\n",
+            webhook.address
+        ),
+    )?;
+    Ok(dir)
+}
+
+/// The signature as somebody else's program computes it.
+fn signature_by_openssl(timestamp: &str, body: &[u8]) -> Result<String> {
+    use std::io::Write;
+    let mut signed = format!("{timestamp}.").into_bytes();
+    signed.extend_from_slice(body);
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", SECRET, "-hex"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    openssl.stdin.take().context("stdin")?.write_all(&signed)?;
+    let out = openssl.wait_with_output()?;
+    let text = String::from_utf8(out.stdout)?;
+    Ok(text.rsplit(' ').next().unwrap_or_default().trim().to_owned())
+}
+
+/// Raise and clear of every alert reach the receiver, however often the centre is killed and the
+/// receiver fails; what comes twice comes under the same key.
+#[tokio::test(flavor = "multi_thread")]
+async fn raise_and_clear_reach_a_webhook_through_kills() -> Result<()> {
+    const DEVICES: usize = 30;
+    const KILLS: usize = 8;
+    let data = tempfile::tempdir()?;
+    // The receiver has a bad start.
+    let webhook = WebhookServer::start(&[500, 503, 429, 500]).await?;
+    let config = config_with_webhook(data.path(), &webhook)?;
+    let env = vec![("IOC_TEST_HOOK_KEY".to_owned(), SECRET.to_owned())];
+    let options = IocOptions { config: Some(config), env, ..IocOptions::default() };
+    let mut ioc = Ioc::start(data.path(), &options)?;
+    let api = Api::sign_in(&ioc).await?;
+    let towers: Vec<String> = (0..DEVICES).map(|n| format!("hook-{n:02}")).collect();
+    for (n, metres) in [0.6, 0.0].into_iter().enumerate() {
+        let messages: Vec<Message> = towers.iter().map(|t| depth(t, "hai_chau", metres)).collect();
+        for kill in 0..KILLS / 2 {
+            // A few messages, then a kill at once, while their notifications are under way.
+            let part = DEVICES / (KILLS / 2) + 1;
+            let from = (kill * part).min(DEVICES);
+            publish(&ioc, &messages[from..(from + part).min(DEVICES)]).await?;
+            tokio::time::sleep(Duration::from_millis(40 * (kill + n) as u64)).await;
+            ioc.kill()?;
+            ioc = Ioc::start(data.path(), &options)?;
+        }
+    }
+    let api = api.at(&ioc);
+    let mut wanted = BTreeSet::new();
+    for tower in &towers {
+        let alert = alert_of(&api, tower, "returned", |a| a["condition"] == "returned").await?;
+        wanted.insert((id(&alert).to_owned(), "raise".to_owned()));
+        wanted.insert((id(&alert).to_owned(), "clear".to_owned()));
+    }
+    let told = wait_until("raise and clear of each", Duration::from_secs(60), async || {
+        let told = told(&webhook);
+        let missing: Vec<_> = wanted.iter().filter(|w| !told.contains_key(*w)).collect();
+        if missing.is_empty() { Ok(Some(told)) } else { bail!("missing {missing:?}") }
+    })
+    .await?;
+    let doubled: Vec<_> = told.iter().filter(|(_, keys)| keys.len() > 1).collect();
+    assert!(doubled.is_empty(), "one change, two keys: {doubled:?}");
+    let received = webhook.received();
+    for r in received.iter().step_by(7) {
+        let own = signature_by_openssl(&r.timestamp, &r.body)?;
+        assert_eq!(r.signature, format!("v1={own}"));
+    }
+    let keys: BTreeSet<&str> = received.iter().map(|r| r.key.as_str()).collect();
+    println!(
+        "kills {KILLS}, changes {} each under one key, missing 0; requests {}, keys {}",
+        wanted.len(),
+        received.len(),
+        keys.len()
+    );
+    Ok(())
+}
+
+/// (alert, what happened) → the keys under which it was taken.
+fn told(webhook: &WebhookServer) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut told: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for r in webhook.received().into_iter().filter(|r| r.status == 200) {
+        for change in r.json()["changes"].as_array().into_iter().flatten() {
+            let text = |field: &str| change[field].as_str().unwrap_or_default().to_owned();
+            told.entry((text("alert"), text("reason"))).or_default().insert(r.key.clone());
+        }
+    }
+    told
+}

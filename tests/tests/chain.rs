@@ -90,7 +90,7 @@ async fn a_reading_becomes_an_alert_that_an_operator_acknowledges() -> Result<()
         .await?;
     assert_eq!(status, 200, "{body}");
     let (status, body) = api.post(&format!("/api/v1/alerts/{id}/acknowledge"), &json!({})).await?;
-    assert_eq!((status, &body["code"]), (409, &json!("already_acknowledged")), "{body}");
+    assert_eq!((status, &body["code"]), (409, &json!("already_done")), "{body}");
 
     publish(&device, &mut events, TOPIC, &depth(0.0)).await?;
     wait_until("the alert to return", Duration::from_secs(5), async || {

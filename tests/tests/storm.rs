@@ -68,7 +68,7 @@ async fn a_storm_day_is_fewer_incidents_than_alerts_and_the_figures_agree() -> R
     println!(
         "messages {}, alerts {} (held {}), incidents {}; per 10 min mean {:.2} -> {:.2}, most {} -> \
          {}, periods over 10: {} -> {}",
-        ledger["received"],
+        ledger["sources"][0]["received"],
         report["alarms"],
         report["held"],
         report["incidents"],

@@ -65,6 +65,20 @@ impl AuditLog {
         self.each(filter, "ORDER BY seq", to)
     }
 
+    /// The line with that number.
+    ///
+    /// # Errors
+    /// The store's own trouble.
+    pub fn line(&self, seq: u64) -> Result<Option<AuditRow>, RegisterError> {
+        let mut found = None;
+        let order = format!("AND seq = {seq}");
+        self.each(&AuditFilter::default(), &order, &mut |line| {
+            found = Some(line);
+            false
+        })?;
+        Ok(found)
+    }
+
     fn each(
         &self,
         f: &AuditFilter,

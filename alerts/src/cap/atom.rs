@@ -2,6 +2,7 @@
 
 use ioc_model::{CapRow, Timestamp};
 
+use super::settings::CapSettings;
 use super::xml::{cap_time, elements, token};
 
 /// What a feed says of itself.
@@ -17,6 +18,20 @@ pub struct Feed<'a> {
     pub base_url: &'a str,
     /// Wall time, shown only when there is no entry.
     pub now: Timestamp,
+}
+
+impl<'a> Feed<'a> {
+    /// The feed of a receiver.
+    pub fn of(settings: &'a CapSettings, base_url: &'a str, now: Timestamp) -> Self {
+        let spec = settings.spec();
+        Self {
+            title: "Cảnh báo công cộng / Public warnings",
+            author: &spec.sender_name.vi,
+            authority: &spec.sender,
+            base_url,
+            now,
+        }
+    }
 }
 
 /// The feed of these messages, in their order, as `application/atom+xml`.

@@ -61,6 +61,8 @@ impl Setup {
             "sender": "ioc@danang.gov.vn",
             "sender_name": {"vi": "IOC", "en": "IOC"},
             "services": ["river"],
+            "allow_http": true,
+            "allow_networks": ["127.0.0.1"],
         });
         if let (Some(map), serde_json::Value::Object(extra)) = (spec.as_object_mut(), extra) {
             map.extend(extra);
@@ -223,6 +225,12 @@ impl AlertStore for Register {
     }
     fn hold(&self, _: &HoldRequest) -> Result<Hold, RegisterError> {
         no()
+    }
+    fn note(&self, _: &str, _: &Actor, _: Option<&str>) -> Result<(), RegisterError> {
+        no()
+    }
+    fn shelve_max_ms(&self) -> i64 {
+        0
     }
     fn end_hold(&self, _: &HoldId, _: &Actor, _: Option<&str>) -> Result<Hold, RegisterError> {
         no()

@@ -15,6 +15,7 @@ mod atom;
 mod channel;
 mod document;
 mod settings;
+mod stage;
 mod store;
 mod warning;
 mod xml;

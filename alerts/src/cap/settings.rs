@@ -1,6 +1,7 @@
 //! What a `cap` receiver is told in `notify.yaml`, and what is known of each service without it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ioc_model::{City, Name, Severity, Text};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Status;
 use super::xml::token;
+use crate::channel::webhook::{Guard, Network};
 
 /// Settings of a `cap` receiver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +55,12 @@ pub struct CapSpec {
     /// Also sent to this address with `POST` as `application/cap+xml`.
     #[serde(default)]
     pub post: Option<String>,
+    /// Allows `post` without TLS.
+    #[serde(default)]
+    pub allow_http: bool,
+    /// Networks that are not the public internet and that `post` may reach, such as `10.1.2.0/24`.
+    #[serde(default)]
+    pub allow_networks: Vec<String>,
 }
 
 /// Words about warnings of one service.
@@ -149,11 +157,13 @@ impl CapSettings {
         if spec.keep_days == 0 {
             wrong.push("keep_days is 0".to_owned());
         }
-        for (name, url) in [("web", &spec.web), ("post", &spec.post)] {
-            if url.as_ref().is_some_and(|u| !is_web(u)) {
-                wrong.push(format!("{name} has to begin with https:// or http://"));
-            }
+        if spec.web.as_ref().is_some_and(|u| !is_web(u)) {
+            wrong.push("web has to begin with https:// or http://".to_owned());
         }
+        for text in spec.allow_networks.iter().filter(|n| Network::parse(n).is_none()) {
+            wrong.push(format!("{text:?} is no network"));
+        }
+        wrong.extend(spec.post.as_ref().and_then(|url| post_mistake(url, &spec)));
         for (service, about) in &spec.about {
             unknown(&about.category, &CATEGORIES)
                 .chain(unknown(&about.response, &RESPONSES))
@@ -165,6 +175,11 @@ impl CapSettings {
     /// The settings.
     pub fn spec(&self) -> &CapSpec {
         &self.spec
+    }
+
+    /// Networks besides the public internet that a client for `post` may reach.
+    pub fn allow_networks(&self) -> Vec<Network> {
+        networks(&self.spec)
     }
 
     pub(super) fn valid(&self) -> Duration {
@@ -194,6 +209,25 @@ impl CapSettings {
 fn is_web(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     rest.is_some_and(|r| !r.is_empty()) && !url.contains(|c: char| c.is_control() || c == ' ')
+}
+
+fn networks(spec: &CapSpec) -> Vec<Network> {
+    spec.allow_networks.iter().filter_map(|n| Network::parse(n)).collect()
+}
+
+/// A name is judged by the client when it is looked up, an address is judged here.
+fn post_mistake(url: &str, spec: &CapSpec) -> Option<String> {
+    let parsed = reqwest::Url::parse(url).ok().filter(|_| is_web(url) && !url.contains('\\'));
+    let Some(parsed) = parsed else {
+        return Some("post is not an address, such as https://host/path".to_owned());
+    };
+    if parsed.scheme() != "https" && !spec.allow_http {
+        return Some("post without TLS needs allow_http: true".to_owned());
+    }
+    let host = parsed.host_str().unwrap_or_default();
+    let ip: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    let judged = Guard::new(networks(spec)).judge(ip);
+    judged.err().map(|e| format!("post: {e}; name its network in allow_networks"))
 }
 
 fn unknown<'a>(words: &'a [String], all: &'a [&str]) -> impl Iterator<Item = &'a String> {
@@ -312,6 +346,27 @@ mod tests {
         }));
         let told = CapSettings::new(wrong, &city()).expect_err("wrong");
         assert_eq!(told.len(), 9, "{told:#?}");
+    }
+
+    #[test]
+    fn a_warning_is_not_posted_into_our_own_house_by_mistake() {
+        let check = |extra| CapSettings::new(spec(extra), &city()).map(|_| ());
+        for url in [
+            "http://cap.example.vn/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/latest",
+            "https://2130706433/",
+            "https://cap.example.vn\\@127.0.0.1/",
+            "ftp://cap.example.vn/",
+        ] {
+            assert!(check(serde_json::json!({"post": url})).is_err(), "{url}");
+        }
+        assert_eq!(check(serde_json::json!({"post": "https://cap.example.vn/x"})), Ok(()));
+        let inside = serde_json::json!({
+            "post": "http://10.1.2.3/", "allow_http": true, "allow_networks": ["10.1.2.0/24"],
+        });
+        assert_eq!(check(inside), Ok(()));
     }
 
     #[test]

@@ -166,8 +166,7 @@ mod tests {
         let around = testing::surroundings();
         let channel = MqttChannel::new("a/#+", MqttSpec { retain }, broker.clone(), around);
         channel.send(n).await.expect("published");
-        let got = broker.got.lock().expect("no panic").clone();
-        got
+        std::mem::take(&mut *broker.got.lock().expect("no panic"))
     }
 
     #[tokio::test]

@@ -10,8 +10,9 @@ use ioc_model::{
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::DeviceTree;
+pub(crate) use super::cover::on_raise;
+pub(crate) use super::sweep::follow;
 use super::sweep::{What, enqueue, work};
-pub(crate) use super::sweep::{follow, on_raise};
 use crate::schema::{parse, store};
 
 /// Most rows that one call changes.
@@ -83,8 +84,8 @@ pub(crate) fn open(
     let scope = &hold.scope;
     let text = serde_json::to_string(&hold).map_err(store)?;
     tx.prepare_cached(
-        "INSERT INTO hold (id, over, begun, from_at, until_at, rule, area, service, hold)
-         VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO hold (id, over, begun, from_at, until_at, rule, device, area, service, hold)
+         VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )
     .and_then(|mut s| {
         s.execute(params![
@@ -92,6 +93,7 @@ pub(crate) fn open(
             from.0,
             hold.until.map(|t| t.0),
             scope.rule.as_deref(),
+            scope.device.as_deref(),
             scope.area.as_deref(),
             scope.service.as_deref(),
             text,

@@ -1,6 +1,6 @@
 //! Reading incidents.
 
-use ioc_model::{AlertRow, IncidentFilter, IncidentId, IncidentRow, RegisterError};
+use ioc_model::{AlertRow, IncidentFilter, IncidentId, IncidentRow, RegisterError, Severity};
 use rusqlite::{Connection, params, types::Value};
 
 use super::incident::Incident;
@@ -34,11 +34,20 @@ pub(crate) fn list(
 
 /// Only the shape of the filter reaches the text of the query; what users wrote is bound.
 fn select(f: &IncidentFilter, limit: usize) -> Result<(String, Vec<Value>), RegisterError> {
-    let mut sql = String::from("SELECT state FROM incident WHERE alerts > 0");
+    let severe = f.min_severity >= Some(Severity::Critical);
+    let mut sql = format!(
+        "SELECT state FROM incident INDEXED BY {}",
+        match f {
+            // Open ones are few: no other index is better, whatever else is asked.
+            _ if f.open_only => "incident_open WHERE open > 0",
+            // So are severe ones.
+            _ if severe => "incident_severe WHERE alerts > 0 AND severity >= 4",
+            _ if f.area.is_some() => "incident_area WHERE alerts > 0",
+            _ if f.service.is_some() => "incident_service WHERE alerts > 0",
+            _ => "incident_time WHERE alerts > 0",
+        }
+    );
     let mut values: Vec<Value> = Vec::new();
-    if f.open_only {
-        sql.push_str(" AND open > 0");
-    }
     let mut and = |condition: &str, value: Value| {
         sql.push_str(" AND ");
         sql.push_str(condition);

@@ -11,7 +11,12 @@ CREATE INDEX IF NOT EXISTS incident_time
   ON incident (opened_at, id, severity, area, service) WHERE alerts > 0;
 CREATE INDEX IF NOT EXISTS incident_open
   ON incident (opened_at, id, severity, area, service) WHERE open > 0;
-CREATE INDEX IF NOT EXISTS incident_area ON incident (area, opened_at, id) WHERE alerts > 0;
+CREATE INDEX IF NOT EXISTS incident_area
+  ON incident (area, opened_at, id, severity, service) WHERE alerts > 0;
+CREATE INDEX IF NOT EXISTS incident_service
+  ON incident (service, opened_at, id, severity) WHERE alerts > 0;
+CREATE INDEX IF NOT EXISTS incident_severe
+  ON incident (opened_at, id, severity, area, service) WHERE alerts > 0 AND severity >= 4;
 CREATE TABLE IF NOT EXISTS incident_key (
   key TEXT PRIMARY KEY, incident TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS member (
@@ -25,8 +30,8 @@ CREATE TABLE IF NOT EXISTS outage (
   device TEXT NOT NULL, alert TEXT NOT NULL, PRIMARY KEY (device, alert)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hold (
   id INTEGER PRIMARY KEY, over INTEGER NOT NULL, begun INTEGER NOT NULL,
-  from_at INTEGER NOT NULL, until_at INTEGER, rule TEXT, area TEXT, service TEXT,
-  hold TEXT NOT NULL);
+  from_at INTEGER NOT NULL, until_at INTEGER, rule TEXT, device TEXT, area TEXT,
+  service TEXT, hold TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS hold_now ON hold (from_at) WHERE over = 0;
 CREATE TABLE IF NOT EXISTS held (
   hold TEXT NOT NULL, alert TEXT NOT NULL, PRIMARY KEY (hold, alert)) WITHOUT ROWID;

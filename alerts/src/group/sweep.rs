@@ -1,26 +1,23 @@
-//! What holds and outages do to alerts: at their raise, and in pieces to those that are open.
+//! What holds and outages do to alerts that are open, in pieces.
 
 use std::collections::BTreeSet;
 
 use ioc_model::{
-    AlertRow, AutoKind, Condition, Entity, Held, HeldBy, Hold, HoldId, HoldScope, IncidentKind,
-    Name, RegisterError, Severity, Timestamp,
+    AlertRow, AutoKind, Condition, HeldBy, HoldId, HoldScope, IncidentKind, Name, RegisterError,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::DeviceTree;
+use super::cover::{add, can_follow, covers, held, held_by_parent, json, on_raise};
 use super::hold::{Changed, HeldChange, ROWS, read};
-use super::incident::{OUTAGE, device_of, outage_of, outages};
+use super::incident::{device_of, outage_of};
 use crate::schema::{parse, read_row, store};
 
 /// Alerts of devices that were raised so long before the outage of their parent are its
 /// consequence: a device's silence may be found before that of its gateway. Not a policy: it
 /// follows from how far apart the cadences of a gateway and its devices are.
 const BEFORE_OUTAGE_MS: i64 = 5 * 60_000;
-/// Windows written down in one alert; another that covers it too is looked up when one ends.
-const WINDOWS: usize = 8;
-/// Characters of a hold's reason that each alert repeats.
-const REASON_CHARS: usize = 200;
 /// Open alerts that one call looks at while it looks for those of a hold.
 const LOOKED_AT: usize = 20_000;
 
@@ -52,29 +49,9 @@ pub(super) fn enqueue(
     Ok(())
 }
 
-/// Brings what holds a row back up to date: the windows and outages that cover it at `now`, the
-/// event time of a raise or the wall time of an undo. Its shelf stays. To be called at a raise,
-/// when it opens again and when it gets worse.
-pub(crate) fn on_raise(
-    tx: &Transaction<'_>,
-    row: &mut AlertRow,
-    tree: &DeviceTree,
-    now: Timestamp,
-) -> Result<(), RegisterError> {
-    let mut covered: Vec<Held> = windows(tx, row, tree, now)?.iter().map(held).collect();
-    if let Some(device) = device_of(row).filter(|_| can_follow(row)) {
-        let out = outages(tx, tree.above(device))?;
-        covered.extend(out.into_iter().map(|(device, alert)| held_by_parent(device, alert)));
-    }
-    row.held.retain(|h| h.by == HeldBy::Shelf || covered.iter().any(|c| c.id == h.id));
-    for held in covered {
-        add(row, held);
-    }
-    Ok(())
-}
-
 /// What the outage of a device does to the alerts of the devices below it: held from its raise,
-/// released with its end. To be called after [`super::Touched::row`] with every row.
+/// released with its end; and an alert that such an outage holds is released when it becomes a
+/// danger. To be called after [`super::Touched::row`] with every row.
 pub(crate) fn follow(
     tx: &Transaction<'_>,
     before: Option<&AlertRow>,
@@ -86,19 +63,25 @@ pub(crate) fn follow(
             enqueue(tx, &after.id.0, What::Below, &format!("outage of {device}"))?;
         }
         (Some(device), None) => {
-            let holds: bool = tx
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM held WHERE hold = ?1)")
-                .and_then(|mut s| s.query_row([&after.id.0], |r| r.get(0)))
-                .map_err(store)?;
             // In place of what may be left of its begin.
-            if !holds && !tree.is_parent(device) {
-                return Ok(Changed::default());
-            }
             enqueue(tx, &after.id.0, What::Release, &format!("outage of {device} is over"))?;
         }
-        _ => return Ok(Changed::default()),
+        _ => return Ok(danger(after)),
     }
     work(tx, tree, now)
+}
+
+/// An alert that its parent's outage holds and that is no mere consequence any more.
+fn danger(row: &AlertRow) -> Changed {
+    let mut changed = Changed::default();
+    if row.is_held(HeldBy::Parent) && !can_follow(row) {
+        let mut after = row.clone();
+        after.held.retain(|h| h.by != HeldBy::Parent);
+        let why = format!("{} is no mere consequence of an outage", row.severity.as_str());
+        let (before, kind) = (row.clone(), AutoKind::Unsuppress);
+        changed.rows.push(HeldChange { before, row: after, kind, why });
+    }
+    changed
 }
 
 /// Does what is to be done, oldest first, up to [`ROWS`] rows.
@@ -187,7 +170,8 @@ impl Sweep<'_> {
         let (tx, tree) = (self.tx, self.tree);
         let HoldScope { rule, device, area, service } = &hold.scope;
         let name = |n: &Option<Name>| n.as_deref().map(str::to_owned);
-        let devices = device.as_ref().map(|d| json(&tree.with_below(d))).transpose()?;
+        let below = device.as_ref().map(|d| json(&tree.with_below(d)));
+        let devices = below.transpose().map_err(store)?;
         let page = |after: &str| {
             rows(
                 tx,
@@ -212,7 +196,7 @@ impl Sweep<'_> {
         let Some(device) = outage_of(&outage) else { return Ok(true) };
         let mut devices = self.tree.with_below(device);
         devices.remove(device);
-        let (tx, names) = (self.tx, json(&devices)?);
+        let (tx, names) = (self.tx, json(&devices).map_err(store)?);
         let since = outage.raised_at.plus_ms(-BEFORE_OUTAGE_MS);
         let page = |after: &str| {
             rows(
@@ -318,80 +302,6 @@ fn found_by_key(tx: &Connection, row: &AlertRow) -> Result<bool, RegisterError> 
         .and_then(|mut s| s.query_row([&incident.0], |r| r.get(0)).optional())
         .map_err(store)?;
     Ok(kind.is_none_or(|kind| kind != IncidentKind::Manual.as_str()))
-}
-
-/// It may be a consequence of its parent's outage. A warning of danger is never one: a flood that
-/// was measured before the gateway went stays on the operators' list.
-fn can_follow(row: &AlertRow) -> bool {
-    &*row.cause == OUTAGE || row.severity < Severity::Critical
-}
-
-/// The running windows that cover an alert, oldest first. One that has begun covers what was
-/// raised before it and heard of later; one that is planned, what is raised in its time.
-fn windows(
-    tx: &Connection,
-    row: &AlertRow,
-    tree: &DeviceTree,
-    now: Timestamp,
-) -> Result<Vec<Hold>, RegisterError> {
-    let mut find = tx
-        .prepare_cached(
-            "SELECT hold FROM hold INDEXED BY hold_now
-             WHERE over = 0 AND (begun = 1 OR from_at <= ?1) AND (until_at IS NULL OR until_at > ?1)
-               AND (rule IS NULL OR rule = ?2) AND (area IS NULL OR area = ?3)
-               AND (service IS NULL OR service = ?4)
-             ORDER BY id",
-        )
-        .map_err(store)?;
-    let mut found =
-        find.query(params![now.0, &*row.rule, &*row.area, &*row.service]).map_err(store)?;
-    let mut windows = Vec::new();
-    while let Some(line) = found.next().map_err(store)? {
-        let hold: Hold = parse(&line.get::<_, String>(0).map_err(store)?)?;
-        if windows.len() < WINDOWS && covers(&hold.scope, row, tree) {
-            windows.push(hold);
-        }
-    }
-    Ok(windows)
-}
-
-/// Every field that is given fits.
-fn covers(scope: &HoldScope, row: &AlertRow, tree: &DeviceTree) -> bool {
-    let fits = |wanted: &Option<Name>, has: &Name| wanted.as_ref().is_none_or(|w| w == has);
-    fits(&scope.rule, &row.rule)
-        && fits(&scope.area, &row.area)
-        && fits(&scope.service, &row.service)
-        && scope.device.as_ref().is_none_or(|top| match &row.entity {
-            Entity::Device(device) => tree.is_within(device, top),
-            _ => false,
-        })
-}
-
-fn held(hold: &Hold) -> Held {
-    let (who, until) = (hold.who.clone(), hold.until);
-    let reason = hold.reason.chars().take(REASON_CHARS).collect();
-    Held { by: hold.by, id: hold.id.to_string(), until, who, reason }
-}
-
-fn held_by_parent(device: &Name, alert: String) -> Held {
-    let (who, reason) = ("system".to_owned(), format!("outage of {device}"));
-    Held { by: HeldBy::Parent, id: alert, until: None, who, reason }
-}
-
-/// False if it is there already, or there are so many windows that one more says nothing.
-fn add(row: &mut AlertRow, held: Held) -> bool {
-    let windows =
-        row.held.iter().filter(|h| h.by == HeldBy::Maintenance || h.by == HeldBy::OutOfService);
-    let full = held.by != HeldBy::Parent && windows.count() >= WINDOWS;
-    if full || row.held.iter().any(|h| h.id == held.id) {
-        return false;
-    }
-    row.held.push(held);
-    true
-}
-
-fn json(devices: &BTreeSet<Name>) -> Result<String, RegisterError> {
-    serde_json::to_string(devices).map_err(store)
 }
 
 fn rows(

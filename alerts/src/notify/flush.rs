@@ -33,6 +33,7 @@ struct Group {
     receiver: Name,
     route: Name,
     grp: String,
+    due_at: Option<Timestamp>,
     repeats: u32,
     last_seq: u64,
 }
@@ -40,13 +41,13 @@ struct Group {
 impl Flush<'_> {
     /// All groups that are due; how many.
     pub(super) fn due(&self) -> Result<usize, RegisterError> {
-        let sql = "SELECT receiver, route, grp, repeats, last_seq FROM grp
+        let sql = "SELECT receiver, route, grp, due_at, repeats, last_seq FROM grp
                    WHERE due_at <= ?1 ORDER BY due_at, receiver, route, grp";
         let due = self.groups(sql)?;
         for group in &due {
             self.put_out(group)?;
         }
-        let sql = "SELECT receiver, route, grp, repeats, last_seq FROM grp
+        let sql = "SELECT receiver, route, grp, due_at, repeats, last_seq FROM grp
                    WHERE repeat_at <= ?1 ORDER BY repeat_at, receiver, route, grp";
         for group in self.groups(sql)? {
             self.repeat(&group)?;
@@ -60,8 +61,9 @@ impl Flush<'_> {
                 receiver: r.get::<_, String>(0)?.into(),
                 route: r.get::<_, String>(1)?.into(),
                 grp: r.get(2)?,
-                repeats: r.get(3)?,
-                last_seq: r.get::<_, i64>(4)?.cast_unsigned(),
+                due_at: schema::time(r, 3)?,
+                repeats: r.get(4)?,
+                last_seq: r.get::<_, i64>(5)?.cast_unsigned(),
             })
         })
     }
@@ -86,7 +88,10 @@ impl Flush<'_> {
                        WHERE receiver = ?1 AND route = ?2 AND grp = ?3";
             let (receiver, route, grp) = (&*group.receiver, &*group.route, &group.grp);
             let last = last.cast_signed();
-            let values = params![receiver, route, grp, self.now.0, worst, repeat_at, last];
+            // The interval counts from when it was due, so that lines that are read again later
+            // come together as they did.
+            let flushed_at = group.due_at.unwrap_or(self.now).0;
+            let values = params![receiver, route, grp, flushed_at, worst, repeat_at, last];
             run(self.db, sql, values)?;
             let sql = "UPDATE told SET state = 1 WHERE state = 0 AND receiver = ?1 AND grp = ?3
                          AND route = ?2 AND alert IN (SELECT alert FROM pending
@@ -129,7 +134,7 @@ impl Flush<'_> {
             |r| r.get(0),
         )?;
         let mut changes = Vec::new();
-        let always = self.config.receiver_by_id(receiver).is_some_and(|r| r.way.repeats_always());
+        let always = self.config.receiver_by_id(receiver).is_some_and(|r| r.way.warns_the_public());
         for id in told.iter().filter(|_| busy == 0 && again.is_some()) {
             let Some(row) = self.row(&AlertId(id.clone()))? else { continue };
             if row.condition == Condition::Active

@@ -137,9 +137,8 @@ impl Intake<'_> {
         let news = News { row: &row, on, severity: line.severity, now: self.now };
         for (route, receiver) in self.config.routes_for(news) {
             let before = told.iter().find(|t| t.receiver == *receiver);
-            let ends = matches!(on, On::Reject | On::Close);
-            if ends && before.is_some_and(|t| t.state == TOLD) {
-                // The end is told already.
+            if on == On::Raise && before.is_some() {
+                // A log that was put back to an earlier state is read again.
                 continue;
             }
             let follow = matches!(on, On::Raise | On::Worse | On::Overdue | On::Escalate);

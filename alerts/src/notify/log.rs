@@ -140,11 +140,6 @@ pub(super) fn sweep(
                  LIMIT ?3)";
     let limit = SWEEP.cast_signed();
     let removed = run(db, sql, params![oldest, config.keep_rows, limit])?;
-    let sql = "DELETE FROM delivery_alert WHERE seq NOT IN (SELECT seq FROM delivery)
-                 AND seq < ifnull((SELECT min(seq) FROM delivery), 9223372036854775807) + ?1";
-    if removed > 0 {
-        run(db, sql, params![i64::from(config.keep_rows)])?;
-    }
     let sql = "DELETE FROM told WHERE (receiver, alert) IN (
                  SELECT receiver, alert FROM told WHERE ended_at < ?1 LIMIT ?2)";
     let forgotten = run(db, sql, params![oldest, limit])?;

@@ -23,6 +23,9 @@ mod run;
 mod schema;
 mod ways;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{NotifyConfig, Receiver, Way};
 pub use handle::{NotifyHandle, NotifyMetrics, ReceiverMetrics};
 pub use hours::Hours;

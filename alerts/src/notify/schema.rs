@@ -45,6 +45,9 @@ CREATE INDEX IF NOT EXISTS delivery_ended ON delivery (ended_at) WHERE ended_at 
 CREATE TABLE IF NOT EXISTS delivery_alert (
   alert TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (alert, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS delivery_alert_seq ON delivery_alert (seq);
+CREATE TRIGGER IF NOT EXISTS delivery_gone AFTER DELETE ON delivery BEGIN
+  DELETE FROM delivery_alert WHERE seq = old.seq;
+END;
 ";
 
 /// Position in the audit log up to which lines were taken.

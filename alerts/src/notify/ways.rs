@@ -69,7 +69,7 @@ fn make(r: &Receiver, parts: &WayParts) -> Result<Arc<dyn Channel>, String> {
                 store: parts.cap.clone().ok_or("there is no store of public warnings")?,
                 alerts: Some(Arc::clone(&parts.alerts)),
                 publisher: parts.publisher.clone(),
-                http: Some(guarded_client(Vec::new())?),
+                http: Some(guarded_client(settings.allow_networks())?),
             };
             Arc::new(CapChannel::new(&*r.id, (**settings).clone(), parts, around))
         }

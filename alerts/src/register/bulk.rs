@@ -140,15 +140,19 @@ impl Run<'_> {
     fn outcome(self, places: &[usize]) -> Result<ActionOutcome, RegisterError> {
         let act = self.act.filter(|a| a.changed > 0);
         let at = act.as_ref().map_or(self.request.actor.at, |a| a.at);
-        let results: Option<Vec<RowResult>> =
-            places.iter().map(|n| self.results[*n].clone()).collect();
+        let damaged = || RegisterError::Bad("the results of this request are damaged".into());
+        let each: Option<Vec<RowResult>> = self.results.into_iter().collect();
+        let each = each.ok_or_else(damaged)?;
+        // Mostly every alert is named once.
+        let results = match places.len() == each.len() {
+            true => each,
+            false => places.iter().map(|n| each[*n].clone()).collect(),
+        };
         Ok(ActionOutcome {
             act: act.map_or(0, |a| a.id.cast_unsigned()),
             undo_until: at.plus_ms(Undo::WITHIN_MS),
             repeated: self.repeated,
-            results: results.ok_or_else(|| {
-                RegisterError::Bad("the results of this request are damaged".into())
-            })?,
+            results,
         })
     }
 }

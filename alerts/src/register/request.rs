@@ -16,6 +16,8 @@ const KEPT_MS: i64 = 24 * 3_600_000;
 const UNDO_KEPT_MS: i64 = 60_000;
 /// Most rows of requests that are remembered; beyond it the oldest requests go first.
 const ROWS_MAX: u64 = 200_000;
+/// Most of them that go in one transaction.
+const FORGET_ROWS: usize = 1_000;
 /// Rows of one request are numbered within this.
 const ROWS_PER_ACT: i64 = 1 << 14;
 const ROWS: &str = "act_rows";
@@ -260,22 +262,42 @@ pub(super) fn forget(tx: &Transaction<'_>, act: &Act) -> Result<(), RegisterErro
     schema::set_meta(tx, ROWS, rows.saturating_sub(act.targets.into()))
 }
 
-/// Forgets one request that is too old, or the oldest if there are too many; `false`: there is
-/// none.
-pub(super) fn forget_one(tx: &Transaction<'_>, now: Timestamp) -> Result<bool, RegisterError> {
-    let many = schema::meta(tx, ROWS)? > ROWS_MAX;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM act
-         WHERE at < ?1 AND key IS NULL OR at < ?2 OR ?3 ORDER BY id LIMIT 1"
-    );
-    let old = params![now.0 - UNDO_KEPT_MS, now.0 - KEPT_MS, many];
-    let act = tx
-        .prepare_cached(&sql)
-        .and_then(|mut s| s.query_row(old, read).optional())
-        .map_err(store)?;
-    let Some(act) = act else { return Ok(false) };
-    forget(tx, &act)?;
-    Ok(true)
+/// Forgets requests that are too old, and the oldest if there are too many; not all at once.
+pub(super) fn forget_old(tx: &Transaction<'_>, now: Timestamp) -> Result<(), RegisterError> {
+    let mut left = FORGET_ROWS;
+    while left > 0 {
+        let many = schema::meta(tx, ROWS)? > ROWS_MAX;
+        let unkeyed = oldest(tx, "WHERE key IS NULL")?.filter(|a| a.at.0 < now.0 - UNDO_KEPT_MS);
+        let old = match unkeyed {
+            Some(act) => Some(act),
+            None => oldest(tx, "")?.filter(|a| a.at.0 < now.0 - KEPT_MS || many),
+        };
+        let Some(act) = old else { break };
+        let gone = tx
+            .prepare_cached(
+                "DELETE FROM act_row WHERE id IN
+                   (SELECT id FROM act_row WHERE id >= ?1 AND id < ?2 LIMIT ?3)",
+            )
+            .and_then(|mut s| {
+                s.execute(params![number(act.id, 0), number(act.id, act.targets), left as i64])
+            })
+            .map_err(store)?;
+        if gone < left {
+            forget(tx, &act)?;
+        } else {
+            // The rest the next time; nobody finds half of it.
+            tx.prepare_cached("UPDATE act SET key = NULL, undone = 1 WHERE id = ?1")
+                .and_then(|mut s| s.execute([act.id]))
+                .map_err(store)?;
+        }
+        left -= gone.clamp(1, left);
+    }
+    Ok(())
+}
+
+fn oldest(db: &Connection, which: &str) -> Result<Option<Act>, RegisterError> {
+    let sql = format!("SELECT {COLUMNS} FROM act {which} ORDER BY id LIMIT 1");
+    db.prepare_cached(&sql).and_then(|mut s| s.query_row([], read).optional()).map_err(store)
 }
 
 fn number(act: i64, n: u32) -> i64 {

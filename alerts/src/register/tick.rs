@@ -11,6 +11,7 @@ use super::{
     request,
     row::{SYSTEM, turn},
 };
+use crate::group::hold;
 use crate::lifecycle::{Event, State};
 use crate::policy::Timer;
 use crate::schema::{self, store};
@@ -19,8 +20,6 @@ use crate::schema::{self, store};
 const CHUNK: usize = 250;
 /// Changes of one call.
 pub(super) const MOST: usize = 10_000;
-/// Old requests forgotten in one call.
-const FORGET: usize = 50;
 
 pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, RegisterError> {
     let mut all = AlertChanges::default();
@@ -33,27 +32,16 @@ pub(super) fn tick(register: &Register, now: Timestamp) -> Result<AlertChanges, 
             break;
         }
     }
-    for _ in 0..FORGET {
-        if !register.write(|batch| request::forget_one(&batch.tx, now))?.0 {
-            break;
-        }
-    }
+    register.write(|batch| request::forget_old(&batch.tx, now))?;
     Ok(all)
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<Timestamp>, RegisterError> {
-    // What is left of a hold or of an outage is due now, whenever that is.
     let at: Option<i64> = db
-        .prepare_cached(
-            "SELECT min(at) FROM (
-               SELECT min(due_at) AS at FROM alert WHERE due_at IS NOT NULL
-               UNION ALL SELECT min(until_at) FROM hold WHERE over = 0
-               UNION ALL SELECT min(from_at) FROM hold WHERE over = 0 AND begun = 0
-               UNION ALL SELECT 0 FROM hold_work)",
-        )
+        .prepare_cached("SELECT min(due_at) FROM alert WHERE due_at IS NOT NULL")
         .and_then(|mut s| s.query_row([], |r| r.get(0)))
         .map_err(store)?;
-    Ok(at.map(Timestamp))
+    Ok(at.map(Timestamp).into_iter().chain(hold::next_due(db)?).min())
 }
 
 /// One timer of each of the next alerts that are due; true if there may be more.

@@ -86,6 +86,29 @@ fn a_key_is_forgotten_after_a_day() {
     assert_eq!(refusals(&register.act(&other).expect("a new request")), [None]);
 }
 
+#[test]
+fn requests_without_a_key_are_forgotten_after_a_minute_and_a_large_one_in_pieces() {
+    let desk = Desk::new();
+    let register = desk.open();
+    let ids = raised(&register, 2_500);
+    let all = register.act(&all(&ids, acknowledge(), None)).expect("possible");
+    let db = rusqlite::Connection::open(desk.path()).expect("opens");
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        db.query_row(&sql, [], |r| r.get(0)).expect("counts")
+    };
+    assert_eq!((count("act"), count("act_row")), (1, 2_500));
+    register.tick(NOW.plus_ms(MINUTE + 60_000)).expect("ticks");
+    assert_eq!(count("act_row"), 2_500, "not yet");
+    for left in [1_500, 500, 0] {
+        register.tick(NOW.plus_ms(MINUTE + 60_001)).expect("ticks");
+        assert_eq!(count("act_row"), left);
+    }
+    assert_eq!(count("act"), 0);
+    let undo = ioc_model::Undo { act: all.act, actor: actor("lan", NOW) };
+    assert!(matches!(register.undo(&undo), Err(RegisterError::CannotUndo(_))));
+}
+
 /// A listener that keeps the files as they are after each of the first commits that change many
 /// alerts: what a crash at that moment leaves.
 fn crash_images(desk: &Desk) -> Register {

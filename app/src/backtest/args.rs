@@ -147,7 +147,7 @@ fn bad_time(name: &str, text: &str) -> Misuse {
 }
 
 /// A moment as people write it; without an offset it is Đà Nẵng's.
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     if text == "now" {
         return Some(now);
     }

@@ -24,7 +24,7 @@ pub(crate) async fn alerts(call: Admitted) -> Result<Response, ApiError> {
     let filter = filter_of(&call.request.query)?;
     let (live, query) = (Arc::clone(&call.context.parts.live), call.request.query.clone());
     let tag = move |change: u64, counts: &AlertCounts| {
-        reply::weak_tag(&format!("{} {change} {counts:?} {query:?}", live.epoch()))
+        reply::weak_tag(format!("{} {change} {counts:?} {query:?}", live.epoch()))
     };
     ask(&call, "list alerts", move |parts, headers| {
         let counts = parts.live.alert_counts();

@@ -30,7 +30,7 @@ struct Next {
 /// One page.
 enum Page {
     /// A message, and where to go on.
-    Part(String, Next),
+    Part(String, Box<Next>),
     /// The last message.
     Last(String, Done),
     /// The list is too long, or of another register than ours.
@@ -88,7 +88,7 @@ impl Listing {
         match page {
             Page::Part(text, next) => {
                 // The next one is read while this one is sent.
-                self.reading = read(&self.context, next);
+                self.reading = read(&self.context, *next);
                 Step::Part(text)
             }
             Page::Last(text, done) => Step::Last(text, done),
@@ -127,6 +127,6 @@ fn page(store: &dyn AlertStore, next: Next) -> Result<Page, RegisterError> {
     } else {
         filter.after_change = Some(last.change);
     }
-    let next = Next { before, newest: Some(newest), filter };
+    let next = Box::new(Next { before, newest: Some(newest), filter });
     Ok(Page::Part(alerts_text(before, &rows), next))
 }

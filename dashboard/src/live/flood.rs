@@ -62,3 +62,27 @@ impl Flood {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_are_told_at_once_and_figures_when_published() {
+        let flood = Flood::default();
+        let mut told = flood.subscribe();
+        let state = |on, raised| FloodState { on, raised, positions: 1 };
+        flood.set(state(false, 9));
+        flood.publish();
+        assert!(!told.has_changed().expect("open"), "figures without a flood are no news");
+        flood.set(state(true, 11));
+        assert!(told.has_changed().expect("open"), "it does not wait");
+        assert_eq!(*told.borrow_and_update(), state(true, 11));
+        flood.set(state(true, 12));
+        assert!(!told.has_changed().expect("open"));
+        flood.publish();
+        assert_eq!(*told.borrow_and_update(), state(true, 12));
+        flood.set(state(false, 2));
+        assert_eq!(*told.borrow_and_update(), state(false, 2));
+    }
+}

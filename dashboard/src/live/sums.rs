@@ -73,7 +73,11 @@ fn recount(newest: &HashMap<u64, AlertRow>) -> AlertCounts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn sums_are_those_of_a_recount(steps in prop::collection::vec(step(), 1..80)) {

@@ -1,6 +1,4 @@
-use ioc_model::{
-    Body, Condition, Detection, Held, HeldBy, Quality, Severity, Status, Work,
-};
+use ioc_model::{Body, Condition, Detection, Held, HeldBy, Quality, Severity, Status, Work};
 
 use super::*;
 use crate::testing::{NOON, alert, city, reading, record};

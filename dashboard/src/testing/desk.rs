@@ -229,7 +229,7 @@ fn delivery(seq: u64) -> DeliveryRow {
     }
 }
 
-pub(crate) fn warning() -> CapRow {
+fn warning() -> CapRow {
     CapRow {
         id: "ioc.danang-1".into(),
         sent: Timestamp(NOON),

@@ -95,15 +95,17 @@ async fn resumes_where_it_was_and_starts_anew_after_a_restart() {
         json!({ "t": "sub", "topics": ["state", "alerts"], "hz": 10, "resume": resume })
     };
     let (mut socket, _) = subscribed(&server, &session, resume(&hello["epoch"], seq, 1)).await;
-    let missed = socket.json("alerts").await;
+    let (mut missed, mut idx) = (Value::Null, Vec::new());
+    while missed.is_null() || idx.is_empty() {
+        match socket.next().await {
+            Got::Json(message) if message["t"] == "alerts" => missed = message,
+            Got::Frame(frame) if frame.kind == DELTA => idx.extend(frame.rows.iter().map(|r| r.0)),
+            Got::Closed(code) => unreachable!("closed with {code}"),
+            _ => {}
+        }
+    }
     assert_eq!(missed["rows"].as_array().map(Vec::len), Some(1));
     assert_eq!(missed["rows"][0]["change"], 2);
-    let idx: Vec<u32> = loop {
-        let frame = socket.frame(DELTA).await;
-        if !frame.rows.is_empty() {
-            break frame.rows.iter().map(|r| r.0).collect();
-        }
-    };
     assert_eq!(idx, [2], "only what changed since");
 
     let other = json!(1 + hello["epoch"].as_u64().expect("a number") % 1_000_000);
@@ -226,6 +228,57 @@ async fn all_open_alerts_come_in_pieces_between_frames_and_heartbeats() {
     assert_eq!((seen.len(), pieces), (2_500, 13));
     assert!(seen.contains(&7), "held ones too");
     assert!(!seen.contains(&9), "closed ones not");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn first_lists_of_20_000_alerts_hold_nobody_up() {
+    const OPEN: u64 = 20_000;
+    let server = Server::start().await;
+    let rows = (1..=OPEN).map(|n| alert(n, "air-000", Severity::Minor));
+    server.alerts.put_all(rows.collect());
+    let session = server.session(Role::Viewer).await;
+    let client = server.client(Role::Viewer).await;
+    let resume = json!({ "epoch": 1, "seq": 0, "change": OPEN });
+    let sub = json!({ "t": "sub", "topics": ["alerts"], "resume": resume });
+    let (mut quick, _) = subscribed(&server, &session, sub).await;
+    quick.json("alerts").await;
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        let sub = json!({ "t": "sub", "topics": ["alerts"] });
+        readers.push(subscribed(&server, &session, sub).await.0);
+    }
+    let all = async |mut socket: Socket| {
+        let (mut rows, start) = (0, Instant::now());
+        loop {
+            let part = socket.json("alerts").await;
+            rows += part["rows"].as_array().map_or(0, Vec::len) as u64;
+            if part["change"] != 0 {
+                return (rows, start.elapsed());
+            }
+        }
+    };
+    let lists = futures::future::join_all(readers.into_iter().map(all));
+    let others = async {
+        let (mut worst, mut n) = (Duration::ZERO, OPEN);
+        loop {
+            n += 1;
+            let row = alert(n, "air-000", Severity::Major);
+            let start = Instant::now();
+            server.live.alerts_changed(&[row]);
+            while quick.json("alerts").await["change"] != n {}
+            assert_eq!(client.get("/api/v1/session").await.0, 200);
+            worst = worst.max(start.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if n == OPEN + 100 {
+                return worst;
+            }
+        }
+    };
+    let (lists, worst) = tokio::join!(lists, others);
+    println!("four lists of {OPEN}: {lists:?}; an alert and a request beside them: {worst:?}");
+    assert!(lists.iter().all(|(rows, _)| *rows >= OPEN), "{lists:?}");
+    assert!(worst < Duration::from_secs(1), "{worst:?}");
     server.stop().await;
 }
 

@@ -1,44 +1,21 @@
 // The built page in a real browser against the mock: what an operator relies on.
 //   npm run build && npm run behave        (IOC_UI_BUILT=dir for another build)
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { startMock } from './mock.mjs';
+import { startRig } from './rig.mjs';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const dist = process.env.IOC_UI_BUILT;
-let browser;
+let rig;
 let mock;
+let browser;
+const open = (...args) => rig.open(...args);
+const ids = (page) => rig.ids(page);
 
 before(async () => {
-  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; set CHROMIUM`);
-  browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
-  mock = await startMock({ scene: 'busy', quiet: true, ...(dist ? { dist } : {}) });
+  rig = await startRig();
+  ({ mock, browser } = rig);
 });
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
+after(() => rig?.close());
 
-async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
-  const context = await browser.newContext({ viewport });
-  const page = await context.newPage();
-  const problems = [];
-  page.on('pageerror', (e) => problems.push(String(e)));
-  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('401') && !m.text().includes('409')) problems.push(m.text()); });
-  await page.goto(`${mock.url}/${query}`);
-  await page.getByTestId('login-user').fill(user);
-  await page.getByTestId('login-password').fill(user);
-  await page.getByTestId('login-password').press('Enter');
-  await page.getByTestId('alert-row').first().waitFor();
-  await page.locator('[data-testid=link-state][data-state=live]').waitFor();
-  if (user !== 'viewer') await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
-  await page.mouse.move(700, 20);
-  return { page, problems, close: async () => { await context.close(); assert.deepEqual(problems, [], 'nothing on the console'); } };
-}
-
-const ids = (page) => page.getByTestId('alert-row').evaluateAll((rows) => rows.map((r) => r.dataset.id));
 let serial = 0;
 function raise(severity = 'major') {
   const d = mock.city.devices[(serial += 3) % 40];
@@ -197,7 +174,7 @@ test('tiles say plainly where there is no feed, and filter the list', async () =
   await page.locator('[data-testid=tile][data-service=air]').click();
   await page.waitForURL(/service=air/);
   const shown = await ids(page);
-  const air = mock.city.open().filter((r) => r.service === 'air').map((r) => r.id);
+  const air = mock.city.listed().filter((r) => r.service === 'air').map((r) => r.id);
   assert.deepEqual([...shown].sort(), air.sort());
   await close();
 });

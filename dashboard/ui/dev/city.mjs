@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Desk } from './desk.mjs';
+import { isOpen, Register } from './register.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const CONFIG = process.env.IOC_CONFIG ?? join(here, '../../../config');
@@ -110,10 +112,11 @@ export function makeCity(scene) {
   const round = (property, v) => Number(v.toFixed(PROPERTIES.find((p) => p.id === property)?.digits + 1));
 
   const self = {
-    devices, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
-    city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: [] }),
+    devices, areas, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
+    city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: [], alerts: { shelve_max_ms: 12 * 3_600_000, agencies: ['Công an phường Hải Châu', 'Sở Xây dựng', 'Trung tâm 1022'], positions: ['desk-1', 'desk-2', 'supervisor'] } }),
     map: () => geo,
-    open: () => [...self.alerts.values()].map((a) => a.row).filter((r) => r.condition === 'active' || !r.acknowledged),
+    open: () => [...self.alerts.values()].map((a) => a.row).filter(isOpen),
+    listed: () => self.open().filter((r) => !r.held?.length),
 
     raise(d, rule, severity, value, limit, unit, vi, en, at) {
       const r = RULES.find((x) => x.id === rule);
@@ -121,9 +124,10 @@ export function makeCity(scene) {
       const row = {
         id, ver: 1, change: ++self.change, rule, entity: { kind: 'device', id: d.meta.id }, device: d.meta.id, area: d.meta.area, service: r.service, severity, severity_max: severity,
         condition: 'active', acknowledged: false, raised_at: at, changed_at: at, cleared_at: null, acknowledged_at: null, acknowledged_by: null, note: null, value, limit, unit, name: r.name,
-        message: { vi, en },
+        message: { vi, en }, cause: rule.split('.')[0],
       };
-      const a = { row, audit: [{ seq: 1, action: 'raise', actor: `rule:${rule}`, at, severity, value, limit: row.limit, note: null, message: row.message, evidence: { readings: [{ device: row.device, property: 'pm25', time: at, value }], timers: [{ name: 'for', since: at - 600_000, until: at }], limit: { comparison: `> ${row.limit}`, threshold: null, source: 'QCVN 05:2023/BTNMT', effective: '2023-09-12' } } }] };
+      self.register.begin(row);
+      const a = { row, audit: [{ seq: ++self.register.seq, action: 'raise', actor: `rule:${rule}`, at, severity, value, limit: row.limit, note: null, message: row.message, evidence: { readings: [{ device: row.device, property: rule === 'camera.crowd' ? 'people_count' : d.meta.properties[0], time: at, value }], timers: [{ name: 'for', since: at - 600_000, until: at }], limit: { comparison: `> ${row.limit}`, threshold: null, source: 'QCVN 05:2023/BTNMT', effective: '2023-09-12' } } }] };
       self.alerts.set(id, a);
       d.severity = Math.max(d.severity, ['info', 'minor', 'major', 'critical', 'emergency'].indexOf(severity) + 1);
       d.seq = ++self.seq;
@@ -131,20 +135,18 @@ export function makeCity(scene) {
       return a;
     },
     clear(a, at, value) {
-      Object.assign(a.row, { condition: 'returned', cleared_at: at, changed_at: at, value, ver: a.row.ver + 1, change: ++self.change });
-      a.audit.push({ seq: a.audit.length + 1, action: 'clear', actor: `rule:${a.row.rule}`, at, severity: a.row.severity, value, note: null });
+      self.register.change(a, { condition: 'returned', cleared_at: at, changed_at: at, value }, { action: 'clear', actor: `rule:${a.row.rule}`, at, value });
       const d = devices.find((x) => x.meta.id === a.row.device);
       if (d) { d.severity = 0; d.seq = ++self.seq; }
       self.onAlert(a.row);
     },
     escalate(a, severity, at, value) {
-      Object.assign(a.row, { severity, severity_max: severity, changed_at: at, value, ver: a.row.ver + 1, change: ++self.change });
-      a.audit.push({ seq: a.audit.length + 1, action: 'severity', actor: `rule:${a.row.rule}`, at, severity, value, note: null });
+      self.register.change(a, { severity, severity_max: severity, changed_at: at, value }, { action: 'severity', actor: `rule:${a.row.rule}`, at, severity, value });
       self.onAlert(a.row);
     },
+    /** As another operator does it. */
     acknowledge(a, user, note) {
-      Object.assign(a.row, { acknowledged: true, acknowledged_at: Date.now(), acknowledged_by: user, note, ver: a.row.ver + 1, change: ++self.change });
-      a.audit.push({ seq: a.audit.length + 1, action: 'acknowledge', actor: user, at: Date.now(), severity: a.row.severity, value: null, note });
+      self.register.one({ id: a.row.id }, { action: 'acknowledge', note }, user, Date.now());
     },
 
     step(now) {
@@ -194,7 +196,7 @@ export function makeCity(scene) {
         const mine = devices.filter((d) => d.meta.service === s.id);
         const heard = mine.filter((d) => d.time > 0);
         const fresh = mine.filter((d) => d.status === 1);
-        const open = self.open().filter((r) => r.service === s.id);
+        const open = self.listed().filter((r) => r.service === s.id);
         const order = ['info', 'minor', 'major', 'critical', 'emergency'];
         return {
           id: s.id, feeds: heard.length > 0, devices: mine.length, fresh: fresh.length, newest: heard.length ? Math.max(...heard.map((d) => d.time)) : null,
@@ -231,6 +233,8 @@ export function makeCity(scene) {
       return answer;
     },
   };
+
+  self.register = new Register(self);
 
   // The scene.
   const now = Date.now();
@@ -279,6 +283,51 @@ export function makeCity(scene) {
       const a = self.raise(d, 'device.silent', 'info', (k + 1) * 540, 300, 's', `Camera im lặng ${(k + 1) * 9} phút: ${d.meta.name.vi.replace('Camera ', '')}`, `Camera silent for ${(k + 1) * 9} min: ${d.meta.name.vi.replace('Camera ', '')}`, now - (k + 1) * 8 * min);
       if (k % 4 === 3) self.acknowledge(a, 'le.c', null);
     }
+    lifecycle(self);
   }
+  self.desk = new Desk(self, self.register);
   return self;
+}
+
+/** Every state that the page can show, on the scene's alerts. */
+function lifecycle(self) {
+  const min = 60_000;
+  const now = Date.now();
+  const by = (rule, n = 0) => [...self.alerts.values()].filter((a) => a.row.rule === rule)[n];
+  const act = (a, action, user = 'le.c', at = now - 9 * min) => self.register.one({ id: a.row.id }, action, user, at);
+  const flood = by('flood.street');
+  self.register.change(flood, { overdue: true, escalated: 1 }, { action: 'escalate', actor: 'system', at: now - 6 * min, detail: { step: 1, to: 'shift-lead' } });
+  act(flood, { action: 'comment', text: 'Phường báo nước còn lên, đã đặt rào chắn.' }, 'tran.b', now - 5 * min);
+  act(flood, { action: 'link', link: { url: 'https://camera.danang.example/ham-chui', title: 'Camera hầm chui' } }, 'tran.b', now - 4 * min);
+  act(by('air.pm25', 0), { action: 'assign', to: { kind: 'agency', name: 'Sở Nông nghiệp và Môi trường' } });
+  act(by('air.pm25', 1), { action: 'assign', to: { kind: 'person', name: 'operator' } });
+  act(by('traffic.congestion', 2), { action: 'start', note: 'CSGT đang phân luồng' });
+  act(by('traffic.congestion', 4), { action: 'resolve', note: 'Đã thông xe' });
+  const silent = (n) => by('device.silent', n);
+  act(silent(0), { action: 'shelve', until: now + 95 * min, reason: 'Nhà thầu đang thay nguồn' });
+  act(silent(1), { action: 'shelve', until: now + 20 * min, reason: 'Chờ khởi động lại' });
+  self.register.hold({ by: 'maintenance', scope: { device: silent(2).row.device }, from: now - 30 * min, until: now + 150 * min, reason: 'Bảo dưỡng tuyến cáp quang' }, 'tran.b');
+  self.register.hold({ by: 'out_of_service', scope: { device: silent(4).row.device }, from: now - 50 * 60 * min, reason: 'Cột bị tháo, chờ lắp lại' }, 'admin');
+  self.register.hold({ by: 'maintenance', scope: { service: 'traffic', area: 'hai_chau' }, from: now + 600 * min, until: now + 780 * min, reason: 'Nâng cấp tủ điều khiển đèn' }, 'tran.b');
+  self.register.change(silent(5), { held: [{ by: 'parent', id: silent(0).row.id, until: null, who: 'system', reason: 'gateway-cam-02' }] }, { action: 'suppress', actor: 'system', at: now - 3 * min, note: 'gateway-cam-02' });
+  // Returned and latched: seen, and not.
+  const towers = self.devices.filter((d) => d.meta.kind === 'flood_tower');
+  for (const [n, seen] of [[6, false], [9, true]]) {
+    const d = towers[n];
+    const a = self.raise(d, 'flood.street', 'major', 0.34, 0.3, 'm', `Ngập 0,34 m tại ${d.meta.name.vi.replace('Tháp báo ngập ', '')}`, `Flooded 0.34 m at ${d.meta.name.vi.replace('Tháp báo ngập ', '')}`, now - 130 * min);
+    if (seen) act(a, { action: 'acknowledge' }, 'le.c', now - 100 * min);
+    self.clear(a, now - 40 * min, 0.04);
+  }
+  // Done with: closed and rejected, more than a page of them.
+  for (let k = 0; k < 130; k++) {
+    const d = self.devices.filter((x) => x.meta.kind === 'traffic_counter')[k % 40];
+    const at = now - (70 + k * 9) * min;
+    const a = self.raise(d, 'traffic.congestion', ['info', 'minor', 'major'][k % 3], 9, 15, 'km/h', `Ùn tắc 15 phút tại ${d.meta.name.vi.replace('Đếm xe ', '')}`, `Congested for 15 min at ${d.meta.name.vi.replace('Đếm xe ', '')}`, at);
+    if (k % 9 === 4) act(a, { action: 'reject', reason: 'Đầu dò bị che' }, 'le.c', at + 5 * min);
+    else {
+      self.clear(a, at + 10 * min, 31);
+      act(a, { action: 'close' }, 'le.c', at + 20 * min);
+    }
+    d.severity = 0;
+  }
 }

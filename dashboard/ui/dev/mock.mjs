@@ -10,6 +10,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { makeCity } from './city.mjs';
+import { alerts } from './routes.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 // As in dashboard/src/reply.rs.
@@ -17,7 +18,7 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; " +
   "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html default";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png' };
-const USERS = { operator: 'operator', viewer: 'viewer' };
+const USERS = { operator: 'operator', viewer: 'viewer', administrator: 'administrator' };
 
 export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false } = {}) {
   const city = makeCity(scene);
@@ -25,6 +26,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
   const epoch = (Date.now() / 1000) >>> 0;
   const clients = new Set();
   let muted = false;
+  let flood = null;
 
   const sessionOf = (req) => sessions.get(/ioc_session=([0-9a-f]+)/.exec(req.headers.cookie ?? '')?.[1] ?? '');
   const error = (code, message, more = {}) => ({ code, message, request_id: randomBytes(4).toString('hex'), ...more });
@@ -53,7 +55,6 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     if (path === 'services') return [200, { services: city.tiles() }];
     if (path === 'rules') return [200, { rules: city.rules }];
     if (path === 'status') return [200, { version: 'mock', clock: 'wall' }];
-    if (path === 'alerts') return [200, { alerts: city.open(), change: city.change, next: null, counts: {} }];
     if (path === 'history') {
       const q = url.searchParams;
       return [200, city.history(q.get('device'), q.get('property'), Number(q.get('from')), Number(q.get('to')), Number(q.get('step')) || null)];
@@ -63,18 +64,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const d = city.detail(decodeURIComponent(m[1]));
       return d ? [200, d] : [404, error('not_found', 'no such device')];
     }
-    m = /^alerts\/([^/]+)(\/acknowledge)?$/.exec(path);
-    if (m) {
-      const a = city.alerts.get(m[1]);
-      if (!a) return [404, error('not_found', 'no such alert')];
-      if (!m[2]) return [200, { alert: a.row, audit: a.audit }];
-      if (me.role === 'viewer') return [403, error('forbidden', 'viewers do not acknowledge')];
-      if (a.row.acknowledged) return [409, error('already_acknowledged', 'acknowledged before', { by: a.row.acknowledged_by, at: a.row.acknowledged_at })];
-      const { note } = await body(req);
-      city.acknowledge(a, me.user, note ?? null);
-      broadcast({ t: 'alerts', change: city.change, rows: [a.row] });
-      return [200, { alert: a.row }];
-    }
+    const answer = await alerts({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
+    if (answer) return answer;
     return [404, error('not_found', 'no such route')];
   }
 
@@ -95,6 +86,11 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     if (!url.pathname.startsWith('/api/')) return file(res, url.pathname);
     try {
       const [status, json, headers = {}] = await api(req, url);
+      // The work is done, the answer gets lost: what a dying link does.
+      if (req.method === 'POST' && url.pathname.includes('/alerts/') && city.register.lose > 0) {
+        city.register.lose -= 1;
+        return req.socket.destroy();
+      }
       res.writeHead(status, { 'content-type': 'application/json', ...headers });
       res.end(json === null ? '' : JSON.stringify(json));
     } catch (e) {
@@ -124,6 +120,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       ws.send(JSON.stringify({ t: 'tiles', tiles: city.tiles() }));
       const rows = resume ? [...city.alerts.values()].map((a) => a.row).filter((r) => r.change > resume.change) : city.open();
       ws.send(JSON.stringify({ t: 'alerts', change: city.change, rows }));
+      if (flood) ws.send(JSON.stringify(flood));
       push(client);
     });
   }
@@ -161,6 +158,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
         url, city,
         /** Keeps the sockets but sends nothing more, as a dead network does. */
         mute(on) { muted = on; },
+        /** An alarm flood begins or ends. */
+        flood(on, raised = 37) { flood = on ? { t: 'flood', on, raised, positions: 1 } : null; broadcast(flood ?? { t: 'flood', on: false, raised, positions: 1 }); },
         drop() { for (const c of clients) c.ws.terminate(); },
         close() { timers.forEach(clearInterval); for (const c of clients) c.ws.terminate(); server.closeAllConnections(); return new Promise((done) => server.close(done)); },
       });

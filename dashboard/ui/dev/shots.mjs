@@ -13,7 +13,7 @@ const only = arg('only', '');
 const dist = arg('dist', undefined);
 mkdirSync(out, { recursive: true });
 
-const SIZES = { desktop: { width: 1600, height: 900 }, laptop: { width: 1366, height: 768 }, wall: { width: 3840, height: 2160 }, phone: { width: 390, height: 844 } };
+const SIZES = { desktop: { width: 1600, height: 900 }, laptop: { width: 1366, height: 768 }, wall: { width: 2560, height: 1440 }, wall4k: { width: 3840, height: 2160 }, phone: { width: 390, height: 844 } };
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -21,19 +21,20 @@ const browser = await chromium.launch({
 const busy = await startMock({ scene: 'busy', quiet: true, dist });
 const calm = await startMock({ scene: 'calm', quiet: true, dist });
 const flood = busy.city.open().find((r) => r.severity === 'emergency');
+const shelved = busy.city.open().find((r) => r.state === 'SHLVD');
 let problems = 0;
 
-async function shot(name, { size = 'desktop', mock = busy, query = '?lang=vi', login = true, full = false, act = null }) {
+async function shot(name, { size = 'desktop', mock = busy, query = '?lang=vi', login = true, user = 'operator', full = false, act = null }) {
   if (only && !name.includes(only)) return;
   const page = await browser.newPage({ viewport: SIZES[size], isMobile: size === 'phone', hasTouch: size === 'phone' });
-  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !m.text().includes('401')) { problems += 1; console.log(`${name}: ${m.type()}: ${m.text()}`); } });
+  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !/ (401|412) /.test(m.text())) { problems += 1; console.log(`${name}: ${m.type()}: ${m.text()}`); } });
   page.on('pageerror', (e) => { problems += 1; console.log(`${name}: page error: ${e}`); });
   await page.goto(`${mock.url}/${query}`);
   if (login) {
-    await page.getByTestId('login-user').fill('operator');
-    await page.getByTestId('login-password').fill('operator');
+    await page.getByTestId('login-user').fill(user);
+    await page.getByTestId('login-password').fill(user);
     await page.getByTestId('login-submit').click();
-    await page.getByTestId('map').waitFor();
+    await page.getByTestId('data-area').waitFor();
     await page.getByTestId('link-state').and(page.locator('[data-state=live]')).waitFor();
     await page.waitForTimeout(1800);
     // Not over the list, so that it is not held.
@@ -55,6 +56,52 @@ await shot('desktop-alert-vi', { query: `?lang=vi&alert=${flood.id}`, act: (p) =
 await shot('desktop-alert-near-en', { query: `?lang=en&map=16.0660,108.2000,13.5&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });
 await shot('desktop-device-en', { query: `?lang=en&device=${flood.device}`, act: (p) => p.waitForTimeout(1500) });
 await shot('desktop-ack-vi', { act: async (p) => { await p.getByTestId('ack-button').first().click(); await p.getByTestId('ack-note').fill('Đã báo đội ứng cứu phường'); } });
+
+// The life cycle of alerts.
+const select = async (p, n) => { for (let i = 0; i < n; i++) await p.getByTestId('row-check').nth(i + 1).check(); };
+await shot('list-grouped-vi', { query: '?lang=vi&group=incident', act: async (p) => { await p.waitForTimeout(3500); await p.getByTestId('group-row').first().click(); await p.mouse.move(720, 20); await p.waitForTimeout(300); } });
+await shot('list-flood-en', { query: '?lang=en', act: async (p) => { busy.flood(true); await p.waitForTimeout(500); busy.flood(false); } });
+await shot('list-flood-vi', { act: async (p) => { busy.flood(true); await p.waitForTimeout(500); } });
+busy.flood(false);
+await shot('list-held-vi', { query: `?lang=vi&tab=held&alert=${shelved.id}`, act: (p) => p.waitForTimeout(900) });
+await shot('list-closed-en', { query: '?lang=en&tab=closed', act: (p) => p.waitForTimeout(600) });
+await shot('list-filters-vi', { act: async (p) => { await p.getByTestId('filters').click(); await select(p, 4); await p.getByTestId('bulk-more').click(); } });
+await shot('dialog-shelve-vi', { act: async (p) => { await select(p, 6); await p.getByTestId('bulk-shelve').click(); await p.getByTestId('shelve-custom').click(); await p.getByTestId('act-submit').click(); } });
+await shot('dialog-assign-en', { query: '?lang=en', act: async (p) => { await select(p, 1); await p.getByTestId('bulk-assign').click(); await p.getByTestId('act-name').fill('tran.b'); } });
+await shot('dialog-merge-vi', { act: async (p) => { await select(p, 2); await p.getByTestId('bulk-more').click(); await p.getByTestId('bulk-merge').click(); await p.waitForTimeout(400); } });
+await shot('dialog-conflict-vi', { query: `?lang=vi&alert=${flood.id}`, act: async (p) => {
+  await p.getByTestId('do-resolve').click();
+  await p.getByTestId('act-note').fill('Nước rút, đã mở đường');
+  busy.city.register.one({ id: flood.id }, { action: 'comment', text: 'Khoan đóng: xe vẫn kẹt ở đầu hầm' }, 'tran.b', Date.now());
+  await p.getByTestId('act-submit').click();
+  await p.getByTestId('conflict').waitFor();
+} });
+await shot('result-vi', { act: async (p) => {
+  await select(p, 7);
+  const ids = await p.locator('[data-testid=alert-row][aria-selected=true]').evaluateAll((rows) => rows.map((r) => r.dataset.id));
+  const keep = busy.city.onAlert;
+  busy.city.onAlert = () => {};
+  for (const id of ids.slice(2, 4)) busy.city.acknowledge(busy.city.alerts.get(id), 'lan', null);
+  busy.city.onAlert = keep;
+  await p.getByTestId('bulk-acknowledge').click();
+  await p.getByTestId('ack-note').fill('Đã báo các phường');
+  await p.getByTestId('ack-submit').click();
+  await p.getByTestId('bulk-result').waitFor();
+} });
+for (const lang of ['vi', 'en']) {
+  for (const size of ['desktop', 'wall', 'phone']) {
+    const full = size === 'phone';
+    const later = (p) => p.waitForTimeout(900);
+    await shot(`kpi-${size}-${lang}`, { size, query: `?lang=${lang}&screen=kpi`, user: 'administrator', full, act: later });
+    await shot(`shift-${size}-${lang}`, { size, query: `?lang=${lang}&screen=shift`, full, act: later });
+    await shot(`holds-${size}-${lang}`, { size, query: `?lang=${lang}&screen=holds`, full, act: later });
+  }
+}
+await shot('kpi-week-vi', { query: '?lang=vi&screen=kpi&span=168', user: 'administrator', act: (p) => p.waitForTimeout(600) });
+await shot('help-vi', { act: async (p) => { await p.keyboard.press('?'); await p.waitForTimeout(200); } });
+await shot('phone-detail-vi', { size: 'phone', query: `?lang=vi&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });
+await shot('phone-select-en', { size: 'phone', query: '?lang=en', act: async (p) => { await select(p, 2); await p.waitForTimeout(300); } });
+await shot('wall-list-vi', { size: 'wall', query: `?lang=vi&group=incident&alert=${flood.id}`, act: (p) => p.waitForTimeout(3500) });
 await shot('laptop-vi', { size: 'laptop' });
 await shot('wall-vi', { size: 'wall' });
 await shot('phone-vi', { size: 'phone' });

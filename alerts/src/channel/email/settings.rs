@@ -38,7 +38,7 @@ pub struct EmailSpec {
     pub from: String,
     /// Readers, in the same form.
     pub to: Vec<String>,
-    /// The name we greet with; default: the name of this machine.
+    /// The name we greet with; default: the domain of `from`.
     #[serde(default)]
     pub hello: Option<String>,
 }
@@ -110,8 +110,11 @@ fn parsed(spec: &EmailSpec, wrong: &mut Vec<String>) -> Parsed {
         wrong.push(format!("to: 1 to {MAX_TO} addresses are needed"));
     }
     plain(spec, wrong);
-    let hello = spec.hello.as_deref().map_or_else(|| Ok(ClientId::default()), hello);
-    Parsed { from, to, hello: hello.map_err(|e| wrong.push(e)).ok() }
+    let hello = match (&spec.hello, &from) {
+        (Some(name), _) => hello(name).map_err(|e| wrong.push(e)).ok(),
+        (None, from) => from.as_ref().map(|f| ClientId::Domain(f.email.domain().to_owned())),
+    };
+    Parsed { from, to, hello }
 }
 
 impl EmailSettings {

@@ -49,16 +49,6 @@ pub(super) const FIELDS: [&str; 18] = [
 ];
 
 impl Template {
-    fn text(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Generic | Self::Custom => return None,
-            Self::Telegram => include_str!("templates/telegram.json"),
-            Self::Slack => include_str!("templates/slack.json"),
-            Self::ZaloOa => include_str!("templates/zalo_oa.json"),
-            Self::Sms => include_str!("templates/sms.json"),
-        })
-    }
-
     /// Needs `to` in the configuration.
     pub(super) fn needs_to(self) -> bool {
         matches!(self, Self::Telegram | Self::ZaloOa | Self::Sms)
@@ -110,10 +100,15 @@ impl Form<'_> {
             [] => said.subject.clone(),
             lines => format!("{}\n{}", said.subject, lines.join("\n")),
         };
-        match self.template.text().or(self.custom) {
-            Some(text) => fill(text, |field| self.field(field, n, &said, &full)),
-            None => generic(n, &said, &full),
-        }
+        let text = match self.template {
+            Template::Generic => return generic(n, &said, &full),
+            Template::Custom => self.custom.unwrap_or("{}"),
+            Template::Telegram => include_str!("templates/telegram.json"),
+            Template::Slack => include_str!("templates/slack.json"),
+            Template::ZaloOa => include_str!("templates/zalo_oa.json"),
+            Template::Sms => include_str!("templates/sms.json"),
+        };
+        fill(text, |field| self.field(field, n, &said, &full))
     }
 
     fn field(&self, field: &str, n: &Notification, said: &Said, full: &str) -> String {

@@ -213,20 +213,6 @@ fn who_ends_a_hold_second_sees_who_was_first() {
     desk.end_hold(id, min(1));
     let again = desk.end_hold(id, min(2));
     assert_eq!(again.ended, Some((min(1), "lan".into())));
-    assert_eq!(hold::next_due(&desk.db).expect("reads"), None);
-}
-
-#[test]
-fn the_next_thing_that_is_due_is_known() {
-    let mut desk = Desk::new(&[]);
-    let next = |desk: &Desk| hold::next_due(&desk.db).expect("reads");
-    assert_eq!(next(&desk), None);
-    desk.open_hold(&window(device("cam"), Some(min(10)), min(60)), min(0));
-    assert_eq!(next(&desk), Some(min(10)));
-    desk.due(min(10));
-    assert_eq!(next(&desk), Some(min(60)));
-    desk.due(min(60));
-    assert_eq!(next(&desk), None);
 }
 
 /// Event time lies behind wall time: the window began in between.

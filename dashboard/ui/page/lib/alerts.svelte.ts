@@ -1,14 +1,13 @@
-// All open alerts, as the server's stream of changes leaves them.
-import type { Alert, Level } from './model';
-import { level } from './model';
-import { isOpen } from './order';
+// All open alerts, listed and held back, as the server's stream of changes leaves them.
+import { isHeld, isOpen, type Alert } from './life';
+import { level, type Level } from './model';
 import { fold } from './fold';
 
 /** One row: the object stays, its fields change in place. */
 export class Row {
   readonly id: string;
   alert = $state.raw<Alert>() as Alert;
-  /** An acknowledgement is on its way. */
+  /** An action is on its way. */
   sending = $state(false);
   /** Folded text for search. */
   folded = '';
@@ -21,7 +20,7 @@ export class Row {
   set(alert: Alert, places: (a: Alert) => string): void {
     this.alert = alert;
     this.folded = fold(
-      `${alert.message.vi} ${alert.message.en} ${alert.name.vi} ${alert.device ?? ''} ${places(alert)}`,
+      `${alert.message.vi} ${alert.message.en} ${alert.name.vi} ${alert.device ?? ''} ${alert.assignee?.name ?? ''} ${places(alert)}`,
     );
   }
 
@@ -33,12 +32,21 @@ export class Row {
 export interface AreaAlerts { count: number; worst: Level }
 
 const CLOSED_KEPT = 200;
+/** With more rows than that, lists and counts follow at most twice a second. */
+const AT_ONCE = 5000;
+const LATER_MS = 500;
 
 export class AlertBook {
   readonly rows = new Map<string, Row>();
-  /** Rows that are open; replaced when anything changed. */
+  /** Rows on the operators' list: open, and nothing holds them back; replaced when anything changed. */
   open = $state.raw<readonly Row[]>([]);
-  /** Open and unacknowledged rows by severity level. */
+  /** Open rows that are held back: shelved, suppressed by design, out of service. */
+  held = $state.raw<readonly Row[]>([]);
+  /** Rows that were closed since the page was opened. */
+  closedSince = $state(0);
+  /** Listed rows that passed a due time. */
+  overdue = $state(0);
+  /** Listed and unacknowledged rows by severity level. */
   unacked = $state.raw<readonly number[]>([0, 0, 0, 0, 0, 0]);
   byLevel = $state.raw<readonly number[]>([0, 0, 0, 0, 0, 0]);
   /** Alerts whose cause holds, by area. */
@@ -49,6 +57,7 @@ export class AlertBook {
   ready = $state(false);
   /** Names of places and devices of an alert, for search. */
   places: (a: Alert) => string = () => '';
+  private later: ReturnType<typeof setTimeout> | undefined;
 
   /** Upserts by (id, ver). `full` rows are the whole open list: what is not in it is gone. */
   apply(alerts: readonly Alert[], change: number | null, full: boolean): Row[] {
@@ -62,14 +71,17 @@ export class AlertBook {
       if (row === undefined) {
         const fresh = new Row(a, this.places);
         this.rows.set(a.id, fresh);
-        if (!full && isOpen(a) && !a.acknowledged) raised.push(fresh);
+        if (!full && isOpen(a) && !isHeld(a) && !a.acknowledged) raised.push(fresh);
       } else if (a.ver >= row.alert.ver) {
+        if (isOpen(row.alert) && !isOpen(a)) this.closedSince += 1;
         row.set(a, this.places);
       }
     }
     if (change !== null) this.change = full ? change : Math.max(this.change, change);
     if (full) this.ready = true;
-    this.recount();
+    // Beyond some thousands, sorting and drawing for each single change would be all that the page does.
+    if (full || this.rows.size <= AT_ONCE) this.recount();
+    else this.later ??= setTimeout(() => this.recount(), LATER_MS);
     return raised;
   }
 
@@ -79,7 +91,11 @@ export class AlertBook {
   }
 
   private recount(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
     const open: Row[] = [];
+    const held: Row[] = [];
+    let overdue = 0;
     const unacked = [0, 0, 0, 0, 0, 0];
     const byLevel = [0, 0, 0, 0, 0, 0];
     const byArea = new Map<string, AreaAlerts>();
@@ -90,7 +106,12 @@ export class AlertBook {
         closed.push(row.id);
         continue;
       }
+      if (isHeld(a)) {
+        held.push(row);
+        continue;
+      }
       open.push(row);
+      if (a.overdue) overdue += 1;
       const l = row.level;
       byLevel[l] = (byLevel[l] ?? 0) + 1;
       if (!a.acknowledged) unacked[l] = (unacked[l] ?? 0) + 1;
@@ -106,6 +127,8 @@ export class AlertBook {
     // Closed rows stay a while for rows that are still on a frozen screen; the oldest go first.
     for (const id of closed.slice(0, Math.max(0, closed.length - CLOSED_KEPT))) this.rows.delete(id);
     this.open = open;
+    this.held = held;
+    this.overdue = overdue;
     this.unacked = unacked;
     this.byLevel = byLevel;
     this.byArea = byArea;

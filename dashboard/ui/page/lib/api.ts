@@ -56,3 +56,26 @@ export function query(params: Record<string, string | number | null | undefined>
 }
 
 export const why = (e: unknown): string => (e instanceof Error ? e.message : String(e));
+
+/** A key that makes a request safe to repeat. `randomUUID` is missing on plain http in a LAN. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+}
+
+const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/**
+ * Repeats a request whose answer was lost, at most `pauses.length` times. Only for requests with an
+ * idempotency key: the first one may have arrived.
+ */
+export async function resend<T>(call: () => Promise<T>, pauses: readonly number[] = [400, 1500]): Promise<T> {
+  for (const pause of pauses) {
+    try {
+      return await call();
+    } catch (e) {
+      if (e instanceof ApiError && ![502, 503, 504].includes(e.status)) throw e;
+      await wait(pause);
+    }
+  }
+  return call();
+}

@@ -6,46 +6,7 @@ export type SeverityName = 'info' | 'minor' | 'major' | 'critical' | 'emergency'
 /** 0 none, 1 info … 5 emergency. */
 export type Level = 0 | 1 | 2 | 3 | 4 | 5;
 
-export interface Entity { kind: 'device' | 'area' | 'service' | 'city'; id?: string }
-
-export interface Alert {
-  id: string;
-  ver: number;
-  change: number;
-  rule: string;
-  entity: Entity;
-  device: string | null;
-  area: string;
-  service: string;
-  severity: SeverityName;
-  severity_max: SeverityName;
-  condition: 'active' | 'returned';
-  acknowledged: boolean;
-  raised_at: number;
-  changed_at: number;
-  cleared_at: number | null;
-  acknowledged_at: number | null;
-  acknowledged_by: string | null;
-  note: string | null;
-  value: number | null;
-  limit: number | null;
-  unit: string;
-  name: Text;
-  message: Text;
-}
-
-export interface Audit {
-  seq: number;
-  action: string;
-  actor: string;
-  at: number;
-  severity: SeverityName;
-  value: number | null;
-  limit?: number | null;
-  note: string | null;
-  message?: Text | null;
-  evidence?: Evidence | null;
-}
+export interface Entity { kind: 'device' | 'area' | 'service' | 'segment' | 'city'; id?: string }
 
 /** Why a rule changed its mind; what there is nothing of is left out. */
 export interface Evidence {
@@ -74,6 +35,8 @@ export interface Threshold {
 export interface City {
   name: Text; time_zone: string; view: [number, number, number];
   areas: Area[]; services: Service[]; properties: Property[]; thresholds: Threshold[];
+  /** What the forms offer; absent on servers that do not tell. */
+  alerts?: { shelve_max_ms?: number; agencies?: string[]; positions?: string[] };
 }
 
 export interface Device {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Alert } from './model';
+import type { Alert } from './life';
 import { alert } from './testing';
-import { compare, isOpen, next } from './order';
+import { compare, next } from './order';
 
 const ids = (list: Alert[], sort: 'severity' | 'time') => [...list].sort((a, b) => compare(a, b, sort)).map((a) => a.id);
 
@@ -28,12 +28,6 @@ describe('order', () => {
     const same = ['c', 'a', 'b'].map((id) => alert(id));
     expect(ids(same, 'severity')).toEqual(['a', 'b', 'c']);
     expect(ids([...same].reverse(), 'severity')).toEqual(['a', 'b', 'c']);
-  });
-  it('an alert is open until its cause is gone and somebody has seen it', () => {
-    expect(isOpen(alert('a'))).toBe(true);
-    expect(isOpen(alert('a', { acknowledged: true }))).toBe(true);
-    expect(isOpen(alert('a', { condition: 'returned' }))).toBe(true);
-    expect(isOpen(alert('a', { condition: 'returned', acknowledged: true }))).toBe(false);
   });
 });
 

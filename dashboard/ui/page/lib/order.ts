@@ -1,13 +1,9 @@
 // The order of the alert list. Rows never move under a reader (console.md C1): while the list is
 // frozen, what is shown stays where it is and new rows wait behind a counter.
-import { level, type Alert } from './model';
+import type { Alert } from './life';
+import { level } from './model';
 
 export type Sort = 'severity' | 'time';
-
-/** The operators' list: cause holds, or nobody has said that they saw it. */
-export function isOpen(a: Pick<Alert, 'condition' | 'acknowledged'>): boolean {
-  return a.condition === 'active' || !a.acknowledged;
-}
 
 /**
  * Most severe first, then newest; ties by id, so the order is total. Acknowledging or the return

@@ -1,9 +1,29 @@
 // All state of the view lives in the URL (console.md C11).
+import { isStateFilter } from './filter';
+import type { GroupBy } from './grouping';
 import type { Lang } from './model';
 import type { Sort } from './order';
 
+export const SCREENS = ['', 'shift', 'kpi', 'holds'] as const;
+export type ScreenName = (typeof SCREENS)[number];
+export const TABS = ['list', 'held', 'closed'] as const;
+export type Tab = (typeof TABS)[number];
+/** Hours that the figures can look back. */
+export const SPANS = [8, 24, 168, 720] as const;
+
 export interface View {
   lang: Lang;
+  /** '' is the console with map and list. */
+  screen: ScreenName;
+  tab: Tab;
+  /** `auto`: ungrouped, by ward and service in a flood. */
+  group: GroupBy | 'auto';
+  /** A state of ISA-18.2 or of the work, or ''. */
+  state: string;
+  mine: boolean;
+  overdue: boolean;
+  /** Hours of the figures. */
+  span: number;
   /** Lowest severity level shown, 1 to 5. */
   sev: number;
   service: string;
@@ -23,19 +43,29 @@ export interface View {
 }
 
 const DEFAULTS: View = {
-  lang: 'vi', sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
+  lang: 'vi', screen: '', tab: 'list', group: 'auto', state: '', mine: false, overdue: false, span: 24, sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
   alert: '', device: '', prop: '', hours: 24, map: '',
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
 export function parse(path: string, search: string, lang: Lang): View {
   const p = new URLSearchParams(search);
+  const one = <T extends string>(words: readonly T[], word: string | null, otherwise: T): T => words.find((w) => w === word) ?? otherwise;
+  const span = Number(p.get('span'));
+  const state = p.get('state') ?? '';
   const deep = /^\/(a|d)\/([A-Za-z0-9_.:-]{1,64})$/.exec(path);
   const sev = Number(p.get('sev'));
   const hours = Number(p.get('hours'));
   const asked = p.get('lang');
   return {
     lang: asked === 'vi' || asked === 'en' ? asked : lang,
+    screen: one(SCREENS, path.slice(1) || p.get('screen'), one(SCREENS, p.get('screen'), '')),
+    tab: one(TABS, p.get('tab'), 'list'),
+    group: one(['auto', 'none', 'incident', 'place'] as const, p.get('group'), 'auto'),
+    state: isStateFilter(state) ? state : '',
+    mine: p.get('mine') === '1',
+    overdue: p.get('overdue') === '1',
+    span: SPANS.find((h) => h === span) ?? 24,
     sev: Number.isInteger(sev) && sev >= 1 && sev <= 5 ? sev : 1,
     service: p.get('service') ?? '',
     area: p.get('area') ?? '',
@@ -53,6 +83,13 @@ export function parse(path: string, search: string, lang: Lang): View {
 /** The query of a view: only what differs from the defaults, but always the language. */
 export function print(v: View): string {
   const p = new URLSearchParams();
+  if (v.screen !== '') p.set('screen', v.screen);
+  if (v.span !== DEFAULTS.span) p.set('span', String(v.span));
+  if (v.tab !== DEFAULTS.tab) p.set('tab', v.tab);
+  if (v.group !== DEFAULTS.group) p.set('group', v.group);
+  if (v.state !== '') p.set('state', v.state);
+  if (v.mine) p.set('mine', '1');
+  if (v.overdue) p.set('overdue', '1');
   if (v.alert !== '') p.set('alert', v.alert);
   if (v.device !== '') p.set('device', v.device);
   if (v.prop !== '') p.set('prop', v.prop);
@@ -109,6 +146,6 @@ export class Route {
 
   get filtered(): boolean {
     const v = this.view;
-    return v.sev > 1 || v.service !== '' || v.area !== '' || v.unacked || v.q !== '';
+    return v.sev > 1 || v.service !== '' || v.area !== '' || v.unacked || v.state !== '' || v.mine || v.overdue || v.q !== '';
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AlertBook } from './alerts.svelte';
 import { columns, type Sample } from './columns';
 import { DeviceTable, project } from './devices';
@@ -21,13 +21,25 @@ describe('the alert book', () => {
     expect(open(book)).toEqual(['a', 'b']);
   });
 
-  it('closes an alert that returned and was seen, and keeps one that returned unseen', () => {
+  it('takes off the list what is closed or rejected, and nothing before', () => {
     const book = new AlertBook();
-    book.apply([alert('a'), alert('b')], 1, true);
-    book.apply([alert('a', { ver: 2, condition: 'returned', acknowledged: true }), alert('b', { ver: 2, condition: 'returned' })], 2, false);
-    expect(open(book)).toEqual(['b']);
+    book.apply([alert('a'), alert('b'), alert('c'), alert('d')], 1, true);
+    book.apply([alert('a', { ver: 2, condition: 'returned', acknowledged: true, work: 'closed' }), alert('b', { ver: 2, work: 'rejected' }), alert('c', { ver: 2, condition: 'returned' }), alert('d', { ver: 2, acknowledged: true, condition: 'returned', work: 'in_progress' })], 2, false);
+    expect(open(book)).toEqual(['c', 'd']);
     expect(book.byArea.get('hai_chau')).toBeUndefined();
     expect(book.unacked[2]).toBe(1);
+    expect(book.closedSince).toBe(2);
+  });
+
+  it('keeps what is held back apart, and nobody is called for it', () => {
+    const book = new AlertBook();
+    const held = [{ by: 'shelf' as const, until: 9, who: 'lan', reason: 'x' }];
+    book.apply([alert('a'), alert('b', { held, overdue: true })], 1, true);
+    expect([open(book), book.held.map((r) => r.id)]).toEqual([['a'], ['b']]);
+    expect([book.unacked[2], book.overdue, book.byArea.get('hai_chau')?.count]).toEqual([1, 0, 1]);
+    expect(book.apply([alert('c', { held })], 2, false)).toEqual([]);
+    book.apply([alert('b', { ver: 2 })], 3, false);
+    expect([open(book), book.held.length]).toEqual([['a', 'b'], 1]);
   });
 
   it('a full list removes what is not in it', () => {
@@ -51,9 +63,24 @@ describe('the alert book', () => {
     expect(book.apply([alert('a', { ver: 2 }), alert('b')], 2, false).map((r) => r.id)).toEqual(['b']);
   });
 
+  it('with very many rows counts twice a second, not at each change', () => {
+    vi.useFakeTimers();
+    try {
+      const book = new AlertBook();
+      book.apply(Array.from({ length: 5001 }, (_, i) => alert(`a${i}`)), 1, true);
+      const before = book.open;
+      for (let i = 0; i < 50; i++) book.apply([alert(`b${i}`)], 2 + i, false);
+      expect(book.open).toBe(before);
+      vi.advanceTimersByTime(500);
+      expect(book.open).toHaveLength(5051);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('does not grow for ever', () => {
     const book = new AlertBook();
-    for (let i = 0; i < 1000; i++) book.apply([alert(`a${i}`, { condition: 'returned', acknowledged: true })], i, false);
+    for (let i = 0; i < 1000; i++) book.apply([alert(`a${i}`, { condition: 'returned', acknowledged: true, work: 'closed' })], i, false);
     expect(book.rows.size).toBeLessThanOrEqual(200);
   });
 });
@@ -115,11 +142,15 @@ describe('the device table', () => {
 
 describe('the URL', () => {
   it('holds the whole view', () => {
-    const view = { ...parse('/', '', 'vi'), lang: 'en' as const, sev: 4, service: 'air', area: 'hai_chau', unacked: true, sort: 'time' as const, q: 'điện biên & phủ', device: 'd:1', prop: 'pm25', hours: 6, map: '16.06,108.2,12.5' };
+    const view = { ...parse('/', '', 'vi'), lang: 'en' as const, sev: 4, service: 'air', area: 'hai_chau', unacked: true, sort: 'time' as const, group: 'incident' as const, state: 'RTNUN', mine: true, overdue: true, tab: 'held' as const, screen: 'kpi' as const, span: 168, q: 'điện biên & phủ', device: 'd:1', prop: 'pm25', hours: 6, map: '16.06,108.2,12.5' };
     expect(parse('/', print(view), 'vi')).toEqual(view);
   });
   it('takes nonsense as the default', () => {
-    expect(parse('/', '?sev=99&hours=-1&sort=x&lang=fr', 'vi')).toEqual(parse('/', '', 'vi'));
+    expect(parse('/', '?sev=99&hours=-1&sort=x&lang=fr&state=x&tab=x&group=x&screen=x&span=5', 'vi')).toEqual(parse('/', '', 'vi'));
+  });
+  it('opens a screen by its own path', () => {
+    expect(parse('/kpi', '', 'vi').screen).toBe('kpi');
+    expect(parse('/shift', '?screen=kpi', 'vi').screen).toBe('shift');
   });
   it('opens one alert by its own path', () => {
     expect(parse('/a/0123abcd', '', 'vi').alert).toBe('0123abcd');

@@ -1,0 +1,4 @@
+mod config;
+mod fake;
+mod groups;
+mod run;

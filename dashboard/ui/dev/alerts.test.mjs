@@ -1,0 +1,386 @@
+// The life cycle of alerts on the page, against the mock: what an operator does, and what comes back.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startRig } from './rig.mjs';
+
+let rig;
+let city;
+before(async () => {
+  rig = await startRig();
+  city = rig.mock.city;
+});
+after(() => rig?.close());
+
+let serial = 0;
+/** A new alert of an air station. */
+function raise(severity = 'major', more = {}) {
+  serial += 1;
+  const d = city.devices.filter((x) => x.meta.kind === 'air_station')[(serial * 5) % 36];
+  return city.raise(d, 'air.pm25', severity, 80, 50, 'µg/m³', `Thử ${serial} ${more.word ?? ''}`.trim(), `Try ${serial} ${more.word ?? ''}`.trim(), Date.now() - 1000);
+}
+const row = (page, a) => page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
+/** Opens the list with only the alerts of a made-up word on it. */
+async function openWith(word, n, query = '') {
+  const alerts = Array.from({ length: n }, () => raise('critical', { word }));
+  const opened = await rig.open(`?lang=vi&q=${word}${query}`);
+  await row(opened.page, alerts[0]).waitFor();
+  return { ...opened, alerts };
+}
+/** Another operator does something that this page does not hear of. */
+function silently(what) {
+  const heard = city.onAlert;
+  city.onAlert = () => {};
+  try {
+    return what();
+  } finally {
+    city.onAlert = heard;
+  }
+}
+const ackedByLan = (a) => silently(() => city.acknowledge(a, 'lan', null));
+
+test('a bulk acknowledgement of which two were done before says so, and keeps those two selected', async () => {
+  const { page, close, alerts } = await openWith('mixedbulk', 5);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Control+a');
+  await page.getByTestId('bulk-bar').getByText('5 đã chọn').waitFor();
+  const late = [alerts[1], alerts[3]];
+  late.forEach(ackedByLan);
+  await page.keyboard.press('Shift+A');
+  await page.getByTestId('ack-note').fill('đã báo phường');
+  await page.getByTestId('ack-submit').click();
+  assert.match(await page.getByTestId('bulk-summary').innerText(), /^3 xong, 2 đã nhận trước \(lan, \d\d:\d\d:\d\d\)$/);
+  assert.equal(await page.getByTestId('refused-row').count(), 2);
+  const selected = await page.locator('[data-testid=alert-row][aria-selected=true]').evaluateAll((rows) => rows.map((r) => r.dataset.id));
+  assert.deepEqual(selected.sort(), late.map((a) => a.row.id).sort());
+  assert.deepEqual(alerts.filter((a) => !late.includes(a)).map((a) => [a.row.acknowledged_by, a.row.note]), Array(3).fill(['operator', 'đã báo phường']));
+  await close();
+});
+
+test('shelving needs a reason; with one the alert is on the held tab with its until and reason', async () => {
+  const { page, close, alerts: [a] } = await openWith('shelveme', 1);
+  const held = Number(await page.getByTestId('count-held').innerText());
+  await row(page, a).click();
+  await page.getByTestId('do-shelve').click();
+  await page.getByTestId('shelve-4h').click();
+  await page.getByTestId('act-submit').click();
+  await page.getByText('Hãy ghi lý do.').waitFor();
+  assert.equal(a.row.held, undefined);
+  await page.getByTestId('act-reason').fill('thợ đang sửa');
+  await page.getByTestId('act-submit').click();
+  await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
+  assert.equal(a.row.held[0].reason, 'thợ đang sửa');
+  assert.ok(Math.abs(a.row.held[0].until - Date.now() - 4 * 3_600_000) < 60_000);
+  assert.equal(Number(await page.getByTestId('count-held').innerText()), held + 1);
+  await page.getByTestId('tab-held').click();
+  assert.match(await row(page, a).innerText(), /Tạm hoãn đến .*thợ đang sửa/s);
+  await close();
+});
+
+test('a shelf beyond the maximum is refused before it is sent', async () => {
+  const { page, close, alerts: [a] } = await openWith('toolong', 1);
+  await page.keyboard.press('j');
+  await page.keyboard.press('s');
+  await page.getByTestId('act-reason').fill('x');
+  await page.getByTestId('shelve-custom').click();
+  await page.getByTestId('shelve-at').fill(new Date(Date.now() + 7 * 3_600_000 + 13 * 3_600_000).toISOString().slice(0, 16));
+  await page.getByTestId('act-submit').click();
+  await page.getByText('Dài nhất là 12 giờ 00.').waitFor();
+  assert.equal(a.row.held, undefined);
+  await close();
+});
+
+test('an action can be undone for ten seconds, single and bulk, and the countdown runs', async () => {
+  const { page, close, alerts } = await openWith('undoit', 3);
+  await row(page, alerts[0]).getByTestId('ack-button').click();
+  await page.getByTestId('ack-submit').click();
+  await page.locator(`[data-id="${alerts[0].row.id}"][data-ack=true]`).waitFor();
+  const before = Number(/\d+/.exec(await page.getByTestId('undo').innerText())[0]);
+  assert.ok(before <= 10);
+  await page.waitForFunction((n) => Number(/\d+/.exec(document.querySelector('[data-testid=undo]').textContent)[0]) < n, before);
+  await page.getByTestId('undo').click();
+  await page.locator(`[data-id="${alerts[0].row.id}"][data-ack=false]`).waitFor();
+  assert.equal(alerts[0].row.acknowledged, false);
+
+  await page.getByTestId('select-all').click();
+  await page.getByTestId('bulk-acknowledge').click();
+  await page.getByTestId('ack-submit').click();
+  await page.getByTestId('bulk-bar').waitFor({ state: 'detached' });
+  assert.ok(alerts.every((a) => a.row.acknowledged));
+  // Somebody goes on with one of them: that one stays.
+  silently(() => city.register.one({ id: alerts[2].row.id }, { action: 'start' }, 'lan', Date.now()));
+  await page.getByTestId('undo').click();
+  await page.getByTestId('toast').getByText('Đã hoàn tác 2; 1 cảnh báo đã đổi sau đó').waitFor();
+  assert.deepEqual(alerts.map((a) => a.row.work), ['new', 'new', 'in_progress']);
+  await close();
+});
+
+test('who acts on an old state sees who changed what, keeps the words, and may go on with the new state', async () => {
+  const { page, close, alerts: [a] } = await openWith('conflicted', 1);
+  await row(page, a).click();
+  await page.getByTestId('do-resolve').click();
+  await page.getByTestId('act-note').fill('đã bơm cạn');
+  silently(() => city.register.one({ id: a.row.id }, { action: 'start', note: 'tôi đang tới' }, 'lan', Date.now()));
+  await page.getByTestId('act-submit').click();
+  const said = await page.getByTestId('conflict').innerText();
+  assert.match(said, /Bắt đầu xử lý · lan/);
+  assert.match(said, /tôi đang tới/);
+  assert.match(said, /Hiện nay: .*Đang xử lý/);
+  assert.equal(a.row.work, 'in_progress');
+  assert.equal(await page.getByTestId('act-note').inputValue(), 'đã bơm cạn');
+  await page.getByTestId('conflict-retry').click();
+  await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
+  assert.equal(a.row.work, 'resolved');
+  assert.equal(a.audit.at(-1).note, 'đã bơm cạn');
+  await close();
+});
+
+test('of a bulk request, rows that changed meanwhile can be retried with their new state', async () => {
+  const { page, close, alerts } = await openWith('bulkconflict', 3);
+  await page.getByTestId('select-all').click();
+  await page.getByTestId('bulk-assign').click();
+  await page.getByTestId('act-name').fill('minh');
+  silently(() => city.register.one({ id: alerts[0].row.id }, { action: 'comment', text: 'x' }, 'lan', Date.now()));
+  await page.getByTestId('act-submit').click();
+  assert.match(await page.getByTestId('bulk-summary').innerText(), /^2 xong, 1 đã thay đổi \(lan/);
+  await page.getByTestId('bulk-retry').click();
+  await page.getByTestId('bulk-result').waitFor({ state: 'detached' });
+  assert.ok(alerts.every((a) => a.row.assignee.name === 'minh'));
+  await close();
+});
+
+test('a lost answer is asked for again and nothing is done twice', async () => {
+  const { page, close, alerts: [a] } = await openWith('lostanswer', 1);
+  await row(page, a).click();
+  await page.getByTestId('do-comment').click();
+  await page.getByTestId('act-text').fill('một lần thôi');
+  city.register.lose = 2;
+  await page.getByTestId('act-submit').click();
+  await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
+  assert.equal(a.audit.filter((l) => l.action === 'comment').length, 1);
+  assert.equal(a.row.comments, 1);
+  await close();
+});
+
+test('when no answer comes at all the words stay, and sending again does it once', async () => {
+  const { page, close, alerts: [a] } = await openWith('noanswer', 1);
+  await row(page, a).click();
+  await page.getByTestId('do-comment').click();
+  await page.getByTestId('act-text').fill('giữ nguyên chữ');
+  // The browser itself asks again on a connection that it has used before.
+  city.register.lose = 99;
+  await page.getByTestId('act-submit').click();
+  await page.getByText('Chưa nhận được trả lời.').waitFor();
+  city.register.lose = 0;
+  assert.equal(await page.getByTestId('act-text').inputValue(), 'giữ nguyên chữ');
+  await page.getByTestId('act-submit').click();
+  await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
+  assert.equal(a.audit.filter((l) => l.action === 'comment').length, 1);
+  await close();
+});
+
+test('what is half typed survives live updates of the same alert and of the list', async () => {
+  const { page, close, alerts: [a] } = await openWith('halftyped', 2);
+  await row(page, a).click();
+  await page.getByTestId('do-reject').or(page.getByTestId('do-more')).first().click();
+  await page.getByTestId('do-reject').click();
+  await page.getByTestId('act-reason').pressSequentially('đầu dò bị');
+  const field = await page.getByTestId('act-reason').elementHandle();
+  for (let i = 0; i < 4; i++) {
+    city.escalate(a, i % 2 ? 'critical' : 'emergency', Date.now(), 90 + i);
+    raise('emergency');
+    await page.waitForTimeout(120);
+  }
+  await page.getByTestId('act-reason').pressSequentially(' che');
+  assert.equal(await page.getByTestId('act-reason').inputValue(), 'đầu dò bị che');
+  assert.ok(await field.evaluate((el) => el.isConnected && el === document.activeElement), 'the same field, still focused');
+  await page.keyboard.press('Escape');
+  await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
+  assert.equal(a.row.work, 'new');
+  await close();
+});
+
+test('tabs always show how many there are of each', async () => {
+  const { page, close } = await rig.open();
+  const n = async (id) => Number((await page.getByTestId(`count-${id}`).innerText()).replace(/\D/g, ''));
+  assert.equal(await n('list'), city.listed().length);
+  assert.equal(await n('held'), city.open().length - city.listed().length);
+  assert.ok((await n('closed')) >= 100);
+  const states = new Set();
+  await page.getByTestId('tab-held').click();
+  for (const s of await page.getByTestId('alert-row').evaluateAll((rows) => rows.map((r) => r.dataset.state))) states.add(s);
+  assert.deepEqual([...states].sort(), ['DSUPR', 'OOSRV', 'SHLVD']);
+  await page.getByTestId('tab-closed').click();
+  await page.locator('[data-work=closed]').first().waitFor();
+  assert.equal(await page.getByTestId('ack-button').count(), 0);
+  await page.keyboard.press('1');
+  await page.getByTestId('ack-button').first().waitFor();
+  await close();
+});
+
+test('incidents come as one line with their counts and open to their members', async () => {
+  const { page, close } = await rig.open('?lang=vi&group=incident');
+  const group = page.getByTestId('group-row').first();
+  await group.waitFor();
+  const n = Number(await group.getAttribute('data-count'));
+  const key = await group.getAttribute('data-key');
+  assert.ok(n > 1);
+  await group.click();
+  await page.waitForFunction(([k, m]) => document.querySelectorAll(`[data-key^="${k}|"]`).length === m, [key, n]);
+  assert.match(page.url(), /group=incident/);
+  // The whole group with one key, then all of it is selected.
+  await page.keyboard.press('x');
+  await page.getByTestId('bulk-bar').getByText(`${n} đã chọn`).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('bulk-bar').waitFor({ state: 'detached' });
+  await close();
+});
+
+test('a flood says so and groups by ward and kind; when it is over the list is as before', async () => {
+  const { page, close } = await rig.open();
+  rig.mock.flood(true, 42);
+  await page.getByTestId('flood').getByText('hơn 10 cảnh báo trong 10 phút').waitFor();
+  await page.getByTestId('group-row').first().waitFor();
+  assert.match(await page.getByTestId('group-row').first().getAttribute('data-key'), /^p:/);
+  rig.mock.flood(false);
+  await page.getByTestId('flood').waitFor({ state: 'detached' });
+  await page.getByTestId('group-row').first().waitFor({ state: 'detached' });
+  await close();
+});
+
+test('range and single selection by keys and by mouse', async () => {
+  const { page, close } = await openWith('rangesel', 6);
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Shift+X');
+  const n = () => page.locator('[data-testid=alert-row][aria-selected=true]').count();
+  assert.equal(await n(), 3);
+  await page.getByTestId('alert-row').nth(5).click({ modifiers: ['Shift'] });
+  assert.equal(await n(), 6);
+  await page.getByTestId('alert-row').nth(1).click({ modifiers: ['Control'] });
+  assert.equal(await n(), 5);
+  // A filter that hides selected rows ends the selection: nothing unseen is acted upon.
+  await page.getByTestId('mine-filter').click();
+  await page.getByTestId('bulk-bar').waitFor({ state: 'detached' });
+  await close();
+});
+
+test('the detail offers what the server allows, shows who did what, links, incident and deliveries', async () => {
+  const flood = city.open().find((r) => r.severity === 'emergency' && r.links);
+  const { page, close } = await rig.open(`?lang=vi&alert=${flood.id}`);
+  await page.getByTestId('detail-ack-button').waitFor();
+  assert.equal(await page.getByTestId('do-close').count(), 0, 'it is still active');
+  assert.equal(await page.getByTestId('isa').getAttribute('data-state'), 'UNACK');
+  const link = page.getByTestId('links').getByRole('link');
+  assert.match(await link.getAttribute('rel'), /noopener/);
+  assert.match(await page.getByTestId('audit').innerText(), /Báo cấp trên/);
+  assert.match(await page.getByTestId('audit').innerText(), /shift-lead/);
+  assert.match(await page.getByTestId('deliveries').innerText(), /sms-ung-cuu.*Không gửi được/s);
+  await page.getByTestId('incident').waitFor();
+  await close();
+});
+
+test('a viewer may select nothing and do nothing', async () => {
+  const { page, close } = await rig.open('', 'viewer');
+  assert.equal(await page.getByTestId('row-check').count(), 0);
+  await page.keyboard.press('j');
+  await page.keyboard.press('x');
+  await page.keyboard.press('s');
+  assert.equal(await page.getByTestId('bulk-bar').count(), 0);
+  assert.equal(await page.getByTestId('act-dialog').count(), 0);
+  await page.keyboard.press('Enter');
+  await page.getByTestId('audit').waitFor();
+  assert.equal(await page.getByTestId('actions').count(), 0);
+  await close();
+});
+
+for (const lang of ['vi', 'en']) {
+  test(`the screens of figures, shift and holds show in ${lang} on every size, and print no markup of others`, async () => {
+    for (const viewport of [{ width: 1600, height: 900 }, { width: 390, height: 844 }]) {
+      const { page, close } = await rig.open(`?lang=${lang}&screen=kpi`, 'operator', viewport);
+      await page.getByTestId('kpi-load').locator('rect.a').first().waitFor();
+      assert.ok((await page.getByTestId('flood-mark').count()) >= 1);
+      assert.match(await page.locator('[data-figure=per_hour]').innerText(), lang === 'vi' ? /Chưa đạt/ : /Bad/);
+      assert.equal(await page.locator('[data-figure=fleeting] [data-verdict=good] svg').count(), 1);
+      await page.getByTestId('span-168').click();
+      await page.waitForURL(/span=168/);
+      await page.getByTestId('nav-shift').click();
+      await page.getByTestId('handover').waitFor();
+      assert.match(await page.getByTestId('to-do').innerText(), /<script>alert\(1\)<\/script>/);
+      assert.match(await page.getByTestId('handover-print').getAttribute('href'), new RegExp(`handover\\.html\\?from=\\d+&to=\\d+&lang=${lang}`));
+      await page.getByTestId('nav-holds').click();
+      await page.getByTestId('hold').first().waitFor();
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), viewport.width);
+      await close();
+    }
+  });
+}
+
+test('a position is taken and left with words, a line is written and ticked off', async () => {
+  const { page, close } = await rig.open('?lang=vi&screen=shift');
+  await page.getByTestId('position').fill('desk-1');
+  await page.getByText('tran.b đang giữ vị trí này').waitFor();
+  await page.getByTestId('take').click();
+  await page.locator('[data-position=desk-1]').getByText('operator').waitFor();
+  await page.getByTestId('log-text').fill('đã gọi đội bơm');
+  await page.getByTestId('log-open').check();
+  await page.getByTestId('log-submit').click();
+  await page.getByTestId('to-do').getByText('đã gọi đội bơm').waitFor();
+  await page.getByTestId('to-do').getByLabel('Đánh dấu đã xong: đã gọi đội bơm').click();
+  await page.getByTestId('to-do').getByText('đã gọi đội bơm').waitFor({ state: 'detached' });
+  await page.getByTestId('shift-log').locator('li', { hasText: 'đã gọi đội bơm' }).getByText(/xong lúc .*operator/).waitFor();
+  await page.getByTestId('leave').click();
+  await page.getByTestId('handover-words').fill('mưa đã ngớt');
+  await page.getByTestId('leave-submit').click();
+  await page.getByTestId('handover').getByText('mưa đã ngớt').waitFor();
+  await close();
+});
+
+test('a maintenance window holds alerts back until it is ended', async () => {
+  const a = raise('major', { word: 'undermaintenance' });
+  const { page, close } = await rig.open('?lang=vi&screen=holds');
+  await page.getByTestId('hold-submit').click();
+  await page.getByTestId('hold-problem').getByText('Chọn ít nhất một').waitFor();
+  await page.getByTestId('hold-device').fill(a.row.device);
+  await page.getByTestId('hold-submit').click();
+  await page.getByTestId('hold-problem').getByText('Hãy ghi lý do.').waitFor();
+  await page.getByTestId('hold-reason').fill('thay cảm biến');
+  await page.getByTestId('hold-submit').click();
+  const hold = page.getByTestId('hold').filter({ hasText: 'thay cảm biến' });
+  await hold.waitFor();
+  assert.equal(a.row.state, 'DSUPR');
+  await hold.getByTestId('hold-end').click();
+  await hold.getByTestId('hold-end-submit').click();
+  await hold.waitFor({ state: 'detached' });
+  assert.equal(a.row.state, 'UNACK');
+  await close();
+});
+
+test('a suggestion is tried on past data by an administrator, with the field changed and nothing saved', async () => {
+  const { page, close } = await rig.open('?lang=vi&screen=kpi', 'administrator');
+  await page.getByTestId('try').first().click();
+  await page.getByTestId('tried').getByText('Với thay đổi: 32 cảnh báo; hiện nay: 41').waitFor();
+  assert.match(city.desk.asked.text, /^for: 2m$/m);
+  assert.equal(city.desk.asked.id, 'traffic.congestion');
+  await close();
+  const other = await rig.open('?lang=vi&screen=kpi');
+  await other.page.getByTestId('suggestions').getByText('Quản trị viên mới được thử.').first().waitFor();
+  assert.equal(await other.page.getByTestId('try').count(), 0);
+  await other.close();
+});
+
+test('g and a letter go to the screens; the list keeps its keys to itself', async () => {
+  const { page, close } = await rig.open();
+  await page.keyboard.press('j');
+  await page.keyboard.press('g');
+  await page.keyboard.press('k');
+  await page.getByTestId('kpi-screen').waitFor();
+  await page.keyboard.press('g');
+  await page.keyboard.press('a');
+  await page.getByTestId('alert-row').first().waitFor();
+  assert.equal(await page.getByTestId('act-dialog').count(), 0, 'g a did not acknowledge');
+  await page.goBack();
+  await page.getByTestId('kpi-screen').waitFor();
+  await close();
+});

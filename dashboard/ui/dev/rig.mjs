@@ -1,0 +1,43 @@
+// A browser and a mock for the behaviour tests.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { startMock } from './mock.mjs';
+
+export async function startRig() {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; set CHROMIUM`);
+  const dist = process.env.IOC_UI_BUILT;
+  const browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  const mock = await startMock({ scene: 'busy', quiet: true, ...(dist ? { dist } : {}) });
+
+  /** A signed-in page; `close` fails the test if anything was on its console. */
+  async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
+    const context = await browser.newContext({ viewport });
+    const page = await context.newPage();
+    const problems = [];
+    page.on('pageerror', (e) => problems.push(String(e)));
+    page.on('console', (m) => { if (m.type() === 'error' && !/ (401|409|412) |ERR_EMPTY_RESPONSE|ERR_CONNECTION/.test(m.text())) problems.push(m.text()); });
+    await page.goto(`${mock.url}/${query}`);
+    await page.getByTestId('login-user').fill(user);
+    await page.getByTestId('login-password').fill(user);
+    await page.getByTestId('login-password').press('Enter');
+    await page.getByTestId('data-area').waitFor();
+    await page.locator('[data-testid=link-state][data-state=live]').waitFor();
+    if (!query.includes('screen=')) {
+      await page.getByTestId('alert-row').first().waitFor();
+      if (user !== 'viewer' && !query.includes('tab=')) await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+    }
+    await page.mouse.move(700, 20);
+    return { page, problems, close: async () => { await context.close(); assert.deepEqual(problems, [], 'nothing on the console'); } };
+  }
+
+  return {
+    browser, mock, open,
+    ids: (page) => page.getByTestId('alert-row').evaluateAll((rows) => rows.map((r) => r.dataset.id)),
+    close: async () => {
+      await browser.close();
+      await mock.close();
+    },
+  };
+}
