@@ -120,7 +120,7 @@ fn what_is_to_be_done_is_shown_until_it_is_ticked_off() {
     // The next day it is still shown.
     let next =
         |from| desk.shifts.handover(NOW.plus_ms(from), NOW.plus_ms(from + DAY)).expect("reads");
-    assert_eq!((next(DAY).entries, next(DAY).to_do), (vec![], vec!std::slice::from_ref(&one)));
+    assert_eq!((next(DAY).entries, next(DAY).to_do), (vec![], vec![one.clone()]));
     let done = desk.shifts.done(one.id, &actor("minh", DAY + HOUR)).expect("ticks off");
     assert_eq!(
         (done.open, done.done.clone()),
