@@ -191,6 +191,9 @@ struct Done {
     rows: Vec<(String, Alert, u64)>,
 }
 
+/// What a timer does to an alert, at the moment that is handed in.
+type Happens = fn(&mut Alert, Timestamp);
+
 /// What is expected of one alert of a request: its version after it, or why not.
 pub type Expected = Result<u64, RefusedCode>;
 
@@ -595,7 +598,7 @@ impl Model {
     /// The first thing that is due for one alert.
     fn timer(&mut self, id: &str, now: Timestamp) -> bool {
         let a = &self.alerts[id];
-        let mut due: Vec<(Timestamp, fn(&mut Alert, Timestamp))> = Vec::new();
+        let mut due: Vec<(Timestamp, Happens)> = Vec::new();
         if let Some(until) = a.shelf {
             due.push((until, |a, _| a.shelf = None));
         }
