@@ -113,7 +113,11 @@ pub fn raise_emergencies(register: &Register, n: u64) {
 }
 
 impl City {
-    pub fn build(path: &Path, scale: u64) -> Self {
+    pub fn new(scale: u64) -> Self {
+        Self { open: ACTIVE / scale, closed: CLOSED / scale * COPIES }
+    }
+
+    pub fn build(path: &Path, scale: u64) {
         let (open, closed) = (ACTIVE / scale, CLOSED / scale);
         let register = Register::open(path, parts()).expect("opens");
         let spread = |i: u64, n: u64, ms: i64| NOW.plus_ms(-((n - i) as i64 * ms / n as i64));
@@ -157,7 +161,6 @@ impl City {
         });
         drop(register);
         multiply(path, first, closed);
-        Self { open, closed: closed * COPIES }
     }
 
     /// A time at which a page may begin.

@@ -207,7 +207,6 @@ fn two_operators_at_once_each_get_a_clear_answer_for_every_alert() {
     }
 }
 
-/// Without a queue for the writer the thread of the request takes it again at once.
 #[test]
 fn the_rules_are_heard_between_the_parts_of_a_large_request() {
     let desk = Desk::new();
@@ -233,7 +232,7 @@ fn the_rules_are_heard_between_the_parts_of_a_large_request() {
         }
         bulk.join().expect("no panic");
     });
-    // Thirty parts: a raise after most of them, each after at most the part that was running.
+    // Many parts: a raise gets in between, mostly after the part that is running.
     waited.sort_unstable();
     assert!(waited.len() >= 10, "{waited:?}");
     assert!(waited[waited.len() / 2] <= 3, "{waited:?}");
