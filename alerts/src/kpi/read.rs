@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, named_params};
 
 use super::episode::{About, CHATTER, CLOSED, Episode, HELD, NEVER, REJECTED, Sample, key};
 use super::load::Asked;
-use crate::schema::{parse, store};
+use crate::schema::{self, parse, store};
 
 /// Most alerts of one report: 256 MB of episodes.
 const MOST_EPISODES: usize = 4_000_000;
@@ -28,33 +28,24 @@ FROM (SELECT * FROM alert WHERE raised_at >= :from AND raised_at < :to
       UNION ALL SELECT * FROM alert WHERE raised_at < :from AND open = 0 AND closed_at >= :from)
 WHERE (:area IS NULL OR area = :area) AND (:service IS NULL OR service = :service)";
 
-/// Alerts that their rule held together because they chattered. Both words stand in JSON that the
-/// register wrote; a quote in a device's text is escaped there and cannot look like this.
-const CHATTERERS: &str = "
-SELECT alert FROM audit
-WHERE seq > ?1 AND (action = 'chatter' OR instr(evidence, '\"name\":\"chatter\"') > 0)";
+/// Alerts that their rule held together because they chattered: a line of theirs has the fact
+/// `chatter` in its evidence, at the raise or later. Both words stand in JSON that the register
+/// wrote; a quote in a device's text is escaped there and cannot look like this. The condition is
+/// that of the index, letter by letter.
+const CHATTERERS: &str =
+    "SELECT alert FROM audit WHERE instr(evidence, '\"name\":\"chatter\"') > 0 AND at >= ?1";
 
-/// Alerts that chattered, as far as the audit log has been read. It only grows, so each line is
-/// looked at once.
-#[derive(Debug, Default)]
-pub(crate) struct Chatterers {
-    read_to: i64,
-    alerts: HashSet<u64>,
-}
+/// What reports look for and lists of alerts do not. Few lines are of chattering alerts, and the
+/// log is long: without an index each report would read all of it.
+const INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS alert_closed ON alert (closed_at, raised_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS audit_chatter ON audit (at, alert)
+  WHERE instr(evidence, '\"name\":\"chatter\"') > 0;
+";
 
-impl Chatterers {
-    fn read_on(&mut self, db: &Connection) -> Result<(), RegisterError> {
-        let newest: Option<i64> =
-            db.query_row("SELECT max(seq) FROM audit", [], |r| r.get(0)).map_err(store)?;
-        let mut statement = db.prepare_cached(CHATTERERS).map_err(store)?;
-        let mut rows = statement.query([self.read_to]).map_err(store)?;
-        while let Some(r) = rows.next().map_err(store)? {
-            self.alerts
-                .insert(key(&[r.get_ref(0).and_then(|v| Ok(v.as_str()?)).map_err(store)?]));
-        }
-        self.read_to = newest.unwrap_or(0).max(self.read_to);
-        Ok(())
-    }
+/// Gives the register's file the indexes that reports need.
+pub(crate) fn prepare(path: &Path) -> Result<(), RegisterError> {
+    schema::open(path)?.execute_batch(INDEXES).map_err(store)
 }
 
 /// A connection that cannot write.
@@ -68,12 +59,12 @@ pub(crate) fn open(path: &Path) -> Result<Connection, RegisterError> {
 /// Everything a report needs, from one snapshot.
 pub(crate) fn sample(
     db: &Connection,
-    chatterers: &mut Chatterers,
     query: &KpiQuery,
     asked: &Asked,
 ) -> Result<Sample, RegisterError> {
-    chatterers.read_on(db)?;
-    let mut sample = Sample { begun: begun(db, asked)?, ..Sample::default() };
+    let chatterers = keys(db, CHATTERERS, [asked.from])?;
+    let mut sample =
+        Sample { begun: keys(db, BEGUN, [asked.from, asked.to])?, ..Sample::default() };
     // An alert of each rule, the newest that is over and was not held for chattering: it tells the
     // rule's name and timers.
     let mut newest: HashMap<u16, ((bool, i64), String)> = HashMap::new();
@@ -89,7 +80,7 @@ pub(crate) fn sample(
             let text = format!("more than {MOST_EPISODES} alerts: ask for a shorter time");
             return Err(RegisterError::Bad(text));
         }
-        let e = episode(r, &mut sample, &chatterers.alerts).map_err(store)?;
+        let e = episode(r, &mut sample, &chatterers).map_err(store)?;
         *counts.entry(e.rule).or_default() += usize::from(asked.loads(&e));
         let of = newest.entry(e.rule).or_insert_with(|| ((false, i64::MIN), String::new()));
         let tells = (e.cleared != NEVER && !e.is(CHATTER), e.raised);
@@ -156,18 +147,22 @@ fn entity(row: &str) -> &str {
     from.find(",\"device\":").map_or(from, |end| &from[..end])
 }
 
-fn begun(db: &Connection, asked: &Asked) -> Result<HashSet<u64>, RegisterError> {
-    let mut statement = db
-        .prepare_cached(
-            "SELECT id FROM incident WHERE alerts > 0 AND opened_at >= ?1 AND opened_at < ?2",
-        )
-        .map_err(store)?;
-    let mut rows = statement.query([asked.from, asked.to]).map_err(store)?;
-    let mut begun = HashSet::new();
+const BEGUN: &str =
+    "SELECT id FROM incident WHERE alerts > 0 AND opened_at >= ?1 AND opened_at < ?2";
+
+/// The ids that a query finds, as numbers.
+fn keys(
+    db: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<HashSet<u64>, RegisterError> {
+    let mut statement = db.prepare_cached(sql).map_err(store)?;
+    let mut rows = statement.query(values).map_err(store)?;
+    let mut keys = HashSet::new();
     while let Some(r) = rows.next().map_err(store)? {
-        begun.insert(key(&[r.get_ref(0).and_then(|v| Ok(v.as_str()?)).map_err(store)?]));
+        keys.insert(key(&[r.get_ref(0).and_then(|v| Ok(v.as_str()?)).map_err(store)?]));
     }
-    Ok(begun)
+    Ok(keys)
 }
 
 /// Name and timers of a rule, as one of its alerts has them.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::load::{Asked, DAY};
 use super::metrics::{self, KpiMetrics};
-use super::read::{self, Chatterers};
+use super::read;
 use super::report;
 use super::targets::Targets;
 use crate::schema::{self, store};
@@ -29,14 +29,12 @@ pub struct Kpis {
 
 struct Reports {
     db: Connection,
-    chatterers: Chatterers,
     /// The newest last.
     kept: Vec<(Key, KpiReport)>,
 }
 
 struct Metrics {
     db: Connection,
-    chatterers: Chatterers,
     last: Option<(i64, KpiMetrics)>,
 }
 
@@ -49,8 +47,8 @@ struct Key {
 }
 
 impl Kpis {
-    /// Opens the register's file at `path` for reading, with the targets that are built in. The
-    /// register and the shift log create their tables before.
+    /// Opens the register's file at `path` for reading, with the targets that are built in; adds
+    /// the indexes that reports need. The register creates its tables before.
     ///
     /// # Errors
     /// When there is no such file or it is not a register.
@@ -63,10 +61,8 @@ impl Kpis {
     /// # Errors
     /// As [`Kpis::open`].
     pub fn with_targets(path: &Path, targets: Targets) -> Result<Self, RegisterError> {
-        let reports =
-            Reports { db: read::open(path)?, chatterers: Chatterers::default(), kept: Vec::new() };
-        let metrics =
-            Metrics { db: read::open(path)?, chatterers: Chatterers::default(), last: None };
+        let reports = Reports { db: read::open(path)?, kept: Vec::new() };
+        let metrics = Metrics { db: read::open(path)?, last: None };
         Ok(Self { reports: Mutex::new(reports), metrics: Mutex::new(metrics), targets })
     }
 
@@ -76,14 +72,14 @@ impl Kpis {
     /// The store's own trouble.
     pub fn metrics(&self, now: Timestamp) -> Result<KpiMetrics, RegisterError> {
         let mut metrics = lock(&self.metrics);
-        let Metrics { db, chatterers, last } = &mut *metrics;
+        let Metrics { db, last } = &mut *metrics;
         if let Some((_, found)) = last.filter(|(at, _)| (*at..*at + METRICS_MS).contains(&now.0)) {
             return Ok(found);
         }
         let tx = db.unchecked_transaction().map_err(store)?;
         let positions = read::positions(&tx, now.0, now.0.saturating_add(1))?;
         let asked = metrics::last_day(now.0, positions);
-        let sample = read::sample(&tx, chatterers, &KpiQuery::default(), &asked)?;
+        let sample = read::sample(&tx, &KpiQuery::default(), &asked)?;
         let found = metrics::metrics(&sample, &asked, &self.targets);
         *last = Some((now.0, found));
         Ok(found)
@@ -100,7 +96,7 @@ impl KpiStore for Kpis {
             return Err(RegisterError::Bad("the time is longer than 400 days".into()));
         }
         let mut reports = lock(&self.reports);
-        let Reports { db, chatterers, kept } = &mut *reports;
+        let Reports { db, kept } = &mut *reports;
         // One snapshot for all that is read.
         let tx = db.unchecked_transaction().map_err(store)?;
         let change = schema::newest_change(&tx)?;
@@ -113,7 +109,7 @@ impl KpiStore for Kpis {
         if let Some((_, report)) = kept.iter().find(|(known, _)| *known == key) {
             return Ok(report.clone());
         }
-        let sample = read::sample(&tx, chatterers, query, &asked)?;
+        let sample = read::sample(&tx, query, &asked)?;
         let report = report::report(&sample, &asked, &self.targets);
         kept.retain(|(known, _)| known.change == change);
         if kept.len() >= KEPT {

@@ -12,8 +12,6 @@ use crate::audit::{self, AuditLine};
 use crate::kpi;
 use crate::schema::{self, store};
 
-/// The last index is on the register's table: what was closed in a time is asked only here and in
-/// the figures of the alarm system.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS shift (
   id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, position TEXT NOT NULL,
@@ -25,7 +23,6 @@ CREATE TABLE IF NOT EXISTS shift_log (
   text TEXT NOT NULL, alert TEXT, open INTEGER NOT NULL, done_at INTEGER, done_by TEXT);
 CREATE INDEX IF NOT EXISTS shift_log_at ON shift_log (at, id);
 CREATE INDEX IF NOT EXISTS shift_log_open ON shift_log (id) WHERE open = 1;
-CREATE INDEX IF NOT EXISTS alert_closed ON alert (closed_at, raised_at) WHERE closed_at IS NOT NULL;
 ";
 
 /// Longest text, in characters.

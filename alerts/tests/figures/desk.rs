@@ -1,5 +1,6 @@
 //! A register, its shift log and its figures in a temporary folder.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ioc_alerts::kpi::Kpis;
@@ -35,13 +36,23 @@ pub struct Desk {
     pub register: Register,
     pub shifts: Shifts,
     pub kpis: Kpis,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Desk {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let path = dir.path().join("alerts.sqlite");
+        let path = dir.path().to_owned();
+        Self::open(&path, Some(dir))
+    }
+
+    /// In a folder that stays.
+    pub fn at(folder: &Path) -> Self {
+        Self::open(folder, None)
+    }
+
+    fn open(folder: &Path, dir: Option<tempfile::TempDir>) -> Self {
+        let path = folder.join("alerts.sqlite");
         let files = ConfigFiles([("alerts.yaml".to_owned(), POLICY.to_owned())].into());
         let policy = Policy::load(&files, &City::default()).expect("a valid policy");
         let parts = RegisterParts {
