@@ -79,7 +79,7 @@ impl Context {
         stop: CancellationToken,
     ) -> Self {
         Self {
-            city: crate::api::city_document(&parts.city),
+            city: crate::api::city_document(&parts.city, parts.alerts.shelve_max_ms()),
             map: crate::api::map_document(&parts.city),
             openapi: Document::json(&crate::openapi::document()),
             sockets: Arc::new(Semaphore::new(config.max_sockets)),

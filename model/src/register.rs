@@ -330,6 +330,17 @@ pub trait AlertStore: Send + Sync {
     /// Opens a maintenance window or takes something out of service.
     fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError>;
 
+    /// Writes an act that changes no alert into the audit log (tests of receivers, retries).
+    fn note(
+        &self,
+        action: &str,
+        who: &crate::Actor,
+        note: Option<&str>,
+    ) -> Result<(), RegisterError>;
+
+    /// The longest time an operator may shelve an alert, ms.
+    fn shelve_max_ms(&self) -> i64;
+
     /// Ends one now.
     fn end_hold(
         &self,

@@ -115,7 +115,7 @@ test('figures, shift and holds come from the server in both languages', { timeou
   await page.getByTestId('log-open').check();
   await page.getByTestId('log-submit').click();
   await page.getByTestId('to-do').getByText('<b>gọi đội bơm</b>').waitFor();
-  await page.getByTestId('to-do').getByRole('checkbox').check();
+  await page.getByTestId('to-do').getByRole('checkbox').click();
   await page.getByTestId('shift-log').getByText('xong lúc').waitFor();
   for (const [link, type] of [['handover-print', /^text\/html/], ['handover-csv', /^text\/csv/]]) {
     const answer = await context.request.get(ioc.url + (await page.getByTestId(link).getAttribute('href')));

@@ -131,8 +131,8 @@ pub enum Way {
 }
 
 impl Way {
-    /// A public warning would expire; people who have taken note need no reminder.
-    pub(super) fn repeats_always(&self) -> bool {
+    /// Warnings expire, so they are repeated always; people who have taken note need no reminder.
+    pub(super) fn warns_the_public(&self) -> bool {
         matches!(self, Self::Cap(_))
     }
 }
@@ -246,6 +246,14 @@ impl NotifyConfig {
         }
         for r in file.receivers.iter().filter(|r| self.receiver_by_id(&r.value).is_none()) {
             report.unknown(r, "receiver", self.receivers.iter().map(|r| &*r.id));
+        }
+        let warns = |id: &str| self.receiver_by_id(id).is_some_and(|r| r.way.warns_the_public());
+        for r in file.receivers.iter().filter(|r| warns(&r.value)) {
+            // Otherwise the end of a danger could be told in a notification that does not name it.
+            if file.group_by != GroupBy::Incident {
+                let message = format!("`{}` warns the public, incident by incident", r.value);
+                report.wrong(r, message, "take `group_by` away, or give it a route of its own");
+            }
         }
         let m = &file.when;
         for s in m.services.iter().filter(|s| !city.services.contains_key(&*s.value)) {

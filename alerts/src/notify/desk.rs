@@ -51,12 +51,12 @@ impl Desk {
         alerts: Arc<dyn AlertStore>,
     ) -> Result<Self, RegisterError> {
         let db = schema::open(path)?;
-        if let Some(cursor) = meta(&db, CURSOR)?.filter(|c| *c > 0) {
-            if alerts.audit_after(cursor - 1, 1)?.is_empty() {
-                // The register was put back to an earlier state: its lines are other ones now.
-                tracing::error!(cursor, "the audit log ends before what was taken from it");
-                db.execute("DELETE FROM meta WHERE key = ?1", [CURSOR]).map_err(store)?;
-            }
+        if let Some(cursor) = meta(&db, CURSOR)?.filter(|c| *c > 0)
+            && alerts.audit_after(cursor - 1, 1)?.is_empty()
+        {
+            // The register was put back to an earlier state: its lines are other ones now.
+            tracing::error!(cursor, "the audit log ends before what was taken from it");
+            db.execute("DELETE FROM meta WHERE key = ?1", [CURSOR]).map_err(store)?;
         }
         let counters =
             config.receivers.iter().map(|r| (r.id.clone(), Counters::default())).collect();

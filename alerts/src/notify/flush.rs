@@ -134,7 +134,7 @@ impl Flush<'_> {
             |r| r.get(0),
         )?;
         let mut changes = Vec::new();
-        let always = self.config.receiver_by_id(receiver).is_some_and(|r| r.way.repeats_always());
+        let always = self.config.receiver_by_id(receiver).is_some_and(|r| r.way.warns_the_public());
         for id in told.iter().filter(|_| busy == 0 && again.is_some()) {
             let Some(row) = self.row(&AlertId(id.clone()))? else { continue };
             if row.condition == Condition::Active

@@ -201,16 +201,35 @@ impl<'a> Batch<'a> {
         &mut self,
         action: &str,
         hold: &Hold,
-        (actor, note): (&Actor, Option<&str>),
+        who: (&Actor, Option<&str>),
     ) -> Result<(), RegisterError> {
         let detail = serde_json::to_string(hold).map_err(store)?;
+        self.about_no_alert(action, who, Some(&detail))
+    }
+
+    /// An act that changes no alert.
+    pub fn note(
+        &mut self,
+        action: &str,
+        actor: &Actor,
+        note: Option<&str>,
+    ) -> Result<(), RegisterError> {
+        self.about_no_alert(action, (actor, note), None)
+    }
+
+    fn about_no_alert(
+        &mut self,
+        action: &str,
+        (actor, note): (&Actor, Option<&str>),
+        detail: Option<&str>,
+    ) -> Result<(), RegisterError> {
         let line = Line {
             action,
             actor: &actor.user,
             origin: actor.origin.as_deref(),
             at: actor.at,
             note,
-            detail: Some(&detail),
+            detail,
             found: None,
         };
         audit::append(&self.tx, &line.about("", Severity::Info))?;

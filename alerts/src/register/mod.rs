@@ -264,6 +264,17 @@ impl AlertStore for Register {
         Ok(self.write(|batch| batch.open_hold(request))?.0)
     }
 
+    fn note(&self, action: &str, who: &Actor, note: Option<&str>) -> Result<(), RegisterError> {
+        check::actor(who)?;
+        check::optional("the note", note)?;
+        self.write(|batch| batch.note(action, who, note))?;
+        Ok(())
+    }
+
+    fn shelve_max_ms(&self) -> i64 {
+        self.parts.policy.shelve_max_ms
+    }
+
     fn end_hold(
         &self,
         id: &HoldId,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ioc_model::{AlertRow, City, Handover, IncidentRow, ShiftEntry, ShiftRow, Timestamp};
 
-use super::words::Language;
+use crate::language::Language;
 
 /// Its style: A4, black on white, headings of a table on each of its pages.
 const STYLE: &str = "\
@@ -39,7 +39,7 @@ pub fn html(handover: &Handover, city: &City, language: Language) -> String {
     page.out.push_str(" (UTC+7)</p></header>\n<main>\n");
     page.summary(handover);
     page.shifts(&handover.shifts);
-    page.to_do(&handover.to_do);
+    page.open_lines(&handover.to_do);
     page.log(&handover.entries);
     page.incidents(&handover.incidents);
     page.open(handover);
@@ -103,7 +103,7 @@ impl Page<'_> {
         row: impl Fn(&mut Self, &T),
     ) {
         let title = self.language.pick(vi, en);
-        let _ = write!(self.out, "<section><h2>{title} ({})</h2>\n", rows.len());
+        let _ = writeln!(self.out, "<section><h2>{title} ({})</h2>", rows.len());
         if rows.is_empty() {
             let none = self.language.pick("Không có.", "None.");
             let _ = writeln!(self.out, "<p>{none}</p></section>");
@@ -157,7 +157,7 @@ impl Page<'_> {
         });
     }
 
-    fn to_do(&mut self, entries: &[ShiftEntry]) {
+    fn open_lines(&mut self, entries: &[ShiftEntry]) {
         let heads = [("Lúc", "At"), ("Người ghi", "By"), ("Nội dung", "What")];
         self.table(
             ("Việc cần làm tiếp", "Still to be done"),

@@ -142,7 +142,7 @@ impl Spec<'_> {
         AlertId::new(self.rule, &Entity::Device(self.device.into()), NOW.plus_ms(self.at))
     }
 
-    fn transition(&self, kind: TransitionKind, after: i64) -> Transition {
+    pub fn transition(&self, kind: TransitionKind, after: i64) -> Transition {
         let time = NOW.plus_ms(self.at + after);
         let mut evidence = self.evidence.clone();
         let (name, span) = match kind {

@@ -2,4 +2,5 @@
 
 mod desk;
 mod kpi;
+mod million;
 mod shift;

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use crate::reply::Document;
 
 /// `GET /api/v1/city`.
-pub(crate) fn city_document(city: &City) -> Arc<Document> {
+pub(crate) fn city_document(city: &City, shelve_max_ms: i64) -> Arc<Document> {
+    #[derive(Serialize)]
+    struct Alerts {
+        shelve_max_ms: i64,
+    }
     #[derive(Serialize)]
     struct Answer<'a> {
         name: &'a Text,
@@ -17,6 +21,7 @@ pub(crate) fn city_document(city: &City) -> Arc<Document> {
         services: Vec<&'a Service>,
         properties: Vec<&'a Property>,
         thresholds: Vec<&'a Threshold>,
+        alerts: Alerts,
     }
     let mut services: Vec<_> = city.services.values().collect();
     services.sort_by_key(|s| s.order);
@@ -28,6 +33,7 @@ pub(crate) fn city_document(city: &City) -> Arc<Document> {
         services,
         properties: city.properties.values().collect(),
         thresholds: city.thresholds.values().collect(),
+        alerts: Alerts { shelve_max_ms },
     })
 }
 

@@ -30,6 +30,7 @@ pub(crate) async fn test_receiver(mut call: Admitted) -> Result<Response, ApiErr
     tracing::info!(user = actor.user, receiver = id, "test of a receiver");
     ask(&call, "test the receiver", move |parts, headers| {
         let delivery = parts.notifications.test(&id, &actor).map_err(or_not_found)?;
+        parts.alerts.note("notify_test", &actor, Some(&id))?;
         let answer = reply::json(headers, &json!({ "delivery": delivery }))?;
         Ok(with_status(answer, StatusCode::ACCEPTED))
     })
@@ -72,6 +73,7 @@ pub(crate) async fn retry_delivery(mut call: Admitted) -> Result<Response, ApiEr
     tracing::info!(user = actor.user, delivery = id, "retry of a delivery");
     ask(&call, "try the delivery again", move |parts, headers| {
         let delivery = parts.notifications.retry(&id, &actor).map_err(or_not_found)?;
+        parts.alerts.note("notify_retry", &actor, Some(&id))?;
         Ok(reply::json(headers, &json!({ "delivery": delivery }))?)
     })
     .await

@@ -22,6 +22,8 @@ pub(crate) struct FakeAlerts {
     pub filters: Mutex<Vec<AlertFilter>>,
     pub incident_filters: Mutex<Vec<IncidentFilter>>,
     pub holds: Mutex<Vec<HoldRequest>>,
+    /// Lines of the audit log about no alert.
+    pub noted: Mutex<Vec<String>>,
 }
 
 fn refusal(code: RefusedCode, row: Option<&AlertRow>) -> Refused {
@@ -241,6 +243,16 @@ impl AlertStore for FakeAlerts {
     fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError> {
         self.holds.lock().expect("no panic").push(request.clone());
         Ok(Hold { reason: request.reason.clone(), scope: request.scope.clone(), ..hold() })
+    }
+
+    fn note(&self, action: &str, who: &Actor, note: Option<&str>) -> Result<(), RegisterError> {
+        let line = format!("{action} {} {}", who.user, note.unwrap_or_default());
+        self.noted.lock().expect("no panic").push(line);
+        Ok(())
+    }
+
+    fn shelve_max_ms(&self) -> i64 {
+        43_200_000
     }
 
     fn end_hold(

@@ -221,6 +221,11 @@ async fn notifications_are_looked_at_tested_and_tried_again() {
     }
     assert_eq!(client.post(&format!("{path}/d-1/retry"), &json!({})).await.0, 200);
     assert_eq!(client.post(&format!("{path}/d-2/retry"), &json!({})).await.0, 404);
+    // What was done is in the audit log, what was refused is not.
+    let noted = server.alerts.noted.lock().expect("no panic").clone();
+    assert_eq!(noted.len(), 2, "{noted:?}");
+    assert!(noted[0].starts_with("notify_test ") && noted[0].ends_with(" duty"), "{noted:?}");
+    assert!(noted[1].starts_with("notify_retry ") && noted[1].ends_with(" d-1"), "{noted:?}");
     server.stop().await;
 }
 

@@ -327,9 +327,9 @@ test('a position is taken and left with words, a line is written and ticked off'
   await page.getByTestId('log-open').check();
   await page.getByTestId('log-submit').click();
   await page.getByTestId('to-do').getByText('đã gọi đội bơm').waitFor();
-  await page.getByTestId('to-do').getByLabel('Đánh dấu đã xong: đã gọi đội bơm').check();
-  await page.getByTestId('shift-log').getByText('xong lúc').first().waitFor();
-  assert.equal(await page.getByTestId('to-do').getByText('đã gọi đội bơm').count(), 0);
+  await page.getByTestId('to-do').getByLabel('Đánh dấu đã xong: đã gọi đội bơm').click();
+  await page.getByTestId('to-do').getByText('đã gọi đội bơm').waitFor({ state: 'detached' });
+  await page.getByTestId('shift-log').locator('li', { hasText: 'đã gọi đội bơm' }).getByText(/xong lúc .*operator/).waitFor();
   await page.getByTestId('leave').click();
   await page.getByTestId('handover-words').fill('mưa đã ngớt');
   await page.getByTestId('leave-submit').click();

@@ -137,6 +137,12 @@ impl AlertStore for Fake {
     fn hold(&self, _: &HoldRequest) -> Result<Hold, RegisterError> {
         no()
     }
+    fn note(&self, _: &str, _: &Actor, _: Option<&str>) -> Result<(), RegisterError> {
+        no()
+    }
+    fn shelve_max_ms(&self) -> i64 {
+        0
+    }
     fn end_hold(&self, _: &HoldId, _: &Actor, _: Option<&str>) -> Result<Hold, RegisterError> {
         no()
     }
