@@ -84,6 +84,11 @@ pub struct AlertRow {
     /// When it was closed or rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// When it last began to wait for somebody, if that was not the raise: it got worse after it
+    /// was acknowledged, or bad enough for a more urgent class. Due times and the escalation chain
+    /// count from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     /// To be acknowledged until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack_due: Option<Timestamp>,
@@ -144,6 +149,7 @@ impl AlertRow {
             incident: None,
             resolved_at: None,
             closed_at: None,
+            waiting_since: None,
             ack_due: None,
             resolve_due: None,
             overdue: false,

@@ -57,14 +57,21 @@ impl Policy {
         })
     }
 
-    /// Due times from the raise. Both are kept in the row, and are worked out anew when the
-    /// episode gets worse.
+    /// Due times from when the alert began to wait for somebody. Both are kept in the row.
     pub fn clocks(&self, row: &AlertRow) -> Clocks {
         let Some(class) = self.class(row) else { return Clocks::default() };
+        let since = waiting_since(row);
         Clocks {
-            ack_due: class.acknowledge.map(|s| s.after(row.raised_at, &self.work)),
-            resolve_due: class.resolve.map(|s| s.after(row.raised_at, &self.work)),
+            ack_due: class.acknowledge.map(|s| s.after(since, &self.work)),
+            resolve_due: class.resolve.map(|s| s.after(since, &self.work)),
         }
+    }
+
+    /// Whether what got worse begins to wait anew: it was acknowledged, or is now of another
+    /// class. Otherwise somebody is waited for already, and gets no more time.
+    pub fn waits_anew(&self, before: &AlertRow, after: &AlertRow) -> bool {
+        let class = |row| self.class(row).map(|c| &c.id);
+        before.acknowledged || class(before) != class(after)
     }
 
     /// The first thing that happens to the alert by itself, if nothing else does before. It may
@@ -103,7 +110,7 @@ impl Policy {
     fn escalation(&self, row: &AlertRow) -> Option<(Timestamp, Timer)> {
         let step = self.class(row)?.escalation.get(usize::from(row.escalated))?;
         let timer = Timer::Escalate { step: row.escalated + 1, to: step.to.clone() };
-        Some((row.raised_at.plus_ms(step.after_ms), timer))
+        Some((waiting_since(row).plus_ms(step.after_ms), timer))
     }
 
     fn deescalation(&self, row: &AlertRow) -> Option<(Timestamp, Timer)> {
@@ -112,4 +119,8 @@ impl Policy {
         let since = row.acknowledged_at?.max(row.changed_at);
         Some((since.plus_ms(rule.after_ms), Timer::Deescalate(lower)))
     }
+}
+
+fn waiting_since(row: &AlertRow) -> Timestamp {
+    row.waiting_since.unwrap_or(row.raised_at)
 }

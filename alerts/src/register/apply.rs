@@ -76,7 +76,10 @@ fn change(batch: &mut Batch<'_>, t: &Transition, before: AlertRow) -> Result<(),
     let actor = actor(t);
     turn(&mut row, never_refused(State::of(&before).after(event))?, t.time, &actor);
     if event == Event::Worse {
-        set_clocks(batch, &mut row);
+        if batch.policy.waits_anew(&before, &row) {
+            (row.waiting_since, row.escalated, row.overdue) = (Some(t.time), 0, false);
+            set_clocks(batch, &mut row);
+        }
         batch.hold_back(&mut row, t.time)?;
     }
     batch.record(Some(&before), &mut row, &line(t, kind, &actor))
@@ -91,13 +94,11 @@ fn line<'a>(t: &'a Transition, kind: AutoKind, actor: &'a str) -> Line<'a> {
     Line { action, actor, at: t.time, found: Some(t), ..Line::default() }
 }
 
-/// Due times by the worst of the episode; what is due later than now is not overdue any more.
+/// Due times by the worst of the episode.
 fn set_clocks(batch: &Batch<'_>, row: &mut AlertRow) {
     let clocks = batch.policy.clocks(row);
     row.ack_due = clocks.ack_due;
     row.resolve_due = clocks.resolve_due;
-    let late = |due: Option<ioc_model::Timestamp>| due.is_some_and(|at| at <= row.changed_at);
-    row.overdue &= late(row.ack_due) || late(row.resolve_due);
 }
 
 /// The table refuses only people.

@@ -22,7 +22,7 @@ impl Told {
                 state.active = true;
                 (state.seen, state.seen_by, state.work) = (None, None, Work::New);
                 (state.severity, state.worst) = (line.severity, line.severity);
-                (state.raised, state.changed) = (line.at, line.at);
+                (state.raised, state.since, state.changed) = (line.at, line.at, line.at);
                 (state.cleared, state.resolved, state.shelf) = (None, None, None);
                 (state.overdue, state.escalated) = (false, 0);
                 (state.assignee, state.comments, state.links) = (None, 0, 0);

@@ -26,6 +26,8 @@ pub struct Alert {
     pub severity: Severity,
     pub worst: Severity,
     pub raised: Timestamp,
+    /// Since when somebody is waited for.
+    pub since: Timestamp,
     pub changed: Timestamp,
     pub cleared: Option<Timestamp>,
     pub resolved: Option<Timestamp>,
@@ -65,7 +67,7 @@ impl Alert {
             Severity::Major => (MAJOR.0, MAJOR.1),
             _ => return None,
         };
-        Some((self.raised.plus_ms(ack), self.raised.plus_ms(resolve)))
+        Some((self.since.plus_ms(ack), self.since.plus_ms(resolve)))
     }
 
     /// A gateway that is not heard.
@@ -95,6 +97,8 @@ impl Alert {
     /// Its rule found another severity; true if it never was so bad.
     pub fn found(&mut self, severity: Severity, at: Timestamp) -> bool {
         let worse = severity > self.worst;
+        let class = |s: Severity| (s >= Severity::Critical, s >= Severity::Major);
+        let waits_anew = self.seen.is_some() || class(severity) != class(self.worst);
         self.severity = severity;
         self.worst = self.worst.max(severity);
         self.changed = at;
@@ -110,7 +114,9 @@ impl Alert {
                 Work::Assigned | Work::InProgress => self.unsee(),
                 Work::New | Work::Closed => {}
             }
-            self.overdue &= self.due().is_some_and(|(x, y)| x <= at || y <= at);
+            if waits_anew {
+                (self.since, self.escalated, self.overdue) = (at, 0, false);
+            }
         }
         worse
     }
@@ -144,6 +150,7 @@ impl Alert {
             severity: t.severity,
             worst: t.severity,
             raised: t.time,
+            since: t.time,
             changed: t.time,
             cleared: None,
             resolved: None,
@@ -622,7 +629,7 @@ impl Model {
             due.push((at, |a, _| a.overdue = true));
         }
         if a.is_urgent() && a.is_undone() && a.seen.is_none() && !held && a.escalated < 2 {
-            let at = a.raised.plus_ms(URGENT.2[usize::from(a.escalated)]);
+            let at = a.since.plus_ms(URGENT.2[usize::from(a.escalated)]);
             due.push((at, |a, _| a.escalated += 1));
         }
         let lower = a.worst == Severity::Major && a.severity > Severity::Minor;

@@ -154,9 +154,9 @@ fn worse_than_ever_asks_for_a_new_acknowledgement_and_falling_does_not() {
     register.apply(8, &[transition(7, 0, Step, Severity::Critical)]).expect("applies");
     let row = register.get(&row.id).expect("is there");
     assert_eq!((row.acknowledged, row.work, row.acknowledged_by), (false, Work::New, None));
-    // The clocks are those of the worse class: 5 min and 4 h.
-    assert_eq!(row.ack_due, Some(row.raised_at.plus_ms(5 * MINUTE)));
-    assert_eq!(row.resolve_due, Some(row.raised_at.plus_ms(4 * HOUR)));
+    // The clocks are those of the worse class, from then on: 5 min and 4 h.
+    assert_eq!(row.ack_due, Some(row.changed_at.plus_ms(5 * MINUTE)));
+    assert_eq!(row.resolve_due, Some(row.changed_at.plus_ms(4 * HOUR)));
 }
 
 #[test]

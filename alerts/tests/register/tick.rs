@@ -3,7 +3,7 @@
 use ioc_alerts::Register;
 use ioc_model::{
     Action, AlertFilter, AlertRow, AlertStore, HeldBy, HoldRequest, HoldScope, Severity, Timestamp,
-    Transition, Work,
+    Transition, TransitionKind, Work,
 };
 
 use crate::desk::*;
@@ -68,6 +68,20 @@ fn acknowledged_in_time_only_the_time_to_resolve_counts() {
     assert_eq!(words(&run(&register, NOW.plus_ms(48 * HOUR))), [(240, "overdue")]);
     let row = done(&register, &row.id, Action::Resolve { note: None });
     assert!(row.overdue, "the mark stays for the figures");
+}
+
+/// Acknowledged as a critical one and two hours later an emergency: nobody is late yet.
+#[test]
+fn what_gets_worse_after_it_was_acknowledged_has_its_time_again() {
+    let desk = Desk::new();
+    let register = desk.open();
+    let row = raise(&register, 0, Severity::Critical);
+    done(&register, &row.id, acknowledge());
+    let mut worse = transition(5, 0, TransitionKind::Severity, Severity::Emergency);
+    worse.time = NOW.plus_ms(2 * HOUR);
+    register.apply(6, &[worse]).expect("applies");
+    let log = run(&register, NOW.plus_ms(3 * HOUR));
+    assert_eq!(words(&log), [(125, "overdue"), (125, "escalate"), (135, "escalate")]);
 }
 
 #[test]
