@@ -61,6 +61,7 @@ impl Kpis {
     /// # Errors
     /// As [`Kpis::open`].
     pub fn with_targets(path: &Path, targets: Targets) -> Result<Self, RegisterError> {
+        read::prepare(path)?;
         let reports = Reports { db: read::open(path)?, kept: Vec::new() };
         let metrics = Metrics { db: read::open(path)?, last: None };
         Ok(Self { reports: Mutex::new(reports), metrics: Mutex::new(metrics), targets })
