@@ -673,3 +673,58 @@ fn the_log_is_read_by_alert_actor_and_time() {
     run(&bench.db, "UPDATE audit SET severity = 'x', at = 'y', message = '{' WHERE seq = 3");
     log.all(&all, &mut |_| true).expect("what somebody spoilt can still be shown");
 }
+
+/// `cargo test --release -p ioc-alerts --lib audit::tests::a_million -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement of about a minute"]
+fn a_million_lines_are_appended_and_verified_in_bounded_memory() {
+    const MANY: u64 = 1_000_000;
+    let memory = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let field = |l: &str| l.strip_prefix("VmHWM:").map(|v| v.trim().to_owned());
+        status.lines().find_map(field).unwrap_or_default()
+    };
+    let bench = Bench::empty();
+    let mut anchors = bench.anchors();
+    let began = std::time::Instant::now();
+    for first in (1..=MANY).step_by(1_000) {
+        let tx = bench.db.unchecked_transaction().expect("begins");
+        for n in first..first + 1_000 {
+            write(&tx, n);
+        }
+        tx.commit().expect("commits");
+        anchors.committed(&bench.db);
+    }
+    let line = began.elapsed().as_secs_f64() / MANY as f64 * 1e6;
+    drop(anchors);
+    eprintln!("append: {line:.2} µs a line, 1,000 in a transaction; peak {}", memory());
+    let began = std::time::Instant::now();
+    let report = verify(&bench.path(), Some(&bench.anchor_file()), &mut |_, _| {});
+    let rate = MANY as f64 / began.elapsed().as_secs_f64();
+    let report = report.expect("verifies");
+    assert_eq!((report.first_bad, report.lines), (None, MANY));
+    eprintln!("verify: {rate:.0} lines/s; peak {}", memory());
+    run(&bench.db, "UPDATE audit SET note = 'x' WHERE seq = 10");
+    let began = std::time::Instant::now();
+    let report = verify(&bench.path(), None, &mut |_, _| {}).expect("verifies");
+    assert_eq!(report.first_bad, Some(Bad::at(BadKind::Edited, 10)));
+    eprintln!("an edited line 10 is named after {:?}; peak {}", began.elapsed(), memory());
+    // What a line costs without its hash and head.
+    let sql = format!(
+        "INSERT INTO audit (seq, {COPY}) VALUES (?1, '0123456789abcdef0123456789abcdef',
+      'raise', 'rule:flood', 1761588000000, 3, 2.5, 'note', 2.0,
+      '{{\"vi\":\"Lũ 1\",\"en\":\"flood 1\"}}', NULL, NULL, NULL, NULL)"
+    );
+    let began = std::time::Instant::now();
+    for first in (1..=100_000).step_by(1_000) {
+        let tx = bench.db.unchecked_transaction().expect("begins");
+        for n in first..first + 1_000 {
+            tx.prepare_cached(&sql)
+                .and_then(|mut s| s.execute([(MANY + n).cast_signed()]))
+                .expect("inserts");
+        }
+        tx.commit().expect("commits");
+    }
+    let plain = began.elapsed().as_secs_f64() / 100_000.0 * 1e6;
+    eprintln!("a plain insert of a like line: {plain:.2} µs");
+}

@@ -5,45 +5,15 @@
 //! control characters (so no line of it can become a header), no bidirectional overrides, a
 //! bounded length. Whoever writes HTML, XML or JSON still escapes for that format.
 
-use ioc_model::{AlertRow, City, Condition, Entity, Severity, Text, Timestamp};
-use serde::{Deserialize, Serialize};
+use ioc_model::{AlertRow, City, Condition, Entity, Severity, Timestamp};
 
 use super::Notification;
+pub use crate::language::Language;
 
 /// Longest text of one field, in characters.
 const MAX_FIELD: usize = 300;
 /// Longest subject, in characters.
 const MAX_SUBJECT: usize = 150;
-
-/// The language of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// Vietnamese.
-    #[default]
-    Vi,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// The text in this language; in the other one if this one is empty.
-    pub fn of(self, text: &Text) -> &str {
-        let (first, second) = match self {
-            Self::Vi => (&text.vi, &text.en),
-            Self::En => (&text.en, &text.vi),
-        };
-        if first.is_empty() { second } else { first }
-    }
-
-    /// One of two words.
-    pub fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
-        match self {
-            Self::Vi => vi,
-            Self::En => en,
-        }
-    }
-}
 
 /// One alert of a message, and why it is told of.
 #[derive(Clone, Copy, Debug)]

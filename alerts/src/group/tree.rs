@@ -103,6 +103,9 @@ mod tests {
             assert_eq!(tree.top(device), Some("a"), "{device}");
         }
         assert_eq!(tree.with_below(&"a".into()).len(), 3);
+        let tree = DeviceTree::new(&city(&[("x", "a"), ("a", "b"), ("b", "a")]));
+        assert_eq!(tree.above("x").len(), 2, "it leads into a ring");
+        assert_eq!(tree.top("x"), tree.top("a"));
         assert_eq!(tree.top("s"), None);
     }
 

@@ -95,6 +95,10 @@ struct Values<'a> {
     marks: &'a [Mark],
 }
 
+/// Ten of fewer alerts than this are more than 5 % even when no alert came twice: there is nothing
+/// to judge.
+const TOP_TEN_FROM: usize = 200;
+
 impl Values<'_> {
     /// All figures, in the order of [`FIGURES`].
     fn figures(&self, top_ten: Option<f64>) -> Vec<KpiFigure> {
@@ -114,7 +118,12 @@ impl Values<'_> {
                 .or_else(|| self.of_marks(id))
                 .or_else(|| share(&load, id)),
         };
-        FIGURES.iter().map(|(id, unit)| self.figure(id, unit, value(id))).collect()
+        let mut figures: Vec<KpiFigure> =
+            FIGURES.iter().map(|(id, unit)| self.figure(id, unit, value(id))).collect();
+        if load.len() < TOP_TEN_FROM {
+            figures.iter_mut().filter(|f| &*f.id == "top_ten_share").for_each(|f| f.verdict = None);
+        }
+        figures
     }
 
     fn figure(&self, id: &str, unit: &str, value: Option<f64>) -> KpiFigure {

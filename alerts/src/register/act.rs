@@ -26,18 +26,19 @@ pub(super) struct Act<'a> {
     pub split: Option<IncidentId>,
 }
 
-/// Does it, or says why not. A refusal changes nothing.
+/// Does it to the row as it stands, or says why not. A refusal changes nothing.
 pub(super) fn one(
     batch: &mut Batch<'_>,
     act: &mut Act<'_>,
     target: &Target,
+    before: Option<AlertRow>,
 ) -> Result<RowResult, RegisterError> {
     let refused = |row: Option<AlertRow>, refused: Refused| RowResult {
         alert: target.alert.clone(),
         row,
         refused: Some(refused),
     };
-    let Some(before) = batch.read(&target.alert.0)? else {
+    let Some(before) = before else {
         return Ok(refused(None, refusal(RefusedCode::NotFound, None, act.action.kind())));
     };
     if target.version.is_some_and(|version| version != before.ver) {

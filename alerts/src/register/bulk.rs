@@ -9,9 +9,10 @@ use super::{
     act::{self, Act},
     check, request,
 };
+use crate::schema::parse;
 
 /// Alerts of one transaction: the rules wait for no more than these.
-pub(super) const CHUNK: u32 = 250;
+pub(super) const CHUNK: u32 = 100;
 
 pub(super) fn act(
     register: &Register,
@@ -121,9 +122,10 @@ impl Run<'_> {
         (n, target): (u32, &Target),
     ) -> Result<RowResult, RegisterError> {
         let keyed = self.request.key.is_some();
-        request::keep_before(&batch.tx, kept, n, &target.alert)?;
-        let result = act::one(batch, act, target)?;
-        request::keep_result(&batch.tx, kept, (n, keyed), &result)?;
+        let before = request::before(&batch.tx, &target.alert)?;
+        let row = before.as_ref().map(|b| parse(&b.row)).transpose()?;
+        let result = act::one(batch, act, target, row)?;
+        request::keep(&batch.tx, kept, (n, keyed), (before.as_ref(), &result))?;
         Ok(result)
     }
 

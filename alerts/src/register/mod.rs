@@ -267,7 +267,8 @@ impl AlertStore for Register {
     fn note(&self, action: &str, who: &Actor, note: Option<&str>) -> Result<(), RegisterError> {
         check::actor(who)?;
         check::optional("the note", note)?;
-        Ok(self.write(|batch| batch.note(action, who, note))?.0)
+        self.write(|batch| batch.note(action, who, note))?;
+        Ok(())
     }
 
     fn shelve_max_ms(&self) -> i64 {

@@ -133,42 +133,52 @@ pub(super) fn save(tx: &Transaction<'_>, act: &Act) -> Result<(), RegisterError>
     Ok(())
 }
 
-/// Keeps the row as it is before the action, for taking back.
-pub(super) fn keep_before(
-    tx: &Transaction<'_>,
-    act: &Act,
-    n: u32,
-    alert: &AlertId,
-) -> Result<(), RegisterError> {
-    tx.prepare_cached(
-        "INSERT INTO act_row (id, alert, before, acked_at)
-         SELECT ?1, id, row, acked_at FROM alert WHERE id = ?2",
-    )
-    .and_then(|mut s| s.execute(params![number(act.id, n), alert.0]))
-    .map_err(store)?;
-    Ok(())
+/// The row as it is before the action, for taking back.
+pub(super) struct Before {
+    /// JSON text.
+    pub row: String,
+    /// First acknowledgement of the episode.
+    pub acked_at: Option<i64>,
 }
 
-/// Keeps what became of it: for a request with a key the whole answer.
-pub(super) fn keep_result(
+pub(super) fn before(db: &Connection, alert: &AlertId) -> Result<Option<Before>, RegisterError> {
+    db.prepare_cached("SELECT row, acked_at FROM alert WHERE id = ?1")
+        .and_then(|mut s| {
+            s.query_row([&alert.0], |r| Ok(Before { row: r.get(0)?, acked_at: r.get(1)? }))
+                .optional()
+        })
+        .map_err(store)
+}
+
+/// Keeps what became of one alert: what taking it back needs, and for a request with a key the
+/// whole answer.
+pub(super) fn keep(
     tx: &Transaction<'_>,
     act: &Act,
     (n, keyed): (u32, bool),
-    result: &RowResult,
+    (before, result): (Option<&Before>, &RowResult),
 ) -> Result<(), RegisterError> {
     let text = |row: &AlertRow| serde_json::to_string(row).map_err(store);
     let row = result.row.as_ref().filter(|_| keyed).map(text).transpose()?;
     let refused = result.refused.as_ref().map(serde_json::to_string).transpose().map_err(store)?;
-    let ver = match &result.refused {
-        None => result.row.as_ref().map(|r| r.ver.cast_signed()),
-        Some(_) => None,
-    };
+    let done = result.row.as_ref().filter(|_| result.refused.is_none());
+    let ver = done.map(|row| row.ver.cast_signed());
+    let before = before.filter(|_| done.is_some());
     tx.prepare_cached(
-        "INSERT INTO act_row (id, alert, ver, row, refused) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (id) DO UPDATE SET
-           before = iif(?3 IS NULL, NULL, before), ver = ?3, row = ?4, refused = ?5",
+        "INSERT INTO act_row (id, alert, ver, before, acked_at, row, refused)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )
-    .and_then(|mut s| s.execute(params![number(act.id, n), result.alert.0, ver, row, refused]))
+    .and_then(|mut s| {
+        s.execute(params![
+            number(act.id, n),
+            result.alert.0,
+            ver,
+            before.map(|b| &b.row),
+            before.and_then(|b| b.acked_at),
+            row,
+            refused
+        ])
+    })
     .map_err(store)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::policy::Timer;
 use crate::schema::{self, store};
 
 /// Alerts of one transaction.
-const CHUNK: usize = 250;
+const CHUNK: usize = 100;
 /// Changes of one call.
 pub(super) const MOST: usize = 10_000;
 

@@ -66,7 +66,7 @@ CREATE INDEX IF NOT EXISTS alert_due ON alert (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS alert_all ON alert (raised_at DESC, id DESC, severity);
 CREATE INDEX IF NOT EXISTS alert_service ON alert (service, raised_at DESC, id DESC, severity);
 CREATE INDEX IF NOT EXISTS alert_area ON alert (area, raised_at DESC, id DESC, severity, service);
-CREATE INDEX IF NOT EXISTS alert_rule ON alert (rule, raised_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS alert_rule ON alert (rule, raised_at DESC, id DESC, area, severity);
 CREATE INDEX IF NOT EXISTS alert_device ON alert (device, raised_at DESC, id DESC)
   WHERE device IS NOT NULL;
 CREATE INDEX IF NOT EXISTS alert_incident ON alert (incident, raised_at DESC, id DESC)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ioc_model::{AlertRow, City, Handover, IncidentRow, ShiftEntry, ShiftRow, Timestamp};
 
-use super::words::Language;
+use crate::language::Language;
 
 /// Its style: A4, black on white, headings of a table on each of its pages.
 const STYLE: &str = "\

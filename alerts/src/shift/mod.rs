@@ -22,4 +22,3 @@ mod words;
 pub use csv::csv;
 pub use html::{STYLE_HASH, html};
 pub use store::Shifts;
-pub use words::Language;

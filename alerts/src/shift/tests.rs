@@ -7,7 +7,8 @@ use ioc_model::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Language, STYLE_HASH, csv, html};
+use super::{STYLE_HASH, csv, html};
+use crate::language::Language;
 
 const NOW: Timestamp = Timestamp(1_785_495_900_000); // 2026-07-31 18:05 +07:00
 const HOSTILE: &str =

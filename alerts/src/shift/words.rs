@@ -1,52 +1,13 @@
 //! The words of the report in both languages of the product.
 
-use ioc_model::{AlarmState, City, HeldBy, Severity, Text, Timestamp, Work};
+use ioc_model::{AlarmState, City, HeldBy, Severity, Timestamp, Work};
 
-/// Language of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// Tiếng Việt.
-    #[default]
-    Vi,
-    /// English.
-    En,
-}
+use crate::channel::words::severity_word;
+use crate::language::Language;
 
 impl Language {
-    /// `vi` or `en`.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "vi" => Some(Self::Vi),
-            "en" => Some(Self::En),
-            _ => None,
-        }
-    }
-
-    pub(super) fn code(self) -> &'static str {
-        self.pick("vi", "en")
-    }
-
-    pub(super) fn pick<T>(self, vi: T, en: T) -> T {
-        match self {
-            Self::Vi => vi,
-            Self::En => en,
-        }
-    }
-
-    /// The text in this language, or in the other when it has none.
-    pub(super) fn of(self, text: &Text) -> &str {
-        let (wanted, other) = self.pick((&text.vi, &text.en), (&text.en, &text.vi));
-        if wanted.is_empty() { other } else { wanted }
-    }
-
     pub(super) fn severity(self, severity: Severity) -> &'static str {
-        match severity {
-            Severity::Info => self.pick("Thông tin", "Info"),
-            Severity::Minor => self.pick("Chú ý", "Minor"),
-            Severity::Major => self.pick("Cảnh báo", "Major"),
-            Severity::Critical => self.pick("Nghiêm trọng", "Critical"),
-            Severity::Emergency => self.pick("Khẩn cấp", "Emergency"),
-        }
+        severity_word(severity, self)
     }
 
     pub(super) fn work(self, work: Work) -> &'static str {

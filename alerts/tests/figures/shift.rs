@@ -1,4 +1,5 @@
-use ioc_alerts::shift::{Language, csv, html};
+use ioc_alerts::Language;
+use ioc_alerts::shift::{csv, html};
 use ioc_model::{
     Action, AlertId, AlertStore, City, RegisterError, Severity, ShiftStore, Timestamp,
 };

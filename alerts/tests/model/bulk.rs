@@ -13,6 +13,8 @@ use crate::bench::folder;
 use crate::world::{self, START};
 
 const ALERTS: usize = 600;
+/// Alerts of one transaction, as `register/bulk.rs` has it.
+const CHUNK: usize = 100;
 
 /// Opens the register at `path`; after its commit number `at` (from 1) the files are copied to
 /// `image`, which is what a crash right there would leave.
@@ -65,7 +67,7 @@ fn a_bulk_request_cut_off_between_two_transactions_goes_on_with_its_key_and_doub
         let seen =
             AlertFilter { acknowledged: Some(true), limit: ALERTS, ..AlertFilter::default() };
         let (rows, _) = register.list(&seen).expect("lists");
-        assert_eq!(rows.len(), (cut * 250).min(ALERTS), "what was committed before the crash");
+        assert_eq!(rows.len(), (cut * CHUNK).min(ALERTS), "what was committed before the crash");
         let rest = register.act(&request).expect("goes on");
         assert_eq!(rest.results, whole.results);
         assert_eq!(rest.act, whole.act);

@@ -191,6 +191,9 @@ struct Done {
     rows: Vec<(String, Alert, u64)>,
 }
 
+/// What a timer does to an alert, at the moment that is handed in.
+type Happens = fn(&mut Alert, Timestamp);
+
 /// What is expected of one alert of a request: its version after it, or why not.
 pub type Expected = Result<u64, RefusedCode>;
 
@@ -268,14 +271,16 @@ impl Model {
         match (was, is) {
             (false, true) => self.went_out(id),
             (true, false) => self.release(id, at),
-            _ => {}
+            _ => self.danger(id),
         }
     }
 
     // ---- holds and outages
 
     fn covering(&self, a: &Alert, at: Timestamp) -> BTreeSet<String> {
-        let runs = |w: &Window| !w.over && w.from <= at && w.until.is_none_or(|until| until > at);
+        let runs = |w: &Window| {
+            !w.over && (w.begun || w.from <= at) && w.until.is_none_or(|until| until > at)
+        };
         let mut all: BTreeSet<String> = (1..)
             .zip(&self.windows)
             .filter(|(_, w)| runs(w) && covers(w.scope, a))
@@ -305,6 +310,18 @@ impl Model {
                 a.ver += 1;
             }
         }
+    }
+
+    /// What an outage holds is released when it becomes a danger: it is no consequence then.
+    fn danger(&mut self, id: &str) {
+        let outages: Vec<String> =
+            self.alerts.values().filter(|a| a.is_out()).map(|a| a.id.clone()).collect();
+        let a = self.alerts.get_mut(id).expect("just changed");
+        let before = a.held.len();
+        if !a.can_follow() {
+            a.held.retain(|hold| !outages.contains(hold));
+        }
+        a.ver += u64::from(a.held.len() != before);
     }
 
     /// What a window or an outage held looks again at what covers it.
@@ -595,7 +612,7 @@ impl Model {
     /// The first thing that is due for one alert.
     fn timer(&mut self, id: &str, now: Timestamp) -> bool {
         let a = &self.alerts[id];
-        let mut due: Vec<(Timestamp, fn(&mut Alert, Timestamp))> = Vec::new();
+        let mut due: Vec<(Timestamp, Happens)> = Vec::new();
         if let Some(until) = a.shelf {
             due.push((until, |a, _| a.shelf = None));
         }

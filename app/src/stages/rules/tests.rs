@@ -67,8 +67,7 @@ impl World {
         tokio::task::spawn_blocking(move || writer.run());
         let (files, city) = rulebook::tests::base();
         let policy = Policy::load(&files, &city).expect("defaults");
-        let parts =
-            RegisterParts { city: city, policy: Arc::new(policy), listener: Arc::new(|_| {}) };
+        let parts = RegisterParts { city, policy: Arc::new(policy), listener: Arc::new(|_| {}) };
         let register = Register::open(&dir.path().join("alerts.sqlite"), parts);
         let [text, _] = texts();
         let mut world = Self {
