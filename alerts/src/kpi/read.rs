@@ -228,3 +228,36 @@ pub(crate) fn positions(db: &Connection, from: i64, to: i64) -> Result<u32, Regi
     }
     Ok(most.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_query_reads_the_whole_register() {
+        let db = Connection::open_in_memory().expect("opens");
+        db.execute_batch(
+            "CREATE TABLE alert (id TEXT PRIMARY KEY, rule, row, area, service, incident,
+               severity_max, raised_at, cleared_at, acked_at, resolved_at, closed_at, work,
+               held_at_raise, open);
+             CREATE INDEX alert_all ON alert (raised_at DESC, id DESC);
+             CREATE INDEX alert_open ON alert (raised_at DESC, id DESC) WHERE open = 1;
+             CREATE TABLE audit (seq INTEGER PRIMARY KEY, alert, at, evidence);",
+        )
+        .expect("the columns that are used");
+        db.execute_batch(INDEXES).expect("fit");
+        let plan = |sql: &str| -> Vec<String> {
+            let mut s = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("compiles");
+            let none = vec![rusqlite::types::Null; s.parameter_count()];
+            s.query_map(rusqlite::params_from_iter(none), |r| r.get(3))
+                .and_then(Iterator::collect)
+                .expect("tells")
+        };
+        let lines = plan(EPISODES).join("\n");
+        for index in ["alert_all (raised_at>? AND raised_at<?)", "alert_open", "alert_closed"] {
+            assert!(lines.contains(&format!("SEARCH alert USING INDEX {index}")), "{lines}");
+        }
+        assert!(!lines.contains("SCAN"), "{lines}");
+        assert_eq!(plan(CHATTERERS), ["SEARCH audit USING INDEX audit_chatter (at>?)"]);
+    }
+}
