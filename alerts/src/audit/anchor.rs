@@ -112,6 +112,9 @@ impl Anchors {
         if let Some(known) = known.filter(|k| last.is_none_or(|l| k.seq > l.seq)) {
             self.write_anchor(&known)?;
         }
+        if known.is_none() && self.end.seq > 0 {
+            self.write_head()?;
+        }
         let most = known.into_iter().chain(last).max_by_key(|h| h.seq);
         if let Some(most) = most
             && (most.seq > self.end.seq || most.seq == self.end.seq && most.hash != self.end.hash)

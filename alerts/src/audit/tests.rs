@@ -599,8 +599,10 @@ fn anchors_are_written_each_thousand_lines_each_minute_and_at_the_end() {
     grow(&mut anchors, 1);
     drop(anchors);
     assert_eq!(anchored(&bench.anchor_file()), [1_000, 1_005, 1_006]);
+    std::fs::remove_file(anchor::head_path(&bench.anchor_file())).expect("removes");
     drop(bench.anchors());
     assert_eq!(anchored(&bench.anchor_file()).len(), 3, "a start without news writes none");
+    assert_eq!(bench.verify(true).notes, [], "a start writes the head that is missing");
     assert_eq!(bench.verify(true).first_bad, None);
 }
 
