@@ -75,6 +75,7 @@ fn alert(words: &str, area: &str) -> AlertRow {
         incident: None,
         resolved_at: None,
         closed_at: None,
+        waiting_since: None,
         ack_due: None,
         resolve_due: None,
         overdue: false,

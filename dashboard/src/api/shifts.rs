@@ -179,9 +179,8 @@ pub(crate) async fn handover_csv(call: Admitted) -> Result<Response, ApiError> {
     let lang = lang(&call.request.query)?;
     let (csv, day) = made(&call, move |parts, handover| {
         let csv = (parts.forms.handover_csv)(handover, lang);
-        // The day at +07:00, which the sheet's times are in too.
-        let day: String =
-            handover.to.plus_ms(7 * 3_600_000).to_rfc3339().chars().take(10).collect();
+        // The day in the city, as the sheet's times are.
+        let day: String = handover.to.to_rfc3339().chars().take(10).collect();
         Ok((csv, day))
     })
     .await?;
