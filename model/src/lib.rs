@@ -4,6 +4,7 @@
 //! reaches alerts and history. What it does not do: no I/O, no tokio, no policy.
 //! How it fails: parsing and decoding return typed errors; nothing here panics.
 
+mod action;
 mod alert;
 mod city;
 mod city_load;
@@ -11,6 +12,7 @@ mod codec;
 mod config_error;
 mod evidence;
 mod history;
+mod hold;
 mod incident;
 mod indices;
 mod kpi;
@@ -24,6 +26,10 @@ mod rulebook;
 mod shift;
 mod time;
 
+pub use action::{
+    Action, ActionKind, ActionOutcome, ActionRequest, Actor, AutoKind, Refused, RefusedCode,
+    RowResult, Target, Undo,
+};
 pub use alert::{AlertId, Condition, Entity, Severity, Text, Transition, TransitionKind};
 pub use city::{
     Area, AreaKind, City, DeviceSpec, EarlierValue, Property, Service, ServiceGroup, Threshold,
@@ -38,17 +44,14 @@ pub use history::{
     Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
     SeriesPoints,
 };
+pub use hold::{Hold, HoldId, HoldRequest, HoldScope};
 pub use incident::{IncidentFilter, IncidentId, IncidentKind, IncidentRow};
 pub use indices::{Breakpoints, Index, IndexLevel};
 pub use kpi::{
     KpiFigure, KpiGroup, KpiPeriod, KpiQuery, KpiReport, KpiStore, KpiSuggestion, KpiVerdict,
 };
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
-pub use lifecycle::{
-    Action, ActionKind, ActionOutcome, ActionRequest, Actor, AlarmState, Assignee, AssigneeKind,
-    AutoKind, Held, HeldBy, Hold, HoldId, HoldRequest, HoldScope, Link, Refused, RefusedCode,
-    RowResult, Target, Undo, Work,
-};
+pub use lifecycle::{AlarmState, Assignee, AssigneeKind, Held, HeldBy, Link, Work};
 pub use notify::{CapRow, DeliveryFilter, DeliveryRow, DeliveryState, NotifyStore, ReceiverRow};
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};

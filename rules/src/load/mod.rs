@@ -1,5 +1,6 @@
 //! Rule files to a [`RuleSet`], all mistakes collected.
 
+mod alarm;
 mod common;
 mod levels;
 mod links;
@@ -11,10 +12,10 @@ use std::sync::Arc;
 
 use ioc_model::{City, ConfigError, ConfigFiles, Name, Threshold};
 
-use crate::fields::{Fields, Report, boolean, both, closest, duration, is_id, text, texts, whole};
+use crate::fields::{Fields, Report, boolean, both, closest, is_id, text, texts};
 use crate::hours;
 use crate::kinds::{Kind, WORDS};
-use crate::rule::{Chatter, Ladder, Mode, Per, Relation, Rule, Selection, Unless};
+use crate::rule::{Mode, Per, Relation, Rule, Selection, Unless};
 use crate::ruleset::{CityView, RuleSet};
 use crate::selftest::{self, SelfTest};
 use crate::yaml::{self, Node, Value};
@@ -183,11 +184,12 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
         .map_or(Some(Mode::On), |n| one_of(n, "mode", &Mode::ALL.map(|m| (m.word(), m)), check));
     let hours = fields.get("active").map(|n| hours::load(n, check));
     let unless = fields.get("unless").map_or(Some(Vec::new()), |n| unless(n, check));
-    let cause = fields.get("cause").map(|n| cause(n, check));
+    let cause = fields.get("cause").map(|n| alarm::cause(n, check));
     let latched = fields.get("latched").map_or(Some(false), |n| boolean(n, &mut check.report));
     let common = Common { service: service.clone(), selection, per: per.unwrap_or(Per::Device) };
     let kind = word.and_then(|w| Kind::load(w, &mut fields, &common, check));
-    let held = fields.get("chatter").map(|n| chatter(n, kind.as_ref().map(|k| &k.ladder), check));
+    let held =
+        fields.get("chatter").map(|n| alarm::chatter(n, kind.as_ref().map(|k| &k.ladder), check));
     let words = words::words(&mut fields, kind.as_ref().map(|k| k.cleared), check);
     let tests = fields.get("tests");
     if word.is_some() {
@@ -225,40 +227,6 @@ fn load_rule(node: &Node, source: String, check: &mut Check<'_>) -> Option<(Rule
     };
     rule.hash = rule.definition_hash();
     Some((rule, tests.unwrap_or_default()))
-}
-
-/// `chatter: { raises: 3, within: 10m, hold: 30m }`.
-fn chatter(node: &Node, ladder: Option<&Ladder>, check: &mut Check<'_>) -> Option<Chatter> {
-    let mut fields = Fields::open(node, "`chatter`", &mut check.report)?;
-    let raises = fields.require("raises", &mut check.report);
-    let within = fields.require("within", &mut check.report);
-    let hold = fields.require("hold", &mut check.report);
-    fields.finish(&mut check.report);
-    let most = u32::from(Chatter::MAX_RAISES);
-    let raises = raises.and_then(|n| whole(n, 2, most, &mut check.report));
-    let within = within.and_then(|n| duration(n, 1_000, &mut check.report));
-    let hold_ms = hold.and_then(|n| duration(n, 1_000, &mut check.report))?;
-    let ladder = ladder?;
-    if ladder.levels.is_empty() {
-        let hint = "take `chatter` away";
-        check.report.hinted(node, "a rule that raises nothing cannot chatter", hint);
-    }
-    if hold_ms <= ladder.clear_for_ms {
-        let hint = "hold it longer than `clear_for`";
-        check.report.hinted(node, "this holds no longer than the rule does anyway", hint);
-    }
-    Some(Chatter { raises: u8::try_from(raises?).ok()?, within_ms: within?, hold_ms })
-}
-
-/// `cause: flood`: a word like an id.
-fn cause(node: &Node, check: &mut Check<'_>) -> Option<Name> {
-    let word = text(node, &mut check.report)?;
-    if is_id(word) {
-        return Some(word.into());
-    }
-    let hint = "letters, digits and `_`, `-`, `.`, such as `flood`";
-    check.report.hinted(node, "this is no word for a cause", hint);
-    None
 }
 
 /// A word after `kind:` that is known.
