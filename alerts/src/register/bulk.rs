@@ -18,7 +18,7 @@ pub(super) fn act(
     register: &Register,
     request: &ActionRequest,
 ) -> Result<ActionOutcome, RegisterError> {
-    check::request(request, &register.parts.policy)?;
+    check::request(request)?;
     let (targets, places) = distinct(&request.targets);
     let mut run = Run {
         request,
@@ -110,7 +110,10 @@ impl Run<'_> {
             None if self.act.is_some() => {
                 Err(RegisterError::Bad("the request was forgotten while it ran".into()))
             }
-            None => request::begin(&batch.tx, self.request, self.hash.clone(), targets as u32),
+            None => {
+                check::beginning(self.request, batch.policy)?;
+                request::begin(&batch.tx, self.request, self.hash.clone(), targets as u32)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ const URL_MAX: usize = 2_000;
 /// Longest idempotency key, bytes.
 const KEY_MAX: usize = 128;
 
-pub(super) fn request(request: &ActionRequest, policy: &Policy) -> Result<(), RegisterError> {
+pub(super) fn request(request: &ActionRequest) -> Result<(), RegisterError> {
     match request.targets.len() {
         0 => return bad("no alert is named"),
         n if n > ActionRequest::MAX_TARGETS => {
@@ -31,14 +31,23 @@ pub(super) fn request(request: &ActionRequest, policy: &Policy) -> Result<(), Re
         return bad("the idempotency key must be printable ASCII");
     }
     actor(&request.actor)?;
-    action(&request.action, request.actor.at, policy)
+    action(&request.action)
+}
+
+/// What only a request that begins must be: the repetition of one that was done in time is answered
+/// as it was, however late it comes.
+pub(super) fn beginning(request: &ActionRequest, policy: &Policy) -> Result<(), RegisterError> {
+    match &request.action {
+        Action::Shelve { until, .. } => shelf(*until, request.actor.at, policy.shelve_max_ms),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn actor(actor: &Actor) -> Result<(), RegisterError> {
     required("the user", &actor.user, TITLE_MAX)
 }
 
-fn action(action: &Action, now: Timestamp, policy: &Policy) -> Result<(), RegisterError> {
+fn action(action: &Action) -> Result<(), RegisterError> {
     match action {
         Action::Acknowledge { note }
         | Action::Unshelve { note }
@@ -52,11 +61,9 @@ fn action(action: &Action, now: Timestamp, policy: &Policy) -> Result<(), Regist
         }
         Action::Comment { text } => required("the comment", text, TEXT_MAX),
         Action::Link { link } => good_link(link),
-        Action::Shelve { until, reason } => {
-            required("the reason", reason, TEXT_MAX)?;
-            shelf(*until, now, policy.shelve_max_ms)
+        Action::Shelve { reason, .. } | Action::Reject { reason } => {
+            required("the reason", reason, TEXT_MAX)
         }
-        Action::Reject { reason } => required("the reason", reason, TEXT_MAX),
         Action::Merge { into } => required("the incident", &into.0, TITLE_MAX),
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn turn(row: &mut AlertRow, next: State, at: Timestamp, who: &str) {
     if matches!(next.work, Work::Resolved | Work::Rejected) {
         row.resolved_at.get_or_insert(at);
     }
-    if was == Work::Rejected && next.is_open() {
+    if matches!(was, Work::Resolved | Work::Rejected) && next.work == Work::New {
+        // It got worse: what was done before does not count.
         row.resolved_at = None;
     }
     match (next.is_open(), row.closed_at) {

@@ -105,7 +105,7 @@ impl Alert {
         if worse {
             match self.work {
                 Work::Acknowledged | Work::Resolved | Work::Rejected => {
-                    if self.work == Work::Rejected {
+                    if self.work != Work::Acknowledged {
                         self.resolved = None;
                     }
                     self.work = Work::New;

@@ -42,6 +42,22 @@ fn each_alert_has_its_own_result_in_the_order_of_the_request() {
     assert_eq!(actions(&register, &ids[2]), ["raise", "acknowledge"]);
 }
 
+/// The answer was lost, and it is asked again when the shelf is over already.
+#[test]
+fn a_shelving_that_is_repeated_late_is_answered_as_it_was() {
+    let desk = Desk::new();
+    let register = desk.open();
+    let ids = raised(&register, 1);
+    let shelve = Action::Shelve { until: NOW.plus_ms(HOUR), reason: "pump works".into() };
+    let asked = all(&ids, shelve.clone(), Some("k1"));
+    let first = register.act(&asked).expect("possible");
+    let late = ActionRequest { actor: actor("lan", NOW.plus_ms(2 * HOUR)), ..asked.clone() };
+    let second = register.act(&late).expect("known");
+    assert_eq!((second.repeated, second.results), (true, first.results));
+    let anew = ActionRequest { key: Some("k2".into()), ..late };
+    assert!(register.act(&anew).is_err(), "a shelf in the past is refused");
+}
+
 #[test]
 fn a_repeated_key_gives_the_same_results_and_does_nothing() {
     let desk = Desk::new();
