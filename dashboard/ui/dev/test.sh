@@ -8,6 +8,8 @@ mkdir -p "$work/ui" "$work/golden"
 work=$(cd "$work" && pwd)
 # The tests read ../golden/frames.json, as in the source tree.
 cp "$here"/../golden/*.json "$work/golden/"
+# A file that is gone from the sources must not stay in a folder that is kept.
+find "$work/ui" -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
 tar -C "$here" --exclude=node_modules -cf - . | tar -C "$work/ui" -xf -
 cd "$work/ui"
 if ! cmp -s package-lock.json node_modules/.ioc-lock; then
