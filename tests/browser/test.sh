@@ -7,6 +7,7 @@ export BIN
 BIN=$(cd "$BIN" && pwd)
 work=${IOC_BROWSER_WORK:-$BIN/browser-tests}
 mkdir -p "$work"
+rm -f "$work"/*.mjs
 cp "$here"/package.json "$here"/package-lock.json "$here"/*.mjs "$work"/
 cd "$work"
 if ! cmp -s package-lock.json node_modules/.ioc-lock; then
