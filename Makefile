@@ -38,7 +38,7 @@ lint:
 	bash tests/lint-tree.sh
 
 bench:
-	cargo bench --locked -p ioc-journal -p ioc-ingest -p ioc-rules -p ioc-history -p ioc-dashboard
+	cargo bench --locked -p ioc-journal -p ioc-ingest -p ioc-rules -p ioc-history -p ioc-alerts -p ioc-dashboard
 	cargo build --locked --release -p ioc -p ioc-sim
 	BIN="$(TARGET)/release" bash tests/bench-chain.sh
 
