@@ -12,11 +12,12 @@ use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
     AlertId, AlertRow, AlertStore, Area, AreaKind, BacktestAsk, Body, City, ConfigError,
-    DeviceSpec, Entity, Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, Point,
-    Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore, RangeQuery, Record,
-    RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad, RuleOutcome, RuleRefusal,
-    RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText, SeriesKey, SeriesPoints, Service,
-    ServiceGroup, Severity, Text, Timestamp, Transition, TransitionKind,
+    DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger,
+    Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore,
+    RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
+    RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
+    SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Service, ServiceGroup, Severity, Text,
+    Tier, Timestamp, Transition, TransitionKind, Window, WindowQuery,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -165,7 +166,7 @@ impl HistoryStore for FakeHistory {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<u64, HistoryError> {
+    async fn flush(&self, _what: Flush) -> Result<u64, HistoryError> {
         Ok(0)
     }
 
@@ -179,10 +180,31 @@ impl HistoryStore for FakeHistory {
             value: i as f64,
             quality: Quality::from_u8(i as u8),
         });
-        Ok(SeriesPoints { points: points.collect(), truncated: query.limit < 3 })
+        let truncated = query.limit < 3;
+        Ok(SeriesPoints { points: points.collect(), truncated, ..SeriesPoints::default() })
     }
 
-    async fn series(&self, _device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
+    async fn windows(&self, query: &WindowQuery) -> Result<SeriesWindows, HistoryError> {
+        let window = |i: i64| Window {
+            start: query.from.plus_ms(i * query.step.ms),
+            count: 2,
+            uncertain: 0,
+            bad: 0,
+            min: i as f64,
+            max: i as f64 + 1.0,
+            sum: 2.0 * i as f64 + 1.0,
+            last: i as f64,
+            last_time: query.from.plus_ms(i * query.step.ms),
+        };
+        let windows = (0..3).map(window).collect();
+        Ok(SeriesWindows { windows, truncated: query.limit < 3, tier: Tier::Hour })
+    }
+
+    async fn maintain(&self, _now: Timestamp) -> Result<Maintained, HistoryError> {
+        Ok(Maintained::default())
+    }
+
+    async fn series(&self, _filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
         Ok(vec![SeriesKey { device: "air-000".into(), property: "pm25".into() }])
     }
 

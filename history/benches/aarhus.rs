@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use ioc_history::{EmbeddedConfig, EmbeddedStore};
 use ioc_model::{
-    Body, Entry, HistoryStore, Ledger, Quality, RangeQuery, Record, Timestamp, Values,
+    Body, Entry, Flush, HistoryStore, Ledger, Quality, RangeQuery, Record, SeriesFilter, Step,
+    Timestamp, Values,
 };
 
 const WEEK: &str = concat!(
@@ -76,22 +77,22 @@ fn replay(steps: &[Vec<Entry>], hours: usize) {
         rt.block_on(store.append(first, step)).expect("appends");
         first += step.len() as u64;
         if i % (12 * hours) == 0 {
-            rt.block_on(store.flush()).expect("flushes");
+            rt.block_on(store.flush(Flush::All)).expect("flushes");
         }
     }
-    rt.block_on(store.flush()).expect("flushes");
+    rt.block_on(store.flush(Flush::All)).expect("flushes");
     let cpu = cpu_ms() - cpu;
     let stats = rt.block_on(store.stats());
     let points = stats.points as f64;
     let rss_after = status_kb("VmRSS");
     let query = Instant::now();
-    let keys = rt.block_on(store.series(None)).expect("series");
+    let keys = rt.block_on(store.series(&SeriesFilter::default())).expect("series");
     for key in keys.iter().take(100) {
         let range = RangeQuery {
             series: key.clone(),
             from: Timestamp(0),
             to: Timestamp(i64::MAX),
-            step: Some((3_600_000, ioc_model::Aggregate::Mean)),
+            step: Some((Step::of(3_600_000), ioc_model::Aggregate::Mean)),
             limit: 1_000,
         };
         rt.block_on(store.range(&range)).expect("range");

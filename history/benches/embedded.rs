@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ioc_history::{EmbeddedConfig, EmbeddedStore};
 use ioc_model::{
-    Body, Entry, HistoryStore, Ledger, Quality, Record, Timestamp, Values, decode_batch,
+    Body, Entry, Flush, HistoryStore, Ledger, Quality, Record, Timestamp, Values, decode_batch,
     encode_batch,
 };
 
@@ -64,7 +64,7 @@ fn append(c: &mut Criterion) {
                 spent += begun.elapsed();
                 first += entries.len() as u64;
                 if first % 1_000_000 == 0 {
-                    rt.block_on(store.flush()).expect("flushes");
+                    rt.block_on(store.flush(Flush::All)).expect("flushes");
                 }
             }
             spent
@@ -100,7 +100,7 @@ fn flush(c: &mut Criterion) {
                     step += 1;
                 }
                 let begun = Instant::now();
-                rt.block_on(store.flush()).expect("flushes");
+                rt.block_on(store.flush(Flush::All)).expect("flushes");
                 spent += begun.elapsed();
             }
             spent

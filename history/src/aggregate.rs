@@ -1,66 +1,71 @@
-//! Makes the answer of a range query from points in the order of time: raw or by windows.
+//! Makes the answers of queries from points in the order of time: raw, or by windows.
 
 use std::ops::ControlFlow;
 
-use ioc_model::{Aggregate, Point, Quality, SeriesPoints, Timestamp};
+use ioc_model::{Point, Quality, SeriesPoints, SeriesWindows, Step, Window};
 
-/// Takes points in the order of time until the limit is reached.
-pub(crate) struct Collector {
-    step: Option<(i64, Aggregate)>,
+/// A window without points.
+pub(crate) fn empty(start: ioc_model::Timestamp) -> Window {
+    Window {
+        start,
+        count: 0,
+        uncertain: 0,
+        bad: 0,
+        min: f64::NAN,
+        max: f64::NAN,
+        sum: 0.0,
+        last: f64::NAN,
+        last_time: ioc_model::Timestamp(i64::MIN),
+    }
+}
+
+/// Adds a point to its window. Points of one moment are given in the order of arrival.
+pub(crate) fn add(w: &mut Window, p: &Point) {
+    if p.quality == Quality::Bad {
+        w.bad += 1;
+        return;
+    }
+    // `f64::min` leaves the NaN of an empty window out.
+    w.min = w.min.min(p.value);
+    w.max = w.max.max(p.value);
+    w.sum += p.value;
+    w.count += 1;
+    w.uncertain += u64::from(p.quality != Quality::Good);
+    if p.time >= w.last_time {
+        (w.last, w.last_time) = (p.value, p.time);
+    }
+}
+
+/// Takes another part of the same window in; where both have a latest point of one moment, that
+/// of `other` came later.
+pub(crate) fn merge(w: &mut Window, other: &Window) {
+    w.bad += other.bad;
+    if other.count == 0 {
+        return;
+    }
+    w.min = w.min.min(other.min);
+    w.max = w.max.max(other.max);
+    w.sum += other.sum;
+    w.count += other.count;
+    w.uncertain += other.uncertain;
+    if other.last_time >= w.last_time {
+        (w.last, w.last_time) = (other.last, other.last_time);
+    }
+}
+
+/// Takes raw points in the order of time until the limit is reached.
+pub(crate) struct Points {
     limit: usize,
-    window: Option<Window>,
     out: SeriesPoints,
 }
 
-struct Window {
-    index: i64,
-    sum: f64,
-    min: f64,
-    max: f64,
-    last: f64,
-    count: u64,
-    /// The worse of the qualities that went in.
-    uncertain: bool,
-}
-
-impl Collector {
-    pub(crate) fn new(step: Option<(i64, Aggregate)>, limit: usize) -> Self {
-        let step = step.map(|(ms, how)| (ms.max(1), how));
-        Self { step, limit, window: None, out: SeriesPoints::default() }
+impl Points {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, out: SeriesPoints::default() }
     }
 
     /// Takes the next point; `Break` says that no further point can change the answer.
     pub(crate) fn push(&mut self, point: Point) -> ControlFlow<()> {
-        let Some((step_ms, how)) = self.step else {
-            return self.emit(point);
-        };
-        if point.quality == Quality::Bad {
-            return ControlFlow::Continue(());
-        }
-        let index = point.time.0.div_euclid(step_ms);
-        match &mut self.window {
-            Some(w) if w.index == index => w.add(&point),
-            _ => {
-                let done = self.window.replace(Window::new(index, &point));
-                if let Some(done) = done {
-                    return self.emit(done.point(step_ms, how));
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The answer.
-    pub(crate) fn finish(mut self) -> SeriesPoints {
-        if let (Some((step_ms, how)), Some(window), false) =
-            (self.step, self.window.take(), self.out.truncated)
-        {
-            let _ = self.emit(window.point(step_ms, how));
-        }
-        self.out
-    }
-
-    fn emit(&mut self, point: Point) -> ControlFlow<()> {
         if self.out.points.len() >= self.limit {
             self.out.truncated = true;
             return ControlFlow::Break(());
@@ -68,76 +73,152 @@ impl Collector {
         self.out.points.push(point);
         ControlFlow::Continue(())
     }
+
+    /// The answer.
+    pub(crate) fn finish(self) -> SeriesPoints {
+        self.out
+    }
 }
 
-impl Window {
-    fn new(index: i64, p: &Point) -> Self {
-        let uncertain = p.quality != Quality::Good;
-        Self { index, sum: p.value, min: p.value, max: p.value, last: p.value, count: 1, uncertain }
+/// Takes points in the order of time and makes them windows, until the limit is reached.
+pub(crate) struct Windows {
+    step: Step,
+    limit: usize,
+    open: Option<Window>,
+    out: SeriesWindows,
+}
+
+impl Windows {
+    pub(crate) fn new(step: Step, limit: usize) -> Self {
+        Self { step, limit, open: None, out: SeriesWindows::default() }
     }
 
-    fn add(&mut self, p: &Point) {
-        self.sum += p.value;
-        self.min = self.min.min(p.value);
-        self.max = self.max.max(p.value);
-        self.last = p.value;
-        self.count += 1;
-        self.uncertain |= p.quality != Quality::Good;
+    /// Takes the next point; `Break` says that no further point can change the answer.
+    pub(crate) fn push(&mut self, point: &Point) -> ControlFlow<()> {
+        let start = self.step.begin(point.time);
+        match &mut self.open {
+            Some(w) if w.start == start => add(w, point),
+            open => {
+                let mut next = empty(start);
+                add(&mut next, point);
+                if let Some(done) = open.replace(next) {
+                    return self.emit(done);
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 
-    fn point(&self, step_ms: i64, how: Aggregate) -> Point {
-        let value = match how {
-            Aggregate::Mean => self.sum / self.count as f64,
-            Aggregate::Min => self.min,
-            Aggregate::Max => self.max,
-            Aggregate::Count => self.count as f64,
-            Aggregate::Last => self.last,
-        };
-        let quality = if self.uncertain { Quality::Uncertain } else { Quality::Good };
-        Point { time: Timestamp(self.index.saturating_mul(step_ms)), value, quality }
+    /// The answer.
+    pub(crate) fn finish(mut self) -> SeriesWindows {
+        if let (Some(window), false) = (self.open.take(), self.out.truncated) {
+            let _ = self.emit(window);
+        }
+        self.out
+    }
+
+    fn emit(&mut self, window: Window) -> ControlFlow<()> {
+        if self.out.windows.len() >= self.limit {
+            self.out.truncated = true;
+            return ControlFlow::Break(());
+        }
+        self.out.windows.push(window);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Points of an aggregate from windows; those without a usable point are left out.
+pub(crate) fn points(windows: SeriesWindows, how: ioc_model::Aggregate) -> SeriesPoints {
+    let point =
+        |w: &Window| w.value(how).map(|value| Point { time: w.start, value, quality: w.quality() });
+    SeriesPoints {
+        points: windows.windows.iter().filter_map(point).collect(),
+        truncated: windows.truncated,
+        tier: windows.tier,
+        raw_from: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ioc_model::{Aggregate, Timestamp};
+
     use super::*;
 
     fn p(time: i64, value: f64, quality: Quality) -> Point {
         Point { time: Timestamp(time), value, quality }
     }
 
-    fn check(step: Option<(i64, Aggregate)>, limit: usize, expect: &[(i64, f64)], truncated: bool) {
-        let mut c = Collector::new(step, limit);
-        for point in [
+    fn input() -> [Point; 6] {
+        [
             p(-1, 9.0, Quality::Good),
             p(0, 1.0, Quality::Good),
             p(5, 100.0, Quality::Bad),
             p(9, 3.0, Quality::Uncertain),
+            p(15, 8.0, Quality::Bad),
             p(30, 7.0, Quality::Good),
-        ] {
-            if c.push(point).is_break() {
+        ]
+    }
+
+    fn check(step: Step, how: Aggregate, limit: usize, expect: &[(i64, f64)], truncated: bool) {
+        let mut c = Windows::new(step, limit);
+        for point in input() {
+            if c.push(&point).is_break() {
                 break;
             }
         }
-        let got = c.finish();
+        let got = points(c.finish(), how);
         let pairs: Vec<_> = got.points.iter().map(|p| (p.time.0, p.value)).collect();
         assert_eq!((pairs.as_slice(), got.truncated), (expect, truncated));
     }
 
     #[test]
-    fn windows_are_aligned_to_the_epoch_and_leave_bad_values_out() {
-        check(Some((10, Aggregate::Mean)), 9, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
-        check(Some((10, Aggregate::Count)), 9, &[(-10, 1.0), (0, 2.0), (30, 1.0)], false);
-        check(Some((10, Aggregate::Min)), 9, &[(-10, 9.0), (0, 1.0), (30, 7.0)], false);
-        check(Some((10, Aggregate::Max)), 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
-        check(Some((10, Aggregate::Last)), 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
+    fn windows_are_aligned_and_leave_bad_values_out_of_aggregates() {
+        let ten = Step::of(10);
+        check(ten, Aggregate::Mean, 9, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
+        check(ten, Aggregate::Count, 9, &[(-10, 1.0), (0, 2.0), (30, 1.0)], false);
+        check(ten, Aggregate::Min, 9, &[(-10, 9.0), (0, 1.0), (30, 7.0)], false);
+        check(ten, Aggregate::Max, 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
+        check(ten, Aggregate::Sum, 9, &[(-10, 9.0), (0, 4.0), (30, 7.0)], false);
+        check(ten, Aggregate::Last, 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
+        let moved = Step { ms: 10, offset_ms: -3 };
+        check(moved, Aggregate::Sum, 9, &[(-3, 10.0), (7, 3.0), (27, 7.0)], false);
+    }
+
+    #[test]
+    fn a_window_counts_bad_and_uncertain_points() {
+        let mut c = Windows::new(Step::of(10), 9);
+        for point in input() {
+            let _ = c.push(&point);
+        }
+        let w = c.finish().windows;
+        let counts: Vec<_> = w.iter().map(|w| (w.start.0, w.count, w.uncertain, w.bad)).collect();
+        assert_eq!(counts, [(-10, 1, 0, 0), (0, 2, 1, 1), (10, 0, 0, 1), (30, 1, 0, 0)]);
+        assert_eq!(w[1].quality(), Quality::Uncertain);
     }
 
     #[test]
     fn the_limit_counts_answers_and_says_when_there_are_more() {
-        check(Some((10, Aggregate::Mean)), 2, &[(-10, 9.0), (0, 2.0)], true);
-        check(Some((10, Aggregate::Mean)), 3, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
-        check(None, 2, &[(-1, 9.0), (0, 1.0)], true);
-        check(None, 5, &[(-1, 9.0), (0, 1.0), (5, 100.0), (9, 3.0), (30, 7.0)], false);
+        check(Step::of(10), Aggregate::Mean, 2, &[(-10, 9.0), (0, 2.0)], true);
+        check(Step::of(10), Aggregate::Mean, 4, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
+        let mut raw = Points::new(2);
+        let pushed: Vec<bool> = input().map(|p| raw.push(p).is_break()).to_vec();
+        assert!(pushed[2]);
+        let got = raw.finish();
+        assert_eq!((got.points.len(), got.truncated), (2, true));
+    }
+
+    #[test]
+    fn parts_of_a_window_make_the_window() {
+        for cut in 0..6 {
+            let (mut whole, mut a, mut b) =
+                (empty(Timestamp(0)), empty(Timestamp(0)), empty(Timestamp(0)));
+            for (i, point) in input().iter().enumerate() {
+                add(&mut whole, point);
+                add(if i < cut { &mut a } else { &mut b }, point);
+            }
+            merge(&mut a, &b);
+            assert_eq!(a, whole);
+        }
     }
 }

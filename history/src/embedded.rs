@@ -13,6 +13,7 @@ mod database;
 mod flush;
 mod head;
 mod query;
+mod rollup;
 mod store;
 
 pub use store::{EmbeddedStats, EmbeddedStore};

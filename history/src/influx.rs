@@ -10,7 +10,6 @@
 mod batch;
 mod deliver;
 mod influxql;
-mod line;
 mod queue;
 mod sender;
 mod state;
@@ -18,6 +17,5 @@ mod store;
 mod wire;
 
 pub use influxql::string as influxql_string;
-pub use line::{LineError, nanos, write_record};
 pub use state::DeadLetter;
 pub use store::{InfluxStats, InfluxStore};

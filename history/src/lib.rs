@@ -24,6 +24,4 @@ mod tally;
 pub use config::{EmbeddedConfig, InfluxConfig};
 pub use embedded::{EmbeddedStats, EmbeddedStore};
 pub use error::Error;
-pub use influx::{
-    DeadLetter, InfluxStats, InfluxStore, LineError, influxql_string, nanos, write_record,
-};
+pub use influx::{DeadLetter, InfluxStats, InfluxStore, influxql_string};

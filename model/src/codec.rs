@@ -204,6 +204,7 @@ impl Decoder<'_> {
                 zone: self.optional_name()?,
                 confidence: self.optional_number()?,
                 count: self.optional_number()?,
+                personal: None,
             })),
             STATUS => {
                 Body::Status(Status { online: self.byte()? != 0, battery: self.optional_number()? })
@@ -349,6 +350,7 @@ mod tests {
                     object: None,
                     confidence,
                     count: confidence,
+                    personal: None,
                 }))
             ),
             (any::<bool>(), prop::option::of(0.0f64..100.0))

@@ -18,7 +18,9 @@ mod indices;
 mod kpi;
 mod ledger;
 mod lifecycle;
+pub mod line;
 mod notify;
+mod personal;
 mod quarantine;
 mod record;
 mod register;
@@ -41,8 +43,9 @@ pub use evidence::{
     Evidence, EvidenceFact, EvidenceLimit, EvidenceReading, EvidenceTimer, EvidenceWindow,
 };
 pub use history::{
-    Aggregate, HistoryError, HistoryStats, HistoryStore, LastValue, Point, RangeQuery, SeriesKey,
-    SeriesPoints,
+    Aggregate, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Maintained, Point,
+    RangeQuery, Scan, ScanMark, ScanPage, SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows,
+    Step, Tier, Window, WindowQuery,
 };
 pub use hold::{Hold, HoldId, HoldRequest, HoldScope};
 pub use incident::{IncidentFilter, IncidentId, IncidentKind, IncidentRow};
@@ -53,6 +56,9 @@ pub use kpi::{
 pub use ledger::{Ledger, LedgerSnapshot, QuarantineReason, SourceCounters, SourceSnapshot};
 pub use lifecycle::{AlarmState, Assignee, AssigneeKind, Held, HeldBy, Link, Work};
 pub use notify::{CapRow, DeliveryFilter, DeliveryRow, DeliveryState, NotifyStore, ReceiverRow};
+pub use personal::{
+    PersonalError, PersonalFilter, PersonalRow, PersonalStore, Private, Revealed, Seal, Sealed,
+};
 pub use quarantine::{QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
 pub use register::{AlertChanges, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};

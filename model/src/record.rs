@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::Timestamp;
+use crate::{Sealed, Timestamp};
 
 /// A short shared text: an id of a device, area, service, property or rule.
 pub type Name = Arc<str>;
@@ -62,7 +62,7 @@ pub enum Body {
 }
 
 /// A detection of a camera or other detector. Plates are never kept in clear.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detection {
     /// Kind, a slug such as `wrong_way` or `crowd`.
     pub kind: Name,
@@ -76,6 +76,8 @@ pub struct Detection {
     pub count: Option<f64>,
     /// Zone of the picture.
     pub zone: Option<Name>,
+    /// Plate and picture, sealed.
+    pub personal: Option<Box<Sealed>>,
 }
 
 /// State of a device as it reports it.

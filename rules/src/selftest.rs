@@ -119,9 +119,15 @@ fn step(node: &Node, report: &mut Report) -> Option<Step> {
     let what = match (value, values, detects, online) {
         (Some(value), None, None, None) => What::Value { value: value?, bad },
         (None, Some(values), None, None) => What::Values { values: values?, bad },
-        (None, None, Some(kind), None) => {
-            What::Detection(Detection { kind: kind?, id, object, confidence, count, zone })
-        }
+        (None, None, Some(kind), None) => What::Detection(Detection {
+            kind: kind?,
+            id,
+            object,
+            confidence,
+            count,
+            zone,
+            personal: None,
+        }),
         (None, None, None, Some(online)) => What::Online(online?),
         _ => {
             let hint = "one of `value`, `values`, `detection`, `online`";

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use ioc_model::HistoryStore;
+use ioc_model::{Flush, HistoryStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{EntryJournal, Progress};
@@ -29,7 +29,7 @@ impl HistoryStage {
                 biased;
                 () = stop.cancelled() => break,
                 _ = flush.tick() => {
-                    self.flush().await;
+                    self.flush(Flush::Due).await;
                     continue;
                 }
                 batch = reader.next() => batch?,
@@ -41,12 +41,12 @@ impl HistoryStage {
                 appended = self.store.append(batch.first, &batch.entries) => appended?,
             }
         }
-        self.flush().await;
+        self.flush(Flush::All).await;
         Ok(())
     }
 
-    async fn flush(&self) {
-        match self.store.flush().await {
+    async fn flush(&self, what: Flush) {
+        match self.store.flush(what).await {
             Ok(cursor) => {
                 self.journal.set_cursor("history", cursor);
                 self.progress.history.store(cursor, Relaxed);

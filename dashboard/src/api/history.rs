@@ -1,4 +1,4 @@
-use ioc_model::{Aggregate, HistoryError, RangeQuery, SeriesKey};
+use ioc_model::{Aggregate, HistoryError, RangeQuery, SeriesFilter, SeriesKey, Step};
 use serde_json::json;
 use warp::reply::Response;
 
@@ -33,24 +33,29 @@ pub(crate) async fn history(call: Admitted) -> Result<Response, ApiError> {
     let points: Vec<_> = answer.points.iter().map(|p| (p.time, p.value, p.quality as u8)).collect();
     let body = json!({
         "device": device, "property": property, "unit": unit.unwrap_or_default(),
-        "step": step.map(|s| s.0), "agg": step.map(|s| s.1),
+        "step": step.map(|s| s.0.ms), "offset": step.map(|s| s.0.offset_ms),
+        "tier": answer.tier, "raw_from": answer.raw_from, "agg": step.map(|s| s.1),
         "truncated": answer.truncated, "points": points,
     });
     reply::json(&call.request.headers, &body)
 }
 
-fn step_of(query: &Query) -> Result<Option<(i64, Aggregate)>, ApiError> {
+fn step_of(query: &Query) -> Result<Option<(Step, Aggregate)>, ApiError> {
     let aggregate = match query.text("agg") {
         None | Some("mean") => Aggregate::Mean,
         Some("min") => Aggregate::Min,
         Some("max") => Aggregate::Max,
+        Some("sum") => Aggregate::Sum,
         Some("count") => Aggregate::Count,
         Some("last") => Aggregate::Last,
-        Some(_) => return Err(bad_parameter("agg", "is not mean, min, max, count or last")),
+        Some(_) => return Err(bad_parameter("agg", "is not mean, min, max, sum, count or last")),
     };
     match query.integer("step")? {
         None => Ok(None),
-        Some(ms) if ms >= 1 => Ok(Some((ms, aggregate))),
+        Some(ms) if ms >= 1 => {
+            let offset_ms = query.integer("offset")?.unwrap_or(0);
+            Ok(Some((Step { ms, offset_ms }, aggregate)))
+        }
         Some(_) => Err(bad_parameter("step", "is not at least 1 ms")),
     }
 }
@@ -58,7 +63,8 @@ fn step_of(query: &Query) -> Result<Option<(i64, Aggregate)>, ApiError> {
 /// `GET /api/v1/history/series`.
 pub(crate) async fn history_series(call: Admitted) -> Result<Response, ApiError> {
     let device = call.request.query.id("device")?;
-    let series = call.context.parts.history.series(device).await.map_err(refused)?;
+    let filter = SeriesFilter::of(device);
+    let series = call.context.parts.history.series(&filter).await.map_err(refused)?;
     reply::json(&call.request.headers, &json!({ "series": series }))
 }
 

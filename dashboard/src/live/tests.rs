@@ -76,6 +76,7 @@ fn detections_and_status_count_as_words() {
         confidence: None,
         count: Some(12.0),
         zone: None,
+        personal: None,
     };
     live.apply(&record("cam-1", NOON, Body::Detection(Box::new(seen))));
     let off = Status { online: false, battery: Some(40.0) };

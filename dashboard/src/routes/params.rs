@@ -83,7 +83,8 @@ pub(super) const HISTORY_QUERY: &[Param] = &[
     optional("from", "integer", "ms, inclusive; default: 24 h before `to`"),
     optional("to", "integer", "ms, exclusive; default: now"),
     optional("step", "integer", "ms of one window; without it raw points"),
-    optional("agg", "string", "mean (default), min, max, count or last"),
+    optional("offset", "integer", "ms: windows begin so far from multiples of `step`"),
+    optional("agg", "string", "mean (default), min, max, sum, count or last"),
     optional("limit", "integer", "1 to 50000 points, default 5000"),
 ];
 pub(super) const SERIES_QUERY: &[Param] = &[optional("device", "string", "only of this device")];

@@ -9,22 +9,35 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::Error;
 use crate::embedded::block::{self, BlockMeta};
 
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('cursor', 0), ('points', 0);
-CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT NOT NULL, property TEXT NOT NULL);
+-- next: all points of the series from journal positions below it are in blocks.
+CREATE TABLE series (id INTEGER PRIMARY KEY, device TEXT NOT NULL, property TEXT NOT NULL,
+  next INTEGER NOT NULL DEFAULT 0);
 -- late = 0: blocks of a series do not overlap in time. late = 1: points that came when the
 -- block of their time was closed.
+-- tiers: bit 0: its points are in the windows of a minute, bit 1: in those of an hour. Where the
+-- bit is not set (windows would hold too few points to pay), the block itself stands for them.
 CREATE TABLE block (id INTEGER PRIMARY KEY, series INTEGER NOT NULL, late INTEGER NOT NULL,
   t_min INTEGER NOT NULL, t_max INTEGER NOT NULL, n INTEGER NOT NULL, crc INTEGER NOT NULL,
-  data BLOB NOT NULL);
-CREATE INDEX block_by_time ON block (series, late, t_min, t_max, n);
+  data BLOB NOT NULL, tiers INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX block_by_time ON block (series, late, t_min, t_max, tiers, n);
 -- slot = 2 * series + late
 CREATE TABLE tail (slot INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
   n INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
-PRAGMA user_version = 1;
+-- Windows of closed blocks; tier 1: a minute, 2: an hour. Rows of a series may overlap in time,
+-- and several rows may hold a part of one window: readers add the parts up.
+CREATE TABLE rollup (id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, series INTEGER NOT NULL,
+  t_min INTEGER NOT NULL, t_max INTEGER NOT NULL, n INTEGER NOT NULL, crc INTEGER NOT NULL,
+  data BLOB NOT NULL);
+CREATE INDEX rollup_by_time ON rollup (tier, series, t_min, t_max, n);
+-- The newest row of a tier, which grows. slot = 2 * series + tier - 1
+CREATE TABLE rollup_tail (slot INTEGER PRIMARY KEY, t_min INTEGER NOT NULL,
+  t_max INTEGER NOT NULL, n INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
+PRAGMA user_version = 2;
 ";
 
 /// In-order points or late ones.

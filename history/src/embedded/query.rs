@@ -4,28 +4,53 @@ use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_model::{LastValue, Point, RangeQuery, SeriesPoints, Timestamp};
+use ioc_model::{
+    LastValue, Point, RangeQuery, SeriesKey, SeriesPoints, SeriesWindows, Timestamp, WindowQuery,
+};
 use rusqlite::{Connection, Transaction};
 
 use super::database::{self, Lane, Stored};
 use super::store::{Inner, lock};
 use crate::Error;
-use crate::aggregate::Collector;
+use crate::aggregate::{self, Points, Windows};
 
 impl Inner {
     /// Points of a range, merged from in-order blocks, late blocks and memory.
     pub(super) fn range(&self, q: &RangeQuery) -> Result<SeriesPoints, Error> {
-        let (from, to) = (q.from.0, q.to.0);
+        let Some((step, how)) = q.step else {
+            let mut out = Points::new(q.limit);
+            self.each_point(&q.series, (q.from, q.to), |p| out.push(p))?;
+            return Ok(out.finish());
+        };
+        let (series, limit) = (q.series.clone(), q.limit);
+        let windows = WindowQuery { series, from: q.from, to: q.to, step, limit };
+        Ok(aggregate::points(self.windows(&windows)?, how))
+    }
+
+    /// Windows of a range.
+    pub(super) fn windows(&self, q: &WindowQuery) -> Result<SeriesWindows, Error> {
+        let mut out = Windows::new(q.step, q.limit);
+        self.each_point(&q.series, (q.from, q.to), |p| out.push(&p))?;
+        Ok(out.finish())
+    }
+
+    /// Gives the points of a range in the order of time, until `take` breaks.
+    fn each_point(
+        &self,
+        key: &SeriesKey,
+        (from, to): (Timestamp, Timestamp),
+        take: impl FnMut(Point) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (from, to) = (from.0, to.0);
         self.read(|conn| {
             let fits = |t: i64| from <= t && t < to;
             let (snapshot, found) = self.snapshot(conn, |heads| {
-                let number = heads.number(&q.series.device, &q.series.property)?;
+                let number = heads.number(&key.device, &key.property)?;
                 Some((i64::from(number), heads.memory(number, fits)))
             })?;
-            let Some((series, memory)) = found else { return Ok(SeriesPoints::default()) };
+            let Some((series, memory)) = found else { return Ok(()) };
             let extra = self.extra_points(&snapshot, series, memory, from, to)?;
-            let mut merge =
-                Merge { extra: extra.into_iter().peekable(), out: Collector::new(q.step, q.limit) };
+            let mut merge = Merge { extra: extra.into_iter().peekable(), take };
             let mut end = ControlFlow::Continue(());
             for id in database::blocks_in(&snapshot, series, Lane::InOrder, from, to)? {
                 let points = self.points(database::block(&snapshot, series, id))?;
@@ -42,7 +67,7 @@ impl Inner {
             if end.is_continue() {
                 let _ = merge.rest();
             }
-            Ok(merge.out.finish())
+            Ok(())
         })
     }
 
@@ -205,25 +230,25 @@ fn better(best: &mut Option<Point>, other: Option<Point>) {
 }
 
 /// In-order blocks as they come, and between their points the extra ones.
-struct Merge {
+struct Merge<F> {
     extra: std::iter::Peekable<std::vec::IntoIter<Point>>,
-    out: Collector,
+    take: F,
 }
 
-impl Merge {
+impl<F: FnMut(Point) -> ControlFlow<()>> Merge<F> {
     fn block(&mut self, points: impl Iterator<Item = Point>) -> ControlFlow<()> {
         for point in points {
             while let Some(extra) = self.extra.next_if(|e| e.time < point.time) {
-                self.out.push(extra)?;
+                (self.take)(extra)?;
             }
-            self.out.push(point)?;
+            (self.take)(point)?;
         }
         ControlFlow::Continue(())
     }
 
     fn rest(&mut self) -> ControlFlow<()> {
         for extra in self.extra.by_ref() {
-            self.out.push(extra)?;
+            (self.take)(extra)?;
         }
         ControlFlow::Continue(())
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -5,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ioc_model::{
-    Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, RangeQuery, SeriesKey,
-    SeriesPoints, Timestamp,
+    Entry, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, Maintained,
+    RangeQuery, SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Timestamp, WindowQuery,
 };
 use rusqlite::Connection;
 
@@ -197,6 +198,9 @@ impl Inner {
             series: heads.series.len() as u64,
             bytes,
             healthy,
+            raw_from: None,
+            since: None,
+            more: BTreeMap::new(),
             trouble: (!trouble.is_empty()).then(|| trouble.join("; ")),
         })
     }
@@ -213,7 +217,7 @@ impl HistoryStore for EmbeddedStore {
     async fn append(&self, first: u64, entries: &[Entry]) -> Result<(), HistoryError> {
         while self.is_full() {
             // The reason is in the log and in `stats`.
-            if self.flush().await.is_err() {
+            if self.flush(Flush::All).await.is_err() {
                 tokio::time::sleep(FLUSH_RETRY).await;
             }
         }
@@ -222,7 +226,7 @@ impl HistoryStore for EmbeddedStore {
     }
 
     /// Not cancelled by dropping the future: the flush then ends in the background.
-    async fn flush(&self) -> Result<u64, HistoryError> {
+    async fn flush(&self, _what: Flush) -> Result<u64, HistoryError> {
         self.blocking(Inner::flush).await
     }
 
@@ -231,13 +235,21 @@ impl HistoryStore for EmbeddedStore {
         self.blocking(move |inner| inner.range(&query)).await
     }
 
-    async fn series(&self, device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
+    async fn windows(&self, query: &WindowQuery) -> Result<SeriesWindows, HistoryError> {
+        let query = query.clone();
+        self.blocking(move |inner| inner.windows(&query)).await
+    }
+
+    async fn series(&self, filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
         let heads = lock(&self.0.heads);
-        let numbers = heads.numbers(device).into_iter();
-        let mut keys: Vec<SeriesKey> =
-            numbers.map(|n| heads.series[n as usize].key.clone()).collect();
+        let numbers = heads.numbers(filter.device.as_deref()).into_iter();
+        let keys = numbers.map(|n| &heads.series[n as usize].key).filter(|k| filter.matches(k));
+        let mut keys: Vec<SeriesKey> = keys.cloned().collect();
         drop(heads);
         keys.sort_unstable();
+        if filter.limit > 0 {
+            keys.truncate(filter.limit);
+        }
         Ok(keys)
     }
 
@@ -248,6 +260,10 @@ impl HistoryStore for EmbeddedStore {
     ) -> Result<Vec<LastValue>, HistoryError> {
         let device = device.map(str::to_owned);
         self.blocking(move |inner| inner.last(device.as_deref(), at)).await
+    }
+
+    async fn maintain(&self, _now: Timestamp) -> Result<Maintained, HistoryError> {
+        Ok(Maintained::default())
     }
 
     async fn stats(&self) -> HistoryStats {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ioc_model::{
-    Aggregate, Body, Detection, Entry, HistoryStore, Ledger, Point, Quality, RangeQuery, Record,
-    SeriesKey, Status, Timestamp, Values,
+    Aggregate, Body, Detection, Entry, Flush, HistoryStore, Ledger, Point, Quality, RangeQuery,
+    Record, SeriesFilter, SeriesKey, Status, Step, Timestamp, Values,
 };
 use proptest::prelude::*;
 
@@ -49,7 +49,7 @@ fn open_with(
         .expect("store opens")
 }
 
-fn query(device: &str, from: i64, to: i64, step: Option<(i64, Aggregate)>) -> RangeQuery {
+fn query(device: &str, from: i64, to: i64, step: Option<(Step, Aggregate)>) -> RangeQuery {
     RangeQuery {
         series: SeriesKey { device: device.into(), property: "pm25".into() },
         from: Timestamp(from),
@@ -79,6 +79,7 @@ async fn points_are_seen_before_and_after_the_flush_and_after_a_restart() {
         confidence: None,
         count: Some(3.0),
         zone: None,
+        personal: None,
     };
     let entries = [
         reading("a", T0 + 2, 2.0, Quality::Good),
@@ -91,7 +92,7 @@ async fn points_are_seen_before_and_after_the_flush_and_after_a_restart() {
     assert_eq!(store.cursor().await.expect("cursor"), 0);
     let before = all(&store, "a").await;
     assert_eq!(before.iter().map(|p| p.value).collect::<Vec<_>>(), [1.0, 2.0]);
-    assert_eq!(store.flush().await.expect("flush"), 15);
+    assert_eq!(store.flush(Flush::All).await.expect("flush"), 15);
     assert_eq!(all(&store, "a").await, before);
     let last = store.last(None, Timestamp(T0 + 9)).await.expect("last");
     drop(store);
@@ -108,7 +109,7 @@ async fn points_are_seen_before_and_after_the_flush_and_after_a_restart() {
     let at = store.last(Some("a"), Timestamp(T0 + 1)).await.expect("last");
     assert_eq!(at[0].point, Point { time: Timestamp(T0 + 1), value: 1.0, quality: Quality::Bad });
     assert!(store.last(Some("a"), Timestamp(T0)).await.expect("last").is_empty());
-    let keys = store.series(Some("cam")).await.expect("series");
+    let keys = store.series(&SeriesFilter::of(Some("cam"))).await.expect("series");
     assert_eq!(keys.len(), 3);
     assert_eq!(store.stats().await.points, 5);
 }
@@ -121,9 +122,9 @@ async fn what_was_appended_before_is_ignored() {
         (0..10).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
     store.append(0, &entries[..6]).await.expect("append");
     store.append(0, &entries[..6]).await.expect("append");
-    store.flush().await.expect("flush");
+    store.flush(Flush::All).await.expect("flush");
     store.append(3, &entries[3..]).await.expect("append");
-    store.flush().await.expect("flush");
+    store.flush(Flush::All).await.expect("flush");
     store.append(0, &entries).await.expect("append");
     assert_eq!(all(&store, "a").await.len(), 10);
 }
@@ -139,8 +140,8 @@ async fn the_ledger_counts_durable_records_of_this_process_once() {
         ["a", "b", "a", "c", "b"].iter().map(|d| reading(d, T0, 1.0, Quality::Good)).collect();
     store.append(0, &entries).await.expect("append");
     assert_eq!(door.stored.load(Relaxed), 0, "nothing is durable yet");
-    store.flush().await.expect("flush");
-    store.flush().await.expect("flush");
+    store.flush(Flush::All).await.expect("flush");
+    store.flush(Flush::All).await.expect("flush");
     assert_eq!((door.stored.load(Relaxed), door.dead_lettered.load(Relaxed)), (2, 1));
     assert_eq!(store.embedded_stats().refused_points, 1);
 }
@@ -175,7 +176,7 @@ async fn a_failed_flush_loses_nothing_and_shows() {
     let entries: Vec<Entry> =
         (0..3).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
     store.append(0, &entries).await.expect("append");
-    store.flush().await.expect_err("refused");
+    store.flush(Flush::All).await.expect_err("refused");
     let refused = [reading("a", T0 + 3, 3.0, Quality::Good)];
     let waits = {
         let (store, refused) = (store.clone(), refused.clone());
@@ -188,7 +189,7 @@ async fn a_failed_flush_loses_nothing_and_shows() {
     assert_eq!((all(&store, "a").await.len(), door.stored.load(Relaxed)), (3, 0));
     database(folder.path()).execute_batch("DROP TRIGGER refuse").expect("drop");
     waits.await.expect("ends").expect("append");
-    assert_eq!(store.flush().await.expect("flush"), 4);
+    assert_eq!(store.flush(Flush::All).await.expect("flush"), 4);
     let values: Vec<f64> = all(&store, "a").await.iter().map(|p| p.value).collect();
     assert_eq!((values.as_slice(), door.stored.load(Relaxed)), (&[0.0, 1.0, 2.0, 3.0][..], 4));
     assert!(store.stats().await.healthy);
@@ -201,7 +202,7 @@ async fn a_flipped_bit_costs_one_block_and_is_counted() {
     let entries: Vec<Entry> =
         (0..3_500).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
     store.append(0, &entries).await.expect("append");
-    store.flush().await.expect("flush");
+    store.flush(Flush::All).await.expect("flush");
     drop(store);
     let flip = |table: &str, id: &str| {
         let conn = database(folder.path());
@@ -226,7 +227,7 @@ async fn a_flipped_bit_costs_one_block_and_is_counted() {
     let more =
         [reading("a", T0 + 9_000, 1.0, Quality::Good), reading("a", T0 + 5, 1.0, Quality::Good)];
     store.append(3_500, &more).await.expect("append");
-    assert_eq!(store.flush().await.expect("flush"), 3_502);
+    assert_eq!(store.flush(Flush::All).await.expect("flush"), 3_502);
     assert_eq!(all(&store, "a").await.len(), 2_002);
     let stats = store.stats().await;
     assert!(stats.healthy && stats.trouble.is_some_and(|t| t.contains("damaged")));
@@ -252,7 +253,7 @@ async fn queries_during_flushes_see_each_point_once() {
         for i in 0..FLUSHES {
             let entry = [reading("a", T0 + i as i64, 1.0, Quality::Good)];
             store.append(i as u64, &entry).await.expect("append");
-            store.flush().await.expect("flush");
+            store.flush(Flush::All).await.expect("flush");
         }
     };
     let reader = || async {
@@ -320,7 +321,10 @@ async fn answers_equal(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 store.append(first as u64, &journal[first..]).await.expect("append");
             }
             Op::Flush => {
-                prop_assert_eq!(store.flush().await.expect("flush"), journal.len() as u64);
+                prop_assert_eq!(
+                    store.flush(Flush::All).await.expect("flush"),
+                    journal.len() as u64
+                );
             }
             Op::Crash => {
                 drop(store);
@@ -362,7 +366,10 @@ async fn check_device(
     prop_assert_eq!(&got, &expect);
     let (from, to) = (T0 + 1_000, T0 + 20_000);
     for (step, how) in [(1_000, Aggregate::Count), (700, Aggregate::Max)] {
-        let got = store.range(&query(device, from, to, Some((step, how)))).await.expect("range");
+        let got = store
+            .range(&query(device, from, to, Some((Step::of(step), how))))
+            .await
+            .expect("range");
         let inside: Vec<&Point> = expect
             .iter()
             .filter(|p| p.quality != Quality::Bad && (from..to).contains(&p.time.0))

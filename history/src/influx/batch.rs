@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use ioc_model::Record;
+use ioc_model::{Record, line};
 use tokio::time::Instant;
 
-use super::line;
 use super::state::DeadLetter;
 use crate::tally::Tally;
 

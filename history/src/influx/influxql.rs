@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ioc_model::{Aggregate, LastValue, Name, Point, Quality, RangeQuery, SeriesKey, Timestamp};
+use ioc_model::{
+    Aggregate, LastValue, Name, Point, Quality, RangeQuery, SeriesKey, Step, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -42,12 +44,13 @@ pub(crate) fn range(q: &RangeQuery) -> String {
     let limit = q.limit.saturating_add(1).min(i64::MAX as usize);
     match q.step {
         None => format!("SELECT \"value\", \"quality\" {filter} ORDER BY time ASC LIMIT {limit}"),
-        Some((step_ms, how)) => format!(
+        Some((step, how)) => format!(
             "SELECT {}(\"value\") AS \"value\", max(\"quality\") AS \"quality\", \
              count(\"value\") AS \"n\" {filter} AND \"quality\" < 2 \
-             GROUP BY time({}ms) fill(none) ORDER BY time ASC LIMIT {limit}",
+             GROUP BY time({}ms,{}ms) fill(none) ORDER BY time ASC LIMIT {limit}",
             function(how),
-            step_ms.max(1),
+            step.ms.max(1),
+            step.offset_ms,
         ),
     }
 }
@@ -57,6 +60,7 @@ fn function(how: Aggregate) -> &'static str {
         Aggregate::Mean => "mean",
         Aggregate::Min => "min",
         Aggregate::Max => "max",
+        Aggregate::Sum => "sum",
         Aggregate::Count => "count",
         Aggregate::Last => "last",
     }
@@ -161,7 +165,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<Rows>, Error> {
 
 /// Brings the rows of several measurements together in the order of time; windows that occur in
 /// several (a device that changed its service) are made one.
-pub(crate) fn merge(rows: &[Rows], step: Option<(i64, Aggregate)>) -> Vec<Point> {
+pub(crate) fn merge(rows: &[Rows], step: Option<(Step, Aggregate)>) -> Vec<Point> {
     let mut cells: Vec<Cell> = rows.iter().flat_map(Rows::cells).collect();
     cells.sort_by_key(|c| c.point.time);
     let Some((_, how)) = step else {
@@ -196,7 +200,7 @@ fn combine(a: Cell, b: Cell, how: Aggregate) -> Cell {
         Aggregate::Mean => (x * a.n + y * b.n) / n,
         Aggregate::Min => x.min(y),
         Aggregate::Max => x.max(y),
-        Aggregate::Count => x + y,
+        Aggregate::Sum | Aggregate::Count => x + y,
         // Which of two services spoke last inside the window is not known here.
         Aggregate::Last => y,
     };
@@ -208,7 +212,7 @@ fn combine(a: Cell, b: Cell, how: Aggregate) -> Cell {
 mod tests {
     use super::*;
 
-    fn query(step: Option<(i64, Aggregate)>) -> RangeQuery {
+    fn query(step: Option<(Step, Aggregate)>) -> RangeQuery {
         RangeQuery {
             series: SeriesKey { device: "d'; DROP DATABASE x; --".into(), property: "p\\".into() },
             from: Timestamp(1_000),
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn windows_leave_bad_values_out() {
-        insta::assert_snapshot!(range(&query(Some((60_000, Aggregate::Mean)))), @r#"SELECT mean("value") AS "value", max("quality") AS "quality", count("value") AS "n" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 AND "quality" < 2 GROUP BY time(60000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(range(&query(Some((Step::of(60_000), Aggregate::Mean)))), @r#"SELECT mean("value") AS "value", max("quality") AS "quality", count("value") AS "n" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 AND "quality" < 2 GROUP BY time(60000ms,0ms) fill(none) ORDER BY time ASC LIMIT 11"#);
     }
 
     #[test]
@@ -237,7 +241,7 @@ mod tests {
           {"name":"kpi","columns":["time","value","quality","n"],"values":[[60000000000,40.0,1,2]]}
         ]}]}"#;
         let rows = parse(body).expect("valid");
-        let points = merge(&rows, Some((60_000, Aggregate::Mean)));
+        let points = merge(&rows, Some((Step::of(60_000), Aggregate::Mean)));
         let got: Vec<_> = points.iter().map(|p| (p.time.0, p.value, p.quality)).collect();
         let expect = vec![(60_000, 30.0, Quality::Uncertain), (120_000, 5.0, Quality::Uncertain)];
         assert_eq!(got, expect);

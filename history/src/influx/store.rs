@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ioc_model::{
-    Entry, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, RangeQuery, SeriesKey,
-    SeriesPoints, Timestamp,
+    Entry, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger, Maintained,
+    RangeQuery, SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Timestamp, WindowQuery,
 };
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -19,6 +19,7 @@ use super::queue::Queue;
 use super::sender;
 use super::state::{DeadLetter, State};
 use super::wire::Wire;
+use crate::aggregate::Windows;
 use crate::{Error, InfluxConfig};
 
 /// Longest wait of a query for points that were appended and not yet answered.
@@ -228,7 +229,7 @@ impl HistoryStore for InfluxStore {
     }
 
     /// Sends what was appended and waits for the answers, but not for a server in trouble.
-    async fn flush(&self) -> Result<u64, HistoryError> {
+    async fn flush(&self, _what: Flush) -> Result<u64, HistoryError> {
         let config = &self.shared.config;
         Ok(self.settle(Duration::from_millis(config.timeout_ms.saturating_mul(2))).await)
     }
@@ -239,12 +240,28 @@ impl HistoryStore for InfluxStore {
         let mut points = influxql::merge(&rows, query.step);
         let truncated = points.len() > query.limit;
         points.truncate(query.limit);
-        Ok(SeriesPoints { points, truncated })
+        Ok(SeriesPoints { points, truncated, ..SeriesPoints::default() })
     }
 
-    async fn series(&self, device: Option<&str>) -> Result<Vec<SeriesKey>, HistoryError> {
-        let newest = self.newest(device, None).await?;
-        Ok(newest.into_iter().map(|l| l.series).collect())
+    async fn windows(&self, query: &WindowQuery) -> Result<SeriesWindows, HistoryError> {
+        self.settle(SETTLE).await;
+        let (series, from, to) = (query.series.clone(), query.from, query.to);
+        let raw = RangeQuery { series, from, to, step: None, limit: usize::MAX };
+        let rows = self.shared.wire.query(&influxql::range(&raw)).await?;
+        let mut windows = Windows::new(query.step, query.limit);
+        for point in influxql::merge(&rows, None) {
+            if windows.push(&point).is_break() {
+                break;
+            }
+        }
+        Ok(windows.finish())
+    }
+
+    async fn series(&self, filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
+        let newest = self.newest(filter.device.as_deref(), None).await?;
+        let keys = newest.into_iter().map(|l| l.series).filter(|k| filter.matches(k));
+        let most = if filter.limit == 0 { usize::MAX } else { filter.limit };
+        Ok(keys.take(most).collect())
     }
 
     async fn last(
@@ -253,6 +270,11 @@ impl HistoryStore for InfluxStore {
         at: Timestamp,
     ) -> Result<Vec<LastValue>, HistoryError> {
         self.newest(device, Some(at)).await
+    }
+
+    /// The bucket's own retention does it.
+    async fn maintain(&self, _now: Timestamp) -> Result<Maintained, HistoryError> {
+        Ok(Maintained::default())
     }
 
     async fn stats(&self) -> HistoryStats {
@@ -267,6 +289,7 @@ impl HistoryStore for InfluxStore {
             bytes: 0,
             healthy: trouble.is_none(),
             trouble,
+            ..HistoryStats::default()
         }
     }
 }

@@ -141,6 +141,7 @@ impl Frigate {
                 confidence,
                 count: None,
                 zone,
+                personal: None,
             };
             let body = Body::Detection(Box::new(detection));
             let time = time.map_err(refuse)?;
@@ -194,6 +195,7 @@ impl Frigate {
             confidence: None,
             count: list("detections").map(|d| d.len() as f64).filter(|n| *n > 0.0),
             zone: first("zones"),
+            personal: None,
         };
         let body = Body::Detection(Box::new(detection));
         let time = seconds(after, "start_time").map_err(refuse)?;

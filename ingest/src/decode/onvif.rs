@@ -232,6 +232,7 @@ fn detections(json: &Json<'_>, kind: &str) -> Vec<Body> {
             .filter(|c| (0.0..=1.0).contains(c)),
         count: None,
         zone: rule(json).and_then(sanitise),
+        personal: None,
     };
     let objects: Vec<Name> = classes(json).iter().filter_map(|c| sanitise(c)).collect();
     let with = |object| Body::Detection(Box::new(Detection { object, ..detection.clone() }));

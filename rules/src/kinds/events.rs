@@ -165,6 +165,7 @@ pub(crate) mod tests {
             confidence: Some(0.9),
             count: None,
             zone: Some(zone.into()),
+            personal: None,
         }
     }
 

@@ -183,6 +183,7 @@ pub fn event(device: &str, s: f64, kind: &str, id: &str) -> Entry {
         confidence: Some(0.9),
         count: None,
         zone: None,
+        personal: None,
     };
     record(device, s, Body::Detection(Box::new(detection)))
 }

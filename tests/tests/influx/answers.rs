@@ -127,7 +127,7 @@ async fn holds_until_mended(status: u16) {
     wait_until("three probes", LIMIT, async || Ok((s.fake.world().log.len() >= 3).then_some(())))
         .await
         .expect("it probes");
-    assert_eq!(store.flush().await.expect("flush"), 0, "nothing is dropped");
+    assert_eq!(store.flush(ioc_model::Flush::All).await.expect("flush"), 0, "nothing is dropped");
     let stats = store.stats().await;
     let trouble = stats.trouble.expect("the trouble shows");
     assert!(!stats.healthy && trouble.contains(&status.to_string()), "{trouble}");

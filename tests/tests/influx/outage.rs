@@ -57,7 +57,7 @@ async fn a_restart_during_an_outage_goes_on_from_the_cursor() {
     flush_to(&store, 1_000).await;
     s.fake.stop().await;
     store.append(1_000, &entries[1_000..2_000]).await.expect("append fits the queue");
-    assert_eq!(store.flush().await.expect("flush"), 1_000);
+    assert_eq!(store.flush(ioc_model::Flush::All).await.expect("flush"), 1_000);
     store.close().await;
     drop(store);
 

@@ -199,8 +199,8 @@ async fn influxql_answers_equal_those_of_the_embedded_store() {
     embedded.append(0, &entries).await.expect("append");
     flush_to(&influx, end).await;
 
-    let keys = embedded.series(None).await.expect("series");
-    assert_eq!(influx.series(None).await.expect("series"), keys);
+    let keys = embedded.series(&ioc_model::SeriesFilter::default()).await.expect("series");
+    assert_eq!(influx.series(&ioc_model::SeriesFilter::default()).await.expect("series"), keys);
     let begin = now_ms() - 3_600_000;
     for key in &keys {
         compare_ranges(&influx, &embedded, key, begin).await;
@@ -222,7 +222,7 @@ async fn compare_ranges(
 ) {
     let steps =
         [Aggregate::Mean, Aggregate::Min, Aggregate::Max, Aggregate::Count, Aggregate::Last]
-            .map(|how| Some((60_000, how)));
+            .map(|how| Some((ioc_model::Step::of(60_000), how)));
     for step in steps.into_iter().chain([None]) {
         for limit in [7, 100_000] {
             let query = RangeQuery {

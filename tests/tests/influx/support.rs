@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use ioc_history::{InfluxConfig, InfluxStore, nanos};
+use ioc_history::{InfluxConfig, InfluxStore};
+use ioc_model::line::nanos;
 use ioc_model::{
     Body, Entry, HistoryStore, Ledger, Quality, Record, SourceCounters, Timestamp, Values,
 };
@@ -116,7 +117,7 @@ pub fn reading(service: &str, device: &str, time: i64, value: f64) -> Entry {
 /// Flushes until the cursor is at `end`, as the application does.
 pub async fn flush_to(store: &InfluxStore, end: u64) {
     ioc_tests::wait_until("history cursor", LIMIT, async || {
-        let at = store.flush().await?;
+        let at = store.flush(ioc_model::Flush::All).await?;
         Ok((at >= end).then_some(()))
     })
     .await

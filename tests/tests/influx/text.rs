@@ -1,6 +1,6 @@
 //! One reading in is one point out, whatever texts a device sends.
 
-use ioc_history::{nanos, write_record};
+use ioc_model::line::{nanos, write_record};
 use ioc_model::{Entry, HistoryStore, Record};
 use ioc_tests::influx_fake::line::{self, Field};
 

@@ -133,7 +133,7 @@ impl Payload for Event<'_> {
             let detail = "`type` must be there and be 1 to 48 of a-z 0-9 _".to_owned();
             slot.refuse(QuarantineReason::BadField, detail)
         })?;
-        let detection = Detection { kind, id, object, confidence, count, zone };
+        let detection = Detection { kind, id, object, confidence, count, zone, personal: None };
         let body = Body::Detection(Box::new(detection));
         Ok(Said { time, seq, body, impossible: None })
     }

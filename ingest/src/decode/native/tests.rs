@@ -158,6 +158,7 @@ fn events_never_keep_plate_or_snapshot() {
         confidence: Some(0.9),
         count: Some(2.0),
         zone: Some("lane1".into()),
+        personal: None,
     };
     assert_eq!(records[0].body, Body::Detection(Box::new(expect)));
     assert!(!format!("{records:?}").contains("43A"));

@@ -86,6 +86,7 @@ fn seen(zone: &str, object: &str) -> Detection {
         confidence: Some(0.9),
         count: Some(2.0),
         zone: Some(zone.into()),
+        personal: None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use ioc_model::{Quality, Record};
+use crate::{Quality, Record};
 
 /// Bytes of a text, at most; InfluxDB bounds the whole series key at 64 KiB.
 const TEXT_MAX: usize = 1_024;
@@ -48,16 +48,14 @@ pub fn write_record(
 ) {
     let nanos = nanos(record);
     record.for_each_point(|property, value, quality| {
-        let begin = out.len();
-        let written = nanos
-            .ok_or(LineError::Time)
-            .and_then(|ns| write_point(record, property, (value, quality), ns, out));
+        let (service, area, device) = (&record.service, &record.area, &record.device);
+        let written = nanos.ok_or(LineError::Time).and_then(|nanos| {
+            let point = LinePoint { service, area, device, property, value, quality, nanos };
+            write_point(&point, out)
+        });
         match written {
             Ok(()) => each(Ok(out.len())),
-            Err(e) => {
-                out.truncate(begin);
-                each(Err((e, describe(record, property, value))));
-            }
+            Err(e) => each(Err((e, describe(record, property, value)))),
         }
     });
 }
@@ -68,28 +66,50 @@ pub fn nanos(record: &Record) -> Option<i64> {
     record.time.0.checked_mul(1_000_000)?.checked_add(tie)
 }
 
-fn write_point(
-    record: &Record,
-    property: &str,
-    (value, quality): (f64, Quality),
-    ns: i64,
-    out: &mut String,
-) -> Result<(), LineError> {
-    if record.service.starts_with(['#', '_']) {
+/// One point as line protocol tells it: measurement = service; tags area, device, property; fields
+/// value and quality.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinePoint<'a> {
+    /// Service code.
+    pub service: &'a str,
+    /// Area id.
+    pub area: &'a str,
+    /// Device id.
+    pub device: &'a str,
+    /// Property name.
+    pub property: &'a str,
+    /// In the property's unit.
+    pub value: f64,
+    /// Quality.
+    pub quality: Quality,
+    /// Nanoseconds since 1970.
+    pub nanos: i64,
+}
+
+/// Appends one line with its end.
+///
+/// # Errors
+/// Why the point has no line; `out` is then as it was.
+pub fn write_point(point: &LinePoint<'_>, out: &mut String) -> Result<(), LineError> {
+    let begin = out.len();
+    append(point, out).inspect_err(|_| out.truncate(begin))
+}
+
+fn append(p: &LinePoint<'_>, out: &mut String) -> Result<(), LineError> {
+    if p.service.starts_with(['#', '_']) {
         return Err(LineError::Reserved);
     }
-    escape("measurement", &record.service, &[',', ' '], out)?;
-    for (key, text) in [("area", &*record.area), ("device", &record.device), ("property", property)]
-    {
+    escape("measurement", p.service, &[',', ' '], out)?;
+    for (key, text) in [("area", p.area), ("device", p.device), ("property", p.property)] {
         out.push(',');
         out.push_str(key);
         out.push('=');
         escape(key, text, &[',', '=', ' '], out)?;
     }
     out.push_str(" value=");
-    float(value, out)?;
+    float(p.value, out)?;
     // Writing to a String does not fail.
-    let _ = writeln!(out, ",quality={}i {ns}", quality as u8);
+    let _ = writeln!(out, ",quality={}i {}", p.quality as u8, p.nanos);
     Ok(())
 }
 
@@ -149,7 +169,7 @@ fn describe(record: &Record, property: &str, value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ioc_model::{Body, Timestamp, Values};
+    use crate::{Body, Timestamp, Values};
 
     use super::*;
 
