@@ -6,7 +6,7 @@ use ioc_share::DeviceView;
 use crate::store::{NOW, World, files, open_files};
 
 /// A plate and a link to a picture, as they might be put wherever a device may send text.
-const CANARIES: [&str; 4] = ["43A-123.45", "43A12345", "snapshot", "plate"];
+const CANARIES: [&str; 4] = ["43A-123.45", "43A12345", "snapshot", "NUMBERPLATE"];
 
 /// A hostile or careless device for each published service, with canaries wherever it may send
 /// text, and known devices whose feed calls them by canaries.
@@ -15,18 +15,18 @@ fn world() -> World {
     let plain = World::of(&files, Vec::new());
     let name = Text {
         vi: "43A-123.45 <img src=snapshot.jpg>".into(),
-        en: "plate 43A12345 https://cam/snapshot.jpg".into(),
+        en: "NUMBERPLATE 43A12345 https://cam/snapshot.jpg".into(),
     };
     let mut views = Vec::new();
     for service in plain.sources.city.services.keys() {
         views.push(DeviceView {
             id: format!("43A-123.45-{service}").into(),
             name: name.clone(),
-            kind: "plate 43A12345".into(),
+            kind: "NUMBERPLATE 43A12345".into(),
             service: service.clone(),
             area: "snapshot".into(),
             place: Some((16.05, 108.2)),
-            properties: ["pm25", "flood_depth", "event.plate.43A12345", "43A12345"]
+            properties: ["pm25", "flood_depth", "event.NUMBERPLATE.43A12345", "43A12345"]
                 .map(Into::into)
                 .into(),
             cadence_s: 60,
@@ -44,7 +44,7 @@ fn world() -> World {
                 .properties
                 .iter()
                 .cloned()
-                .chain(["event.plate.43A12345".into(), "snapshot".into()])
+                .chain(["event.NUMBERPLATE.43A12345".into(), "snapshot".into()])
                 .collect(),
             cadence_s: 60,
         });
@@ -57,7 +57,7 @@ fn world() -> World {
             world.memory.put(&view.id, property, NOW.plus_ms(-600_000), 1.0, Quality::Good);
         }
         // Kinds of events and zones become names of series.
-        for property in ["event.wrong_way", "event.43A-123.45", "snapshot", "plate"] {
+        for property in ["event.wrong_way", "event.43A-123.45", "snapshot", "NUMBERPLATE"] {
             world.memory.put(&view.id, property, NOW.plus_ms(-600_000), 1.0, Quality::Good);
         }
     }
