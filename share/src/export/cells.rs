@@ -14,7 +14,9 @@ const FORMULA: &[char] = &['=', '+', '-', '@', '|', '%', '＝', '＋', '－', '�
 pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
     let first = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
     let marked = first.starts_with(FORMULA) || text.starts_with('\'');
-    let quoted = marked || text.contains(|c: char| matches!(c, ',' | '"' | ';') || c.is_control());
+    // A byte order mark at the begin of a line would be taken off by readers.
+    let odd = |c: char| matches!(c, ',' | '"' | ';' | '\u{feff}') || c.is_control();
+    let quoted = marked || text.contains(odd);
     if !quoted {
         out.extend_from_slice(text.as_bytes());
         return;

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cells::{float, quality};
 use super::columns::Column;
@@ -32,12 +32,19 @@ impl GeoJson {
         if of.as_ref().is_some_and(|f| Arc::ptr_eq(f, facts)) {
             return Ok(());
         }
-        let geometry = match facts.place {
-            Some((lat, lon)) => json!({ "type": "Point", "coordinates": [lon, lat] }),
-            None => Value::Null,
-        };
         prefix.clear();
-        write!(prefix, "{{\"type\":\"Feature\",\"geometry\":{geometry},\"properties\":{{")?;
+        write!(prefix, "{{\"type\":\"Feature\",\"geometry\":")?;
+        match facts.place {
+            Some((lat, lon)) => {
+                write!(prefix, "{{\"type\":\"Point\",\"coordinates\":[")?;
+                float(lon, prefix);
+                prefix.push(b',');
+                float(lat, prefix);
+                write!(prefix, "]}}")?;
+            }
+            None => write!(prefix, "null")?,
+        }
+        write!(prefix, ",\"properties\":{{")?;
         for (name, text) in [
             ("device", &*facts.key.device),
             ("name", &facts.name),
