@@ -12,10 +12,12 @@ mod block;
 mod database;
 mod flush;
 mod head;
+mod maintain;
 mod query;
 mod rollup;
 mod store;
 
+pub use maintain::maintenance;
 pub use store::{EmbeddedStats, EmbeddedStore};
 
 #[cfg(test)]

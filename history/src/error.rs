@@ -16,6 +16,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process writes to the database.
+    #[error("history database {} is in use by another process", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
     /// Written by a later version of this program.
     #[error("history database {} has layout {found}, this program knows up to {known}", path.display())]
     Layout {
