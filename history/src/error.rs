@@ -32,6 +32,9 @@ pub enum Error {
         /// Newest known.
         known: i64,
     },
+    /// The name or the position of a series is damaged.
+    #[error("a row of the series table of the history database is damaged")]
+    DamagedSeries,
     /// Points could not be compressed.
     #[error("compress points: {0}")]
     Compress(#[source] pco::errors::PcoError),

@@ -142,12 +142,7 @@ fn small_run(conn: &Connection, series: i64, skip: &[i64]) -> Result<Option<Vec<
 
 /// Puts in-order blocks in the place of `pieces`, whose points of one moment are in the order of
 /// arrival when read piece by piece.
-fn replace(
-    conn: &Connection,
-    series: i64,
-    pieces: &[Piece],
-    work: &mut Work,
-) -> Result<(), Error> {
+fn replace(conn: &Connection, series: i64, pieces: &[Piece], work: &mut Work) -> Result<(), Error> {
     let all = pieces.iter().fold(0, |bits, p| bits | p.tiers);
     for tier in rollup::TIERS {
         let bit = rollup::bit(tier);
@@ -191,7 +186,15 @@ fn insert(
     )?;
     let m = &block.meta;
     q.execute(params![
-        id, m.series, lane as i64, m.t_min, m.t_max, m.n, block.crc, block.data, tiers
+        id,
+        m.series,
+        lane as i64,
+        m.t_min,
+        m.t_max,
+        m.n,
+        block.crc,
+        block.data,
+        tiers
     ])?;
     Ok(())
 }

@@ -24,12 +24,8 @@ impl FileLock {
     pub(crate) fn take(path: &Path) -> Result<Self, Error> {
         let name = PathBuf::from(format!("{}.lock", path.display()));
         let failed = |source| Error::Folder { path: name.clone(), source };
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&name)
-            .map_err(failed)?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {

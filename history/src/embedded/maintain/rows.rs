@@ -5,8 +5,8 @@ use rusqlite::{Connection, params};
 
 use super::turn::{BLOCK, Work};
 use crate::Error;
-use crate::embedded::block::BlockMeta;
 use crate::embedded::database;
+use crate::embedded::query::rollup_row;
 use crate::embedded::rollup::{self, ROW_WINDOWS};
 
 /// Rows brought together at once, at most.
@@ -121,16 +121,7 @@ fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let crc = meta.crc(&data);
-    q.execute(params![
-        id,
-        rollup::bit(tier),
-        series,
-        meta.t_min,
-        meta.t_max,
-        meta.n,
-        crc,
-        data
-    ])?;
+    q.execute(params![id, rollup::bit(tier), series, meta.t_min, meta.t_max, meta.n, crc, data])?;
     Ok(())
 }
 
@@ -147,18 +138,9 @@ fn places(conn: &Connection, tier: Tier, series: i64) -> Result<Vec<Place>, Erro
 }
 
 /// Windows of a row; `None` when it is damaged.
-fn read(
-    conn: &Connection,
-    tier: Tier,
-    series: i64,
-    id: i64,
-) -> Result<Option<Vec<Window>>, Error> {
-    let row = database::rollup_row(conn, id);
-    match row {
-        Ok((t_min, t_max, n, crc, data)) => {
-            let meta = BlockMeta { series: series * 4 + rollup::bit(tier), t_min, t_max, n };
-            Ok(rollup::decode(tier, &meta, crc, &data))
-        }
+fn read(conn: &Connection, tier: Tier, series: i64, id: i64) -> Result<Option<Vec<Window>>, Error> {
+    match rollup_row(conn, tier, series, id) {
+        Ok(row) => Ok(rollup::decode(tier, &row.meta, row.crc, &row.data)),
         Err(e) if database::is_damaged(&e) => Ok(None),
         Err(e) => Err(e),
     }

@@ -67,9 +67,8 @@ fn windows(conn: &Connection, tier: Tier) -> Result<Sum, Error> {
 
 fn sum(conn: &Connection, of: &str) -> Result<Sum, Error> {
     // `total` is a float: damaged counts cannot make it overflow.
-    let sql = format!(
-        "SELECT count(*), total(n), total(length(data)), min(t_min), max(t_max) FROM {of}"
-    );
+    let sql =
+        format!("SELECT count(*), total(n), total(length(data)), min(t_min), max(t_max) FROM {of}");
     Ok(conn.query_row(&sql, [], |r| {
         Ok(Sum {
             rows: r.get::<_, i64>(0)?.max(0) as u64,
