@@ -190,7 +190,11 @@ async fn check_policy(
         Policy::PublicIfSet if context.config.public_cap => return Ok(None),
         Policy::PublicIfSet => Role::Viewer,
         Policy::PublicIfOpen if context.parts.open_data.enabled() => {
-            return Ok(session(context, request).await?);
+            let who = session(context, request).await?;
+            if who.is_none() {
+                slow_down(context, request)?;
+            }
+            return Ok(who);
         }
         Policy::PublicIfOpen => Role::Viewer,
         Policy::AtLeast(role) => role,
@@ -201,6 +205,16 @@ async fn check_policy(
         return Err(ApiError::forbidden("role_too_low", need));
     }
     Ok(Some((who, token)))
+}
+
+/// Strangers may ask so often.
+fn slow_down(context: &Context, request: &Incoming) -> Result<(), ApiError> {
+    let limit = context.parts.open_data.rate_limit();
+    limit.check(request.peer.remote.ip(), context.wall()).map_err(|wait_s| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let error = ApiError::new(status, "too_many", "too many requests from this address");
+        ApiError { retry_after_s: Some(wait_s), ..error }
+    })
 }
 
 /// Who asks, with the token of the session, if there is a session that holds.

@@ -126,10 +126,7 @@ impl Route {
     /// What is below the path and in the query is read by `ioc_share`.
     pub fn shared(&self) -> bool {
         use Endpoint::{Export, OpenData, OpenDataPart, SensorThings, SensorThingsPart};
-        matches!(
-            self.endpoint,
-            Export | OpenData | OpenDataPart | SensorThings | SensorThingsPart
-        )
+        matches!(self.endpoint, Export | OpenData | OpenDataPart | SensorThings | SensorThingsPart)
     }
 
     /// A state-changing request needs our Origin, a header of ours, and JSON.

@@ -16,8 +16,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::long::{Counter, SENT, TAKEN_AT_LEAST};
 use crate::context::Context;
+use crate::long::{Counter, SENT, TAKEN_AT_LEAST};
 use crate::origin::Origins;
 use crate::reply::{REQUEST_ID, finish};
 use crate::router::{Peer, filter};

@@ -4,8 +4,8 @@ use futures::StreamExt;
 use ioc_share::{Answer, Ask, Body, Scope};
 use warp::Reply;
 use warp::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, IF_NONE_MATCH,
-    VARY,
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    IF_NONE_MATCH, VARY,
 };
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
