@@ -13,6 +13,7 @@ use ioc_history::{EmbeddedStore, InfluxStore};
 use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Subscriber};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
+use ioc_share::opendata::OpenData;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +24,7 @@ use crate::exit::BadConfig;
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage,
+    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage, JournalSink, LiveStage,
     Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
 };
 use crate::status::Watch;
@@ -77,6 +78,7 @@ struct Core {
     settings: Settings,
     city: Arc<City>,
     forms: Forms,
+    open_data: Arc<OpenData>,
     journal: EntryJournal,
     opened: OpenReport,
     ledger: Arc<Ledger>,
@@ -111,6 +113,7 @@ impl Core {
             settings,
             city: Arc::clone(&base.city),
             forms: alerting::forms(&base),
+            open_data: Arc::clone(&base.open_data),
             journal,
             opened,
             ledger: Arc::default(),
@@ -169,6 +172,11 @@ impl Core {
             progress: Arc::clone(&self.progress),
         };
         running.core.spawn(writer.run(running.stop_history.clone()));
+        let housekeeping = HousekeepingStage {
+            store: Arc::clone(&history),
+            clock: Arc::clone(&self.alerting.clock),
+        };
+        running.core.spawn(housekeeping.run(running.stop_history.clone()));
         self.catch_up(running).await?;
         Ok(history)
     }
@@ -333,6 +341,7 @@ impl Core {
             notifications: Arc::clone(&self.alerting.notifications) as _,
             forms: self.forms.clone(),
             history,
+            open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),

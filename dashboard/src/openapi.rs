@@ -84,6 +84,10 @@ fn operation(route: &Route) -> Value {
             operation["security"] = json!([{ "session": [] }, {}]);
             operation["description"] = json!("Open if `dashboard.public_cap` is set.");
         }
+        Policy::PublicIfOpen => {
+            operation["security"] = json!([{ "session": [] }, {}]);
+            operation["description"] = json!("Open as far as `opendata.yaml` publishes.");
+        }
         Policy::Open | Policy::Local => {}
     }
     if route.endpoint == Endpoint::PutRule {

@@ -8,6 +8,8 @@ use ioc_model::{
     QuarantineStore, RuleStore, ShiftStore, Timestamp,
 };
 
+use ioc_share::opendata::OpenData;
+
 use crate::{Auth, Live};
 
 /// The wall clock.
@@ -77,6 +79,8 @@ pub struct Parts {
     pub forms: Forms,
     /// Measurements.
     pub history: Arc<dyn HistoryStore>,
+    /// What of them is published.
+    pub open_data: Arc<OpenData>,
     /// Refused messages.
     pub quarantine: Arc<dyn QuarantineStore>,
     /// The rules that run, and their changes.

@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
     AlertId, AlertRow, AlertStore, Area, AreaKind, BacktestAsk, Body, City, ConfigError,
-    DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger,
-    Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore,
-    RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
-    RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
+    ConfigFiles, DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore,
+    LastValue, Ledger, Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow,
+    QuarantineStore, RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList,
+    RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
     SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Service, ServiceGroup, Severity, Text,
     Tier, Timestamp, Transition, TransitionKind, Window, WindowQuery,
 };
@@ -274,6 +274,8 @@ impl Server {
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
         change(&mut config);
+        let open_data = ioc_share::opendata::OpenData::load(&ConfigFiles::default(), &city);
+        let open_data = open_data.expect("no file: disabled");
         let parts = Parts {
             city,
             ledger: Arc::new(Ledger::default()),
@@ -283,6 +285,7 @@ impl Server {
             notifications: Arc::clone(&notify) as _,
             forms: desk::forms(),
             history: Arc::new(FakeHistory),
+            open_data: Arc::new(open_data),
             quarantine: Arc::new(FakeQuarantine),
             rules: Arc::clone(&rules) as Arc<dyn RuleStore>,
             status: Arc::new(|| serde_json::json!({ "version": "0" })),

@@ -21,7 +21,7 @@ mod error;
 mod influx;
 mod tally;
 
-pub use config::{EmbeddedConfig, InfluxConfig};
-pub use embedded::{EmbeddedStats, EmbeddedStore};
+pub use config::{EmbeddedConfig, InfluxConfig, Retention};
+pub use embedded::{EmbeddedStats, EmbeddedStore, maintenance};
 pub use error::Error;
 pub use influx::{DeadLetter, InfluxStats, InfluxStore, influxql_string};

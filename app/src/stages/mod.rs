@@ -8,7 +8,7 @@ mod rules;
 
 pub(crate) use alerts::AlertsStage;
 pub(crate) use clock::{nanos, tick, wall};
-pub(crate) use history::HistoryStage;
+pub(crate) use history::{HistoryStage, HousekeepingStage};
 pub(crate) use live::LiveStage;
 pub(crate) use rules::{CHECKPOINT_EVERY, REQUESTS, Request, RulesLinks, RulesStage};
 

@@ -15,6 +15,7 @@ mod notifications;
 mod operation;
 mod rules;
 mod session;
+mod share;
 mod shifts;
 mod words;
 
@@ -35,6 +36,7 @@ pub(crate) use rules::{
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,
 };
 pub(crate) use session::{sign_in, sign_in_by_link, sign_out, who_am_i};
+pub(crate) use share::{export, open_data, sensorthings};
 pub(crate) use shifts::{
     begin_shift, end_shift, entry_done, handover, handover_csv, handover_html, shift_log, shifts,
     write_entry,

@@ -1,5 +1,9 @@
 //! Answers from blocks and memory together.
 
+mod items;
+
+pub(crate) use items::rollup_row;
+
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;

@@ -69,12 +69,16 @@ pub(crate) fn windows(tier: Tier, points: &[Point]) -> Option<Vec<Window>> {
     (!out.is_empty()).then_some(out)
 }
 
+/// What the checksum of a row covers in place of the number of the series: the tier too.
+pub(crate) fn covered(tier: Tier, series: i64) -> i64 {
+    series * 4 + bit(tier)
+}
+
 /// What a row of these windows says; `None` without windows. Its times are the begins of the
 /// first and the last window.
 pub(crate) fn meta(tier: Tier, series: i64, windows: &[Window]) -> Option<BlockMeta> {
     let (first, last) = (windows.first()?, windows.last()?);
-    // The tier is part of what the checksum covers.
-    let series = series * 4 + bit(tier);
+    let series = covered(tier, series);
     Some(BlockMeta { series, t_min: first.start.0, t_max: last.start.0, n: windows.len() as i64 })
 }
 
