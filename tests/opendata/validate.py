@@ -191,7 +191,7 @@ CHECKS = {"dcat": dcat, "ngsi": ngsi, "geojson": geojson, "csv": rows}
 
 def main():
     wrong = CHECKS[sys.argv[1]]([pathlib.Path(f) for f in sys.argv[2:]])
-    for line in wrong[:50]:
+    for line in wrong[:500]:
         print(line)
     return 1 if wrong else 0
 

@@ -11,7 +11,7 @@ const FORMULA: &[char] = &['=', '+', '-', '@', '|', '%', '＝', '＋', '－', '�
 /// Appends a cell of CSV (RFC 4180) that no spreadsheet takes for a formula and that stays on its
 /// line: a text that looks like a formula, or begins with an apostrophe, has an apostrophe put
 /// before it (so that [`text_of`] can take it off); control characters become U+FFFD.
-pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn cell(text: &str, out: &mut Vec<u8>) {
     let first = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
     let marked = first.starts_with(FORMULA) || text.starts_with('\'');
     // A byte order mark at the begin of a line would be taken off by readers.
@@ -42,7 +42,7 @@ pub(super) fn text_of(cell: &str) -> &str {
 
 /// Appends digits that read back as the same bits, for CSV and JSON; nothing for what is no finite
 /// number.
-pub(super) fn float(value: f64, out: &mut Vec<u8>) {
+pub(crate) fn float(value: f64, out: &mut Vec<u8>) {
     if !value.is_finite() {
         return;
     }
@@ -52,7 +52,7 @@ pub(super) fn float(value: f64, out: &mut Vec<u8>) {
 }
 
 /// The word of a quality.
-pub(super) fn quality(q: Quality) -> &'static str {
+pub(crate) fn quality(q: Quality) -> &'static str {
     match q {
         Quality::Good => "good",
         Quality::Uncertain => "uncertain",

@@ -21,7 +21,7 @@
 //! How it fails: before the first byte with a status and words; after it the stream ends with an
 //! error, never short.
 
-mod cells;
+pub(crate) mod cells;
 mod columns;
 mod csv;
 mod geojson;

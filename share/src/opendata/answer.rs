@@ -79,9 +79,10 @@ impl OpenData {
     pub fn load(files: &ConfigFiles, city: &City) -> Result<Self, Vec<ConfigError>> {
         let loaded = load::load(files, city)?;
         let catalogue = loaded.and_then(|(enabled, catalogue)| enabled.then_some(catalogue));
-        let pairs = catalogue.iter().flat_map(|c| &c.datasets).flat_map(|d| {
-            d.properties.iter().map(|p| (d.service.clone(), p.clone()))
-        });
+        let pairs = catalogue
+            .iter()
+            .flat_map(|c| &c.datasets)
+            .flat_map(|d| d.properties.iter().map(|p| (d.service.clone(), p.clone())));
         let mut hash = Sha256::new();
         for (name, text) in &files.0 {
             for part in [name, text] {
@@ -130,6 +131,7 @@ impl OpenData {
         let call = Call { sources, ask, catalogue, now };
         let answer = match Route::of(catalogue, ask.path) {
             None => return refused(ask, &Refusal::not_found()),
+            Some(Route::List) if call.wants_data() => self.document(&call).await,
             Some(Route::List) => list(&call),
             Some(Route::Catalogue) => self.document(&call).await,
             Some(Route::Page(dataset)) => self.page(&call, dataset).await,
@@ -160,7 +162,6 @@ impl OpenData {
         let params = Params::parse(call.ask.query, &["lang"])?;
         let since = self.begins(call).await.any;
         let entry = call.entry(dataset, since);
-        let _turn = self.turn()?;
         let latest = self.latest(call, dataset, &entry.stations, entry.horizon).await?;
         let html = page::dataset(&call.site(params.lang), &entry, &latest);
         Ok(call.html(html))
@@ -194,7 +195,6 @@ impl OpenData {
         if matches(call.ask.if_none_match, &tag) {
             return Ok(headers(Answer::of(content_type(format), "")));
         }
-        let turn = self.turn()?;
         let file = Document { dataset, format, params: &params };
         let answer = match wanted {
             Wanted::Latest => {
@@ -211,7 +211,7 @@ impl OpenData {
                     )));
                 }
                 let stations = all.into_iter().filter(|s| only.is_none_or(|o| *s.id == *o));
-                file.range(call, stations.collect(), (from, to, step), turn).await?
+                file.range(call, stations.collect(), (from, to, step), self.turn()?).await?
             }
         };
         Ok(headers(answer))
@@ -224,12 +224,13 @@ impl OpenData {
         dataset: &Dataset,
         stations: &[Station],
         horizon: Timestamp,
-    ) -> Result<Arc<Vec<Chunk>>, HistoryError> {
+    ) -> Result<Arc<Vec<Chunk>>, Trouble> {
         if let Some((at, chunks)) = self.kept().latest.get(&dataset.id)
             && *at == horizon
         {
             return Ok(Arc::clone(chunks));
         }
+        let _turn = self.turn()?;
         let history = &*call.sources.history;
         let chunks = Arc::new(read::latest(dataset, stations, history, horizon).await?);
         self.kept().latest.insert(dataset.id.clone(), (horizon, Arc::clone(&chunks)));
@@ -310,13 +311,17 @@ impl Document<'_> {
         if reader.rows(limit).await? > limit {
             return Err(Trouble::Refused(Refusal::bad(
                 "too_many_rows",
-                format!("Nhiều hơn {limit} dòng: hãy chọn khoảng ngắn hơn, một `device` hoặc `step` dài hơn"),
-                format!("More than {limit} rows: ask for less time, one `device` or a longer `step`"),
+                format!(
+                    "Nhiều hơn {limit} dòng: hãy chọn khoảng ngắn hơn, một `device` hoặc `step` dài hơn"
+                ),
+                format!(
+                    "More than {limit} rows: ask for less time, one `device` or a longer `step`"
+                ),
             )));
         }
         if self.format == Format::Csv {
             let table = self.table(call, stations, range.2.is_some());
-            let body = Body::Stream(Box::pin(csv::stream(table, reader, turn)));
+            let body = Body::stream(csv::stream(table, reader, turn));
             let headers = vec![("content-type", content_type(self.format).to_owned())];
             return Ok(Answer { status: 200, headers, body });
         }
@@ -327,7 +332,13 @@ impl Document<'_> {
         Ok(self.whole(call, &stations, &chunks, false))
     }
 
-    fn whole(&self, call: &Call<'_>, stations: &[Station], chunks: &[Chunk], latest: bool) -> Answer {
+    fn whole(
+        &self,
+        call: &Call<'_>,
+        stations: &[Station],
+        chunks: &[Chunk],
+        latest: bool,
+    ) -> Answer {
         let set = Set {
             catalogue: call.catalogue,
             dataset: self.dataset,
@@ -339,9 +350,9 @@ impl Document<'_> {
         let text = match (self.format, latest) {
             (Format::Csv, _) => {
                 let table = self.table(call, stations.to_vec(), self.dataset.step_s > 0);
-                let mut text = table.head();
+                let mut text = table.head().into_bytes();
                 chunks.iter().for_each(|c| table.rows(c, &mut text));
-                text
+                return Answer::of(content_type(self.format), text);
             }
             (Format::GeoJson, true) => geojson::latest(&set, chunks).to_string(),
             (Format::GeoJson, false) => geojson::range(&set, chunks).to_string(),

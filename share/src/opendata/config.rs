@@ -1,6 +1,8 @@
 //! What is published: the checked content of `opendata.yaml`.
 
-use ioc_model::{Name, Text};
+use std::collections::BTreeMap;
+
+use ioc_model::{Aggregate, Name, Step, Text, Timestamp};
 
 use super::models::Model;
 use super::update::Update;
@@ -77,8 +79,8 @@ pub struct Dataset {
     pub service: Name,
     /// Properties, the most important first.
     pub properties: Vec<Name>,
-    /// Of them, those that are added up over a step instead of averaged: rain, vehicles.
-    pub totals: Vec<Name>,
+    /// What of a window is its value, where that is not the mean: the sum of rain.
+    pub windows: BTreeMap<Name, Aggregate>,
     /// Smart Data Model of the NGSI-LD distribution.
     pub model: Model,
     /// How often it is published.
@@ -138,14 +140,19 @@ pub(super) const THEMES: [Theme; 13] = [
 
 impl Dataset {
     /// Moves a moment back to the last moment of publishing: nothing at or after it is given.
-    pub(super) fn horizon(&self, now: ioc_model::Timestamp) -> ioc_model::Timestamp {
+    pub(super) fn horizon(&self, now: Timestamp) -> Timestamp {
         let ended = now.plus_ms(-ms(self.delay_s));
         let at = local_step(ms(self.update.seconds)).begin(ended);
         if self.step_s == 0 { at } else { local_step(ms(self.step_s)).begin(at) }
     }
 
+    /// What of a window of a property is its value.
+    pub(super) fn aggregate(&self, property: &str) -> Aggregate {
+        self.windows.get(property).copied().unwrap_or(Aggregate::Mean)
+    }
+
     /// First moment that may be asked for.
-    pub(super) fn reach(&self, horizon: ioc_model::Timestamp) -> ioc_model::Timestamp {
+    pub(super) fn reach(&self, horizon: Timestamp) -> Timestamp {
         horizon.plus_ms(-ms(u64::from(self.days) * 86_400))
     }
 }
@@ -155,8 +162,8 @@ pub(super) fn ms(seconds: u64) -> i64 {
 }
 
 /// Windows that begin with the day of the city (UTC+7).
-pub(super) fn local_step(ms: i64) -> ioc_model::Step {
+pub(super) fn local_step(ms: i64) -> Step {
     const OFFSET_MS: i64 = -7 * 3_600_000;
     let ms = ms.max(1);
-    ioc_model::Step { ms, offset_ms: OFFSET_MS.rem_euclid(ms) }
+    Step { ms, offset_ms: OFFSET_MS.rem_euclid(ms) }
 }

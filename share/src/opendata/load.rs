@@ -1,8 +1,8 @@
 //! `opendata.yaml` to a [`Catalogue`], all mistakes at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ioc_model::{City, ConfigError, ConfigFiles, Name, Text};
+use ioc_model::{Aggregate, City, ConfigError, ConfigFiles, Name, Text};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -14,7 +14,8 @@ use super::update::{BadUpdate, Update};
 
 pub(super) const FILE: &str = "opendata.yaml";
 const MAX_DATASETS: usize = 100;
-const NO_PERSONAL: &str = "open data holds no personal data (Nghị định 47/2020/NĐ-CP, Luật 91/2025)";
+const NO_PERSONAL: &str =
+    "open data holds no personal data (Nghị định 47/2020/NĐ-CP, Luật 91/2025)";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +93,7 @@ struct DatasetFile {
     service: Spanned<String>,
     properties: Vec<Spanned<String>>,
     #[serde(default)]
-    totals: Vec<Spanned<String>>,
+    windows: BTreeMap<String, Spanned<Aggregate>>,
     model: Spanned<String>,
     update: Spanned<String>,
     days: Spanned<u32>,
@@ -146,7 +147,13 @@ impl Report {
         text.clone()
     }
 
-    fn within<T: PartialOrd + Copy>(&mut self, node: &Spanned<T>, low: T, high: T, hint: &str) -> T {
+    fn within<T: PartialOrd + Copy>(
+        &mut self,
+        node: &Spanned<T>,
+        low: T,
+        high: T,
+        hint: &str,
+    ) -> T {
         if node.value < low || node.value > high {
             self.at(node, "the number is out of range", hint);
         }
@@ -248,10 +255,11 @@ impl DatasetFile {
             report.at(&self.service, message, "services.yaml lists them");
         }
         let properties = self.properties(city, report);
-        let totals: Vec<Name> = self.totals.iter().map(|t| t.value.as_str().into()).collect();
-        for total in self.totals.iter().filter(|t| !properties.contains(&t.value.as_str().into())) {
-            let message = format!("`{}` is none of the properties above", total.value);
-            report.at(total, message, "name it under `properties` too");
+        for (name, how) in &self.windows {
+            if !properties.iter().any(|p| **p == **name) {
+                let message = format!("`{name}` is none of the properties above");
+                report.at(how, message, "name it under `properties` too");
+            }
         }
         Dataset {
             id: self.id.value.as_str().into(),
@@ -259,7 +267,7 @@ impl DatasetFile {
             description: report.text(&self.description),
             service: self.service.value.as_str().into(),
             properties,
-            totals,
+            windows: self.windows.iter().map(|(p, a)| (p.as_str().into(), a.value)).collect(),
             model: self.model(report),
             update: self.update(report),
             days: report.within(&self.days, 1, 3_650, "1 to 3650 days"),

@@ -18,6 +18,7 @@ mod catalog;
 mod config;
 mod csv;
 mod geojson;
+mod html;
 mod limit;
 mod load;
 mod models;
@@ -28,11 +29,8 @@ mod read;
 mod reply;
 mod update;
 
-#[cfg(test)]
-mod tests;
-
 pub use answer::OpenData;
 pub use config::{Catalogue, Contact, Dataset, Licence, Limits, Publisher};
+pub use html::STYLE_HASH;
 pub use limit::RateLimit;
-pub use page::STYLE_HASH;
 pub use update::Update;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ioc_model::{Name, Quality, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::config::ms;
 use super::geojson::Set;
 use super::models::{Attribute, TimeIn, unit_code};
 use super::read::{Chunk, Row, Station};
@@ -16,8 +17,18 @@ use super::read::{Chunk, Row, Station};
 const CORE: &str = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld";
 /// Terms of the core context and of what all models share.
 const RESERVED: [&str; 12] = [
-    "id", "type", "value", "location", "name", "alternateName", "areaServed", "dataProvider",
-    "dateObserved", "quality", "source", "scope",
+    "id",
+    "type",
+    "value",
+    "location",
+    "name",
+    "alternateName",
+    "areaServed",
+    "dataProvider",
+    "dateObserved",
+    "quality",
+    "source",
+    "scope",
 ];
 
 /// The newest values: normalised entities.
@@ -108,20 +119,21 @@ fn scaled(attribute: &Attribute, value: f64) -> f64 {
 /// When the model's own attributes say that it was observed.
 fn observed(set: &Set<'_>, row: &Row, entity: &mut Map<String, Value>) {
     let time = utc(row.time);
-    let moment = || json!({ "type": "Property", "value": { "@type": "DateTime", "@value": time } });
+    let moment =
+        |t: &str| json!({ "type": "Property", "value": { "@type": "DateTime", "@value": t } });
     match set.dataset.model.time() {
         TimeIn::DateObserved => {
-            entity.insert("dateObserved".into(), moment());
+            entity.insert("dateObserved".into(), moment(&time));
         }
         TimeIn::ObservationDateTime => {
-            entity.insert("observationDateTime".into(), moment());
+            entity.insert("observationDateTime".into(), moment(&time));
         }
         TimeIn::FromTo => {
-            let interval = format!("{time}/{time}");
-            let interval = json!({ "type": "Property", "value": interval });
+            let end = utc(row.time.plus_ms(ms(set.dataset.step_s)));
+            let interval = json!({ "type": "Property", "value": format!("{time}/{end}") });
             entity.insert("dateObserved".into(), interval);
-            entity.insert("dateObservedFrom".into(), moment());
-            entity.insert("dateObservedTo".into(), moment());
+            entity.insert("dateObservedFrom".into(), moment(&time));
+            entity.insert("dateObservedTo".into(), moment(&end));
         }
     }
 }

@@ -2,35 +2,15 @@
 
 use std::fmt::Write as _;
 
-use ioc_model::{City, Timestamp};
+use ioc_model::{Aggregate, City, Quality, Timestamp};
 
 use super::catalog::{Entry, Format};
 use super::config::{Catalogue, Dataset};
-use super::csv::quality;
+use super::html::{STYLE, escape};
 use super::models::unit_code;
-use super::params::{Lang, Refusal};
+use super::params::Lang;
 use super::read::{Chunk, Row, Station};
-
-const STYLE: &str = "\
-:root{color-scheme:light}*{box-sizing:border-box}\
-body{font:16px/1.5 'Noto Sans',system-ui,Arial,sans-serif;color:#1b1f24;background:#fff;margin:0}\
-header,main,footer{max-width:60rem;margin:0 auto;padding:1rem}\
-header{border-bottom:3px solid #0b5cad}footer{border-top:1px solid #8a929b;margin-top:2rem}\
-h1{font-size:1.6rem;line-height:1.25;margin:.3rem 0}h2{font-size:1.2rem;margin:1.5rem 0 .4rem}\
-p{margin:.5rem 0}a{color:#0b5cad}a:focus-visible{outline:3px solid #c2410c;outline-offset:2px}\
-nav a,.f a{display:inline-block;min-height:2.75rem;line-height:2.75rem;margin-right:1.2rem}\
-article{border-top:1px solid #c4cad0}.m{color:#4b535b}\
-dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.3rem 1rem;margin:.5rem 0}\
-dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}\
-.t{overflow-x:auto}table{border-collapse:collapse;width:100%}\
-caption{text-align:left;padding:.3rem 0}\
-th,td{border:1px solid #8a929b;padding:.3rem .5rem;text-align:left;vertical-align:top}\
-th{background:#eef2f6}.n{text-align:right;white-space:nowrap}\
-code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}\
-@media (max-width:30rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}";
-
-/// The hash of the pages' one `<style>` as a `Content-Security-Policy` names it.
-pub const STYLE_HASH: &str = "sha256-I/ky4GGqukHEzuPNkCBnXTXRB1G9oPcRDBV7+iyAwuM=";
+use super::update::iso8601;
 
 /// Rows of values that a page shows.
 const SAMPLE: usize = 12;
@@ -100,23 +80,6 @@ pub(super) fn dataset(site: &Site<'_>, entry: &Entry<'_>, latest: &[Chunk]) -> S
     page.end()
 }
 
-/// A refusal, in both languages.
-pub(super) fn refusal(path: &str, refusal: &Refusal) -> String {
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"vi\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{}</title>\
-         <style>{STYLE}</style></head><body><main><h1>",
-        refusal.status
-    );
-    escape(&mut out, &refusal.vi);
-    out.push_str("</h1><p lang=\"en\">");
-    escape(&mut out, &refusal.en);
-    out.push_str("</p><p><a href=\"");
-    escape(&mut out, path);
-    out.push_str("\">Dữ liệu mở · <span lang=\"en\">Open data</span></a></p></main></body></html>\n");
-    out
-}
-
 fn every(dataset: &Dataset, lang: Lang) -> String {
     let every = span(dataset.update.seconds, lang);
     let mut text = format!("{} {every}", lang.pick("mỗi", "every"));
@@ -126,6 +89,17 @@ fn every(dataset: &Dataset, lang: Lang) -> String {
     }
     let _ = write!(text, "; {} {}", dataset.days, lang.pick("ngày gần nhất", "days back"));
     text
+}
+
+fn how(aggregate: Aggregate, lang: Lang) -> &'static str {
+    match aggregate {
+        Aggregate::Mean => lang.pick("trung bình", "mean"),
+        Aggregate::Min => lang.pick("nhỏ nhất", "minimum"),
+        Aggregate::Max => lang.pick("lớn nhất", "maximum"),
+        Aggregate::Sum => lang.pick("tổng", "sum"),
+        Aggregate::Count => lang.pick("số lần", "count"),
+        Aggregate::Last => lang.pick("cuối cùng", "last"),
+    }
 }
 
 fn span(seconds: u64, lang: Lang) -> String {
@@ -248,21 +222,23 @@ impl<'a> Page<'a> {
 
     fn how(&mut self, dataset: &Dataset, here: &str) {
         let lang = self.site.lang;
-        self.tag(
-            "p",
-            lang.pick(
+        self.marked(lang.pick(
                 "Không có tham số: giá trị mới nhất của mỗi điểm đo. Một khoảng thời gian: `from`, \
                  `to` (RFC 3339 hoặc ngày), `step` (khoảng gộp, ví dụ PT1H), `device` (mã điểm đo). \
                  Giá trị bị đánh dấu hỏng không được công bố.",
                 "Without parameters: the newest value of each station. A range: `from`, `to` \
                  (RFC 3339 or a day), `step` (windows, such as PT1H), `device` (id of a station). \
                  Values marked as bad are not published.",
-            ),
-        );
-        let step = if dataset.step_s > 3_600 { "P1D" } else { "PT1H" };
-        self.raw("<p><code>");
-        self.text(&format!("{here}/data.csv?from=2026-01-01&to=2026-01-02&step={step}"));
-        self.raw("</code></p>\n");
+        ));
+        let step = iso8601(match dataset.step_s {
+            0 => 3_600,
+            s => 3_600_u64.div_ceil(s) * s,
+        });
+        let example = format!("{here}/data.csv?step={step}");
+        self.raw("<p>");
+        self.raw(lang.pick("Ví dụ: ", "As in: "));
+        self.link(&example, &example);
+        self.raw("</p>\n");
     }
 
     fn properties(&mut self, dataset: &Dataset) {
@@ -290,13 +266,12 @@ impl<'a> Page<'a> {
             self.raw("\"><th scope=\"row\"><code>");
             self.text(id);
             self.raw("</code></th>");
-            let total = dataset.totals.contains(id);
             let attribute = dataset.model.attribute(id).map_or(&**id, |a| a.name);
             for cell in [
                 lang.of(&property.name),
                 &property.unit,
                 unit_code(&property.unit).unwrap_or("–"),
-                if total { lang.pick("tổng", "sum") } else { lang.pick("trung bình", "mean") },
+                how(dataset.aggregate(id), lang),
                 attribute,
             ] {
                 self.tag("td", cell);
@@ -344,12 +319,28 @@ impl<'a> Page<'a> {
         self.raw("</td><td class=\"n\">");
         self.text(&day_time(row.time));
         self.raw("</td>");
-        self.tag("td", quality(row.quality));
+        let quality = match row.quality {
+            Quality::Good => lang.pick("tốt", "good"),
+            Quality::Uncertain => lang.pick("chưa chắc chắn", "uncertain"),
+            Quality::Bad => lang.pick("hỏng", "bad"),
+        };
+        self.tag("td", quality);
         self.raw("</tr>");
     }
 
     fn in_language(&self, address: &str) -> String {
         format!("{address}?lang={}", self.site.lang.code())
+    }
+
+    /// A paragraph of ours in which words between backticks are code.
+    fn marked(&mut self, text: &str) {
+        self.raw("<p>");
+        for (n, part) in text.split('`').enumerate() {
+            self.raw(["", "<code>"][n % 2]);
+            self.text(part);
+            self.raw(["", "</code>"][n % 2]);
+        }
+        self.raw("</p>");
     }
 
     fn fact(&mut self, name: &str, value: &str) {
@@ -379,23 +370,5 @@ impl<'a> Page<'a> {
     /// Not ours.
     fn text(&mut self, text: &str) {
         escape(&mut self.out, text);
-    }
-}
-
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // Neither controls nor marks that turn the direction of what follows.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.push(char::REPLACEMENT_CHARACTER);
-            }
-            c if c.is_control() && c != '\n' => out.push(char::REPLACEMENT_CHARACTER),
-            c => out.push(c),
-        }
     }
 }

@@ -130,9 +130,9 @@ impl Params {
             "device" => self.device = Some(value.into()),
             "lang" => {
                 let lang = Lang::parse(value);
-                self.lang = Some(lang.ok_or_else(|| {
-                    unreadable(name, "là `vi` hoặc `en`", "is `vi` or `en`")
-                })?);
+                self.lang = Some(
+                    lang.ok_or_else(|| unreadable(name, "là `vi` hoặc `en`", "is `vi` or `en`"))?,
+                );
             }
             _ => match value {
                 "inline" => self.linked_context = false,
@@ -152,7 +152,7 @@ impl Params {
             return Ok(Wanted::Latest);
         }
         let step_s = self.step_s.unwrap_or(dataset.step_s);
-        if dataset.step_s > 0 && step_s % dataset.step_s != 0 {
+        if dataset.step_s > 0 && !step_s.is_multiple_of(dataset.step_s) {
             let finest = dataset.step_s;
             return Err(unreadable(
                 "step",

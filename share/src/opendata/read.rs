@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ioc_model::{
-    HistoryError, HistoryStore, Name, Quality, Scan, ScanMark, SeriesKey, Step, Text, Timestamp,
-    Window, WindowQuery,
+    Aggregate, HistoryError, HistoryStore, Name, Quality, Scan, ScanMark, SeriesKey, Step, Text,
+    Timestamp, Window, WindowQuery,
 };
 
 use super::config::{Dataset, local_step};
@@ -85,7 +85,9 @@ pub(super) async fn latest(
     for (n, station) in stations.iter().enumerate() {
         let found = history.last(Some(&station.id), horizon.plus_ms(-1)).await?;
         for property in &station.properties {
-            let Some(last) = found.iter().find(|l| l.series.property == *property) else { continue };
+            let Some(last) = found.iter().find(|l| l.series.property == *property) else {
+                continue;
+            };
             let point = last.point;
             if point.time < dataset.reach(horizon) {
                 continue;
@@ -95,7 +97,7 @@ pub(super) async fn latest(
                 let step = local_step(super::config::ms(dataset.step_s));
                 newest_window(history, &last.series, (point.time, horizon), step)
                     .await?
-                    .map(|w| as_row(&w, dataset.totals.contains(property)))
+                    .and_then(|w| as_row(&w, dataset.aggregate(property)))
             } else if usable {
                 let (time, value, quality) = (point.time, point.value, point.quality);
                 Some(Row { time, value, quality, spread: None })
@@ -135,10 +137,10 @@ async fn newest_window(
     Ok(found.into_iter().rev().find(|w| w.count > 0 && w.sum.is_finite()))
 }
 
-fn as_row(window: &Window, total: bool) -> Row {
-    let value = if total { window.sum } else { window.sum / window.count as f64 };
+fn as_row(window: &Window, how: Aggregate) -> Option<Row> {
+    let value = window.value(how).filter(|v| v.is_finite())?;
     let spread = Some((window.min, window.max, window.count));
-    Row { time: window.start, value, quality: window.quality(), spread }
+    Some(Row { time: window.start, value, quality: window.quality(), spread })
 }
 
 /// Reads a range, page by page: station after station, property after property, in the order of
@@ -157,7 +159,7 @@ pub(super) struct Reader {
 struct Series {
     station: usize,
     key: SeriesKey,
-    total: bool,
+    how: Aggregate,
 }
 
 impl Reader {
@@ -171,7 +173,7 @@ impl Reader {
             s.properties.iter().map(move |p| Series {
                 station: n,
                 key: SeriesKey { device: s.id.clone(), property: p.clone() },
-                total: dataset.totals.contains(p),
+                how: dataset.aggregate(p),
             })
         });
         let mark = ScanMark { time: from, skip: 0 };
@@ -253,8 +255,8 @@ async fn windows(
     let page = history.windows(&query).await?;
     // A window that begins before the page was on the page before: where only coarser ones are
     // kept they may reach over the border.
-    let fresh = page.windows.iter().filter(|w| w.start >= from && w.count > 0 && w.sum.is_finite());
-    let rows = fresh.map(|w| as_row(w, series.total)).collect();
+    let fresh = page.windows.iter().filter(|w| w.start >= from);
+    let rows = fresh.filter_map(|w| as_row(w, series.how)).collect();
     let last = page.windows.last().filter(|_| page.truncated);
     let next = last.map(|w| w.start.plus_ms(step.ms).max(from.plus_ms(step.ms)));
     Ok((rows, next.filter(|t| *t < to).map(|time| ScanMark { time, skip: 0 })))

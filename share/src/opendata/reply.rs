@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::catalog::{Entry, Format, Places};
 use super::config::{Catalogue, Dataset, ms};
-use super::page::{self, STYLE_HASH, Site};
+use super::html::{self, STYLE_HASH};
+use super::page::Site;
 use super::params::{Lang, Refusal};
 use super::read;
 use crate::{Answer, Ask, Sources};
@@ -77,17 +78,24 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A program asks for the list: it gets the catalogue.
+    pub fn wants_data(&self) -> bool {
+        let accept = self.ask.accept;
+        accept.contains("application/ld+json") && !accept.contains("text/html")
+    }
+
     /// A page of ours.
     pub fn html(&self, html: String) -> Answer {
         let tag = hashed(&[html.as_bytes()]);
         let answer = with_policy(Answer::of("text/html; charset=utf-8", html));
-        self.cached(answer, &tag, PAGE_AGE_S).with("vary", "accept-language")
+        self.cached(answer, &tag, PAGE_AGE_S).with("vary", "accept, accept-language")
     }
 
     /// The catalogue.
     pub fn catalogue(&self, text: String) -> Answer {
         let tag = hashed(&[text.as_bytes()]);
         self.cached(Answer::of("application/ld+json", text), &tag, PAGE_AGE_S)
+            .with("vary", "accept")
     }
 
     /// How long a document of this horizon is fresh: until the next moment of publishing.
@@ -134,9 +142,7 @@ impl<'a> Call<'a> {
         } else {
             answer
         };
-        open(answer)
-            .with("etag", tag)
-            .with("cache-control", format!("public, max-age={age_s}"))
+        open(answer).with("etag", tag).with("cache-control", format!("public, max-age={age_s}"))
     }
 }
 
@@ -160,7 +166,7 @@ fn with_policy(answer: Answer) -> Answer {
 /// Says no, in both languages: as a page to people, as JSON to programs.
 pub(super) fn refused(ask: &Ask<'_>, refusal: &Refusal) -> Answer {
     let answer = if ask.accept.contains("text/html") {
-        let html = page::refusal(path_of(ask.base), refusal);
+        let html = html::refusal(path_of(ask.base), refusal);
         with_policy(Answer::of("text/html; charset=utf-8", html))
     } else {
         let body = json!({

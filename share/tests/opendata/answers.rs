@@ -54,9 +54,17 @@ async fn every_address_of_the_pages_and_the_catalogue_answers() {
 async fn unknown_addresses_are_refused_in_both_languages() {
     let world = World::shipped();
     for path in [
-        "/nothing", "/datasets", "/datasets/", "/datasets/none", "/datasets/noise/data.xml",
-        "/datasets/noise/data.csv/x", "/catalog.jsonld/x", "//", "/datasets/%6eoise",
-        "/datasets/../catalog.jsonld", "/datasets/<script>",
+        "/nothing",
+        "/datasets",
+        "/datasets/",
+        "/datasets/none",
+        "/datasets/noise/data.xml",
+        "/datasets/noise/data.csv/x",
+        "/catalog.jsonld/x",
+        "//",
+        "/datasets/%6eoise",
+        "/datasets/../catalog.jsonld",
+        "/datasets/<script>",
     ] {
         let (status, text) = world.text(path).await;
         assert_eq!(status, 404, "{path}");
@@ -174,10 +182,15 @@ async fn windows_begin_with_the_city_s_day_and_add_up_what_is_a_total() {
     for hour in 0..48_i64 {
         world.memory.put(&id, "rainfall", start.plus_ms(hour * 3_600_000), 1.5, Quality::Good);
         let degrees = 20.0 + hour as f64;
-        world.memory.put(&id, "temperature", start.plus_ms(hour * 3_600_000), degrees, Quality::Good);
+        world.memory.put(
+            &id,
+            "temperature",
+            start.plus_ms(hour * 3_600_000),
+            degrees,
+            Quality::Good,
+        );
     }
-    let address =
-        format!("/datasets/rain-weather/data.csv?from=2026-10-13&step=P1D&device={id}");
+    let address = format!("/datasets/rain-weather/data.csv?from=2026-10-13&step=P1D&device={id}");
     let (status, text) = world.text(&address).await;
     assert_eq!(status, 200, "{text}");
     let rows = lines(&text);
@@ -267,7 +280,7 @@ async fn pages_and_the_catalogue_are_asked_for_again_only_when_changed() {
         assert_eq!(again.status, 304, "{address}");
         let english = Asked { language: "en", ..asked };
         if !address.ends_with("jsonld") {
-            assert_eq!(header(&first, "vary"), "accept-language");
+            assert_eq!(header(&first, "vary"), "accept, accept-language");
             assert_eq!(world.ask(address, english).await.status, 200, "{address}");
         }
     }
@@ -288,6 +301,16 @@ async fn pages_speak_the_language_that_is_asked_for() {
             assert!(html.contains(&format!("<html {expect}>")), "{language}{query}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_program_that_asks_for_the_list_gets_the_catalogue() {
+    let world = World::shipped();
+    let program = Asked { accept: "application/ld+json, text/turtle;q=0.8", ..Asked::default() };
+    let answer = world.ask("", program).await;
+    assert_eq!(header(&answer, "content-type"), "application/ld+json");
+    let browser = Asked { accept: "text/html,application/ld+json", ..Asked::default() };
+    assert!(header(&world.ask("", browser).await, "content-type").starts_with("text/html"));
 }
 
 #[tokio::test]
@@ -352,6 +375,13 @@ async fn only_some_read_the_store_at_once() {
     let refused = world.get(&address).await;
     assert_eq!(refused.status, 503);
     assert_eq!(header(&refused, "retry-after"), "5");
+    let latest = format!("{AIR}.csv");
+    assert_eq!(world.get(&latest).await.status, 503);
+    held.pop();
+    assert_eq!(world.get(&latest).await.status, 200, "once read, it is there for all");
+    held.push(world.get(&address).await);
+    assert_eq!(world.get(&address).await.status, 503);
+    assert_eq!(world.get(&latest).await.status, 200);
     held.pop();
     assert_eq!(world.get(&address).await.status, 200, "a turn was given back");
 }
