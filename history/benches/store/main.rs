@@ -40,7 +40,7 @@ fn main() {
     run("city", age_s, city::days(2));
     run("minutes", age_s, Some(data::minutes(10_000)));
     // What the age costs and gives.
-    for age_s in [600, 3_600] {
+    for age_s in [600, 1_800] {
         run("minutes", age_s, Some(data::minutes(10_000)));
     }
 }
