@@ -5,6 +5,8 @@ mod items;
 mod last;
 mod plan;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
