@@ -30,8 +30,11 @@ fn act() -> impl Strategy<Value = Act> {
         prop::sample::select(vec![2_000i64, H, 3 * DAY]),
     );
     let habit = habit.prop_map(|(every, late, by)| Habit { every, late, by });
-    let send = (0usize..3, habit, 1usize..2_600)
-        .prop_map(|(device, habit, n)| Act::Send { device, habit, n });
+    let send = (0usize..3, habit, 1usize..2_600).prop_map(|(device, habit, n)| Act::Send {
+        device,
+        habit,
+        n,
+    });
     prop_oneof![
         6 => send,
         4 => any::<bool>().prop_map(Act::Flush),
@@ -138,7 +141,9 @@ fn database(world: &World) -> rusqlite::Connection {
 }
 
 fn flip(world: &World, table: &str, at: &str) {
-    let sql = format!("UPDATE {table} SET data = CAST(substr(data, 1, 40) || X'A5' || substr(data, 42) AS BLOB) WHERE {at}");
+    let sql = format!(
+        "UPDATE {table} SET data = CAST(substr(data, 1, 40) || X'A5' || substr(data, 42) AS BLOB) WHERE {at}"
+    );
     assert!(database(world).execute(&sql, []).expect("damage") > 0);
 }
 
@@ -174,7 +179,11 @@ async fn a_damaged_row_of_windows_costs_nothing_while_raw_points_are_kept() {
 #[tokio::test]
 async fn a_damaged_block_costs_its_points_in_raw_answers_and_none_in_windows() {
     let world = filled().await;
-    flip(&world, "block", "id = (SELECT id FROM block WHERE late = 0 ORDER BY t_min LIMIT 1 OFFSET 40)");
+    flip(
+        &world,
+        "block",
+        "id = (SELECT id FROM block WHERE late = 0 ORDER BY t_min LIMIT 1 OFFSET 40)",
+    );
     let all = (i64::MIN, i64::MAX);
     assert_eq!(world.raw(0, all).await.len() + 1_000, world.given(0, all).len());
     world.check_windows(0, all, Step::of(M)).await;
@@ -188,11 +197,9 @@ async fn a_damaged_block_costs_its_points_in_raw_answers_and_none_in_windows() {
 async fn the_tier_that_was_read_is_told() {
     let world = filled().await;
     let range = (T0 + 6 * DAY, T0 + 7 * DAY);
-    for (step, tier) in [
-        (Step::of(H), Tier::Hour),
-        (Step::of(30 * M), Tier::Minute),
-        (Step::of(90_000), Tier::Raw),
-    ] {
+    for (step, tier) in
+        [(Step::of(H), Tier::Hour), (Step::of(30 * M), Tier::Minute), (Step::of(90_000), Tier::Raw)]
+    {
         assert_eq!(world.windows(0, range, step, 9_999).await.tier, tier);
     }
 }
@@ -209,6 +216,8 @@ async fn the_newest_value_is_known_where_only_windows_are_left() {
         let last = world.store().last(None, Timestamp(at)).await.expect("last");
         let point = last[0].point;
         assert!(at - 2 * length - 60_000 < point.time.0 && point.time.0 <= at, "{back}");
-        assert!(world.given(0, (point.time.0, point.time.0 + 1)).iter().any(|p| p.value == point.value));
+        assert!(
+            world.given(0, (point.time.0, point.time.0 + 1)).iter().any(|p| p.value == point.value)
+        );
     }
 }
