@@ -139,7 +139,13 @@ fn small_run(conn: &Connection, series: i64, skip: &[i64]) -> Result<Option<Vec<
 
 /// Puts in-order blocks in the place of `pieces`, whose points of one moment are in the order of
 /// arrival when read piece by piece. `left` is what stays of the last of them.
-fn replace(conn: &Connection, series: i64, pieces: &[Piece], work: &mut Work) -> Result<(), Error> {
+fn replace(
+    conn: &Connection,
+    series: i64,
+    pieces: &[Piece],
+    left: Option<Stored>,
+    work: &mut Work,
+) -> Result<(), Error> {
     let all = pieces.iter().fold(0, |bits, p| bits | p.tiers);
     for tier in rollup::TIERS {
         let bit = rollup::bit(tier);

@@ -149,8 +149,10 @@ fn flip(world: &World, table: &str, at: &str) {
 
 async fn filled() -> World {
     let mut world = World::new(for_ever(), 5);
-    world.send(0, Habit { every: 6_000, late: 2, by: 2 * DAY }, 150_000).await;
-    world.flush(Flush::All).await;
+    for _ in 0..10 {
+        world.send(0, Habit { every: 6_000, late: 4, by: 2 * DAY }, 15_000).await;
+        world.flush(Flush::All).await;
+    }
     world
 }
 
