@@ -49,7 +49,7 @@ impl Default for EmbeddedConfig {
     fn default() -> Self {
         Self {
             head_max_points: 1_000_000,
-            head_age_s: 1_800,
+            head_age_s: 3_600,
             head_lag_entries: 2_000_000,
             max_series: 1_000_000,
             retention: Retention::default(),

@@ -78,9 +78,23 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// A closed block; `None` without points.
     pub(crate) fn new(series: i64, points: &[Point]) -> Result<Option<Self>, Error> {
+        Self::with(series, points, block::encode)
+    }
+
+    /// A block that grows.
+    pub(crate) fn growing(series: i64, points: &[Point]) -> Result<Option<Self>, Error> {
+        Self::with(series, points, block::encode_growing)
+    }
+
+    fn with(
+        series: i64,
+        points: &[Point],
+        encode: fn(&[Point]) -> Result<Vec<u8>, Error>,
+    ) -> Result<Option<Self>, Error> {
         let Some(meta) = BlockMeta::of(series, points) else { return Ok(None) };
-        let data = block::encode(points)?;
+        let data = encode(points)?;
         Ok(Some(Self { crc: meta.crc(&data), meta, data }))
     }
 
