@@ -98,6 +98,11 @@ impl Stored {
         Ok(Some(Self { crc: meta.crc(&data), meta, data }))
     }
 
+    /// Its checksum is right.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.meta.crc(&self.data) == self.crc
+    }
+
     /// `None` when it is damaged.
     pub(crate) fn points(&self) -> Option<Vec<Point>> {
         block::decode(&self.meta, self.crc, &self.data)
@@ -206,6 +211,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
         "PRAGMA query_only = 1; PRAGMA cache_size = -2048; PRAGMA cell_size_check = 1;",
     )?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }
 
