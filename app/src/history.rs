@@ -3,6 +3,8 @@
 mod export;
 mod folder;
 mod progress;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::path::{Path, PathBuf};

@@ -32,8 +32,9 @@ FILE.part; a file called FILE is whole. `--resume` cuts what is torn at the end 
 goes on behind the last whole row with the selection it was begun with, so that the file becomes
 what one run would have made.
 
-Parquet goes to a folder: a file for each day of the city, each whole or absent; `--resume` makes
-those that are missing. With a FILE that ends in .parquet it is one file, begun anew each time.
+Parquet goes to a folder: a file for each whole day of the city that is over (and out of the
+centre's memory), each whole or absent; `--resume` makes those that are missing, up to another --to if one is given. With a FILE that ends
+in .parquet it is one file, begun anew each time.
 
 A running centre holds the readings of the last minutes in memory (history.embedded.head_age_s);
 they are not in an export from the file. Export over HTTP has them.
@@ -67,12 +68,12 @@ pub(crate) struct ExportArgs {
     /// Only these properties
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub property: Vec<String>,
-    /// From when: RFC 3339, 2026-11-20, 2026-11-20T08:00 (Đà Nẵng time), or -24h
-    #[arg(long, value_name = "TIME", default_value = "-24h", allow_hyphen_values = true)]
-    pub from: String,
-    /// Until when, in the same ways
-    #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
-    pub to: String,
+    /// From when: RFC 3339, 2026-11-20, 2026-11-20T08:00 (Đà Nẵng time), or -7d [default: -24h]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Until when, in the same ways [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
     /// Windows of this length instead of readings, such as 15m, 1h, 1d (days of the city)
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub step: Option<i64>,
@@ -112,7 +113,8 @@ impl ExportArgs {
                 Misuse(format!("{name}: `{text}` is no time\n  {hint}"))
             })
         };
-        let (from, to) = (time("--from", &self.from)?, time("--to", &self.to)?);
+        let from = time("--from", self.from.as_deref().unwrap_or("-24h"))?;
+        let to = time("--to", self.to.as_deref().unwrap_or("now"))?;
         let mut query = format!("format={}&from={from}&to={to}", self.format().word());
         if let Some(ms) = self.step {
             let whole_days = ms % DAY_MS == 0;
@@ -148,10 +150,11 @@ pub(super) fn command(
         .with_context(|| format!("cannot read {}", file.display()))?;
     let sources = sources(Arc::clone(&base.city), Arc::new(store));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let job = Job { sources, zone, language };
-    let request = args.request(&job.zone, language)?;
     let head_age_s = base.settings.history.embedded.head_age_s;
-    if request.to > wall().plus_ms(-1_000 * i64::from(head_age_s)) {
+    let settled = wall().plus_ms(-1_000 * i64::from(head_age_s));
+    let job = Job { sources, zone, settled, language };
+    let request = args.request(&job.zone, language)?;
+    if request.to > settled {
         eprintln!("{}", text::in_memory(head_age_s, language));
     }
     let one_file = args.out.extension().is_some_and(|e| e == "parquet");
@@ -188,6 +191,8 @@ fn sources(city: Arc<City>, history: Arc<dyn HistoryStore>) -> Sources {
 pub(super) struct Job {
     pub sources: Sources,
     pub zone: Zone,
+    /// Readings of before are in the file, as far as they came in time.
+    pub settled: Timestamp,
     pub language: Language,
 }
 
