@@ -133,6 +133,14 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(conn)
 }
 
+/// The file has the layout of this program.
+pub(crate) fn check_layout(conn: &Connection, path: &Path) -> Result<(), Error> {
+    match conn.query_row("PRAGMA user_version", [], |r| r.get(0))? {
+        LAYOUT => Ok(()),
+        found => Err(Error::Layout { path: path.into(), found, known: LAYOUT }),
+    }
+}
+
 /// A row of `series`.
 pub(crate) struct SeriesRow {
     pub(crate) id: i64,
