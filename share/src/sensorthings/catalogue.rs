@@ -137,9 +137,7 @@ impl<'a> Catalogue<'a> {
             Kind::Location => self.location(self.thing(&id::whole(id)?)?),
             Kind::FeatureOfInterest => self.thing(&id::whole(id)?).map(Entity::Feature),
             Kind::Datastream => self.stream(id).map(Entity::Datastream),
-            Kind::Sensor => {
-                self.kinds.binary_search(&&*id::whole(id)?).ok().map(Entity::Sensor)
-            }
+            Kind::Sensor => self.kinds.binary_search(&&*id::whole(id)?).ok().map(Entity::Sensor),
             Kind::ObservedProperty => {
                 let name = id::whole(id)?;
                 self.properties.binary_search_by(|p| (***p).cmp(&*name)).ok().map(Entity::Property)

@@ -10,8 +10,7 @@ use super::{units, when};
 pub(super) type Span = Option<(i64, i64)>;
 
 const GEOJSON: &str = "application/geo+json";
-const MEASUREMENT: &str =
-    "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
+const MEASUREMENT: &str = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement";
 
 impl Catalogue<'_> {
     /// The value of a property of the kind's list; `None` where the entity has none. Times of
@@ -95,7 +94,7 @@ impl Catalogue<'_> {
             "observedArea" => {
                 let (lat, lon) = device.place?;
                 let corner = [lon, lat];
-                json!({"type": "Polygon", "coordinates": [[corner; 5]]})
+                json!({"type": "Polygon", "coordinates": [vec![corner; 5]]})
             }
             "phenomenonTime" | "resultTime" => {
                 let (first, last) = span?;

@@ -31,7 +31,8 @@ impl Geometry {
             Some(_) => return Err("only SRID 4326 (WGS 84) is known".into()),
             None => text,
         };
-        let open = text.find('(').ok_or("a geometry is POINT (x y), LINESTRING (…) or POLYGON ((…))")?;
+        let open =
+            text.find('(').ok_or("a geometry is POINT (x y), LINESTRING (…) or POLYGON ((…))")?;
         let (name, body) = text.split_at(open);
         let body = body
             .strip_prefix('(')
@@ -230,9 +231,23 @@ mod tests {
 
     #[test]
     fn wrong_text_is_refused() {
-        for text in ["", "POINT", "POINT (1)", "POINT (1 2", "POINT (x y)", "POINT (1 inf)",
-            "POLYGON (0 0, 1 1)", "POLYGON ((0 0, 1 0, 1 1))", "CIRCLE (0 0)", "POLYGON ()",
-            "SRID=3857;POINT (1 2)", "LINESTRING (0 0)", "(", ")", "POLYGON (("] {
+        for text in [
+            "",
+            "POINT",
+            "POINT (1)",
+            "POINT (1 2",
+            "POINT (x y)",
+            "POINT (1 inf)",
+            "POLYGON (0 0, 1 1)",
+            "POLYGON ((0 0, 1 0, 1 1))",
+            "CIRCLE (0 0)",
+            "POLYGON ()",
+            "SRID=3857;POINT (1 2)",
+            "LINESTRING (0 0)",
+            "(",
+            ")",
+            "POLYGON ((",
+        ] {
             assert!(Geometry::parse(text).is_err(), "{text}");
         }
         assert!(Geometry::parse("srid=4326; point(108.2 16)").is_ok());

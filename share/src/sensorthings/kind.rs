@@ -66,12 +66,9 @@ impl Kind {
             many("HistoricalLocations", Kind::HistoricalLocation),
             many("Datastreams", Kind::Datastream),
         ];
-        const LOCATION: &[Nav] = &[
-            many("Things", Kind::Thing),
-            many("HistoricalLocations", Kind::HistoricalLocation),
-        ];
-        const HISTORICAL: &[Nav] =
-            &[one("Thing", Kind::Thing), many("Locations", Kind::Location)];
+        const LOCATION: &[Nav] =
+            &[many("Things", Kind::Thing), many("HistoricalLocations", Kind::HistoricalLocation)];
+        const HISTORICAL: &[Nav] = &[one("Thing", Kind::Thing), many("Locations", Kind::Location)];
         const DATASTREAM: &[Nav] = &[
             one("Thing", Kind::Thing),
             one("Sensor", Kind::Sensor),
@@ -87,7 +84,9 @@ impl Kind {
             Self::Location => LOCATION,
             Self::HistoricalLocation => HISTORICAL,
             Self::Datastream => DATASTREAM,
-            Self::Sensor | Self::ObservedProperty => const { &[many("Datastreams", Kind::Datastream)] },
+            Self::Sensor | Self::ObservedProperty => {
+                const { &[many("Datastreams", Kind::Datastream)] }
+            }
             Self::Observation => OBSERVATION,
             Self::FeatureOfInterest => const { &[many("Observations", Kind::Observation)] },
         }
@@ -135,6 +134,11 @@ impl Kind {
 pub(super) fn has_members(property: &str) -> bool {
     matches!(
         property,
-        "properties" | "unitOfMeasurement" | "location" | "feature" | "observedArea" | "resultQuality"
+        "properties"
+            | "unitOfMeasurement"
+            | "location"
+            | "feature"
+            | "observedArea"
+            | "resultQuality"
     )
 }

@@ -178,7 +178,8 @@ impl<'a> Parser<'a> {
         let mut out = String::new();
         loop {
             let Some(end) = self.rest().find('\'') else {
-                return Err(self.fault(begin, "the text has no closing quote")
+                return Err(self
+                    .fault(begin, "the text has no closing quote")
                     .hint("a quote inside of a text is written twice"));
             };
             out.push_str(&self.rest()[..end]);
@@ -217,7 +218,8 @@ impl<'a> Parser<'a> {
         }
         match token.parse::<f64>() {
             Ok(n) if n.is_finite() => Ok(Literal::Number(n)),
-            _ => Err(self.fault(begin, format!("`{}` is no number", shown(&token)))
+            _ => Err(self
+                .fault(begin, format!("`{}` is no number", shown(&token)))
                 .hint("a time is 2026-01-31T12:00:00Z, a text is in single quotes")),
         }
     }
@@ -228,9 +230,9 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let inside = |(i, c): (usize, char)| {
             let exponent = || {
-                rest[..i].strip_suffix(['e', 'E']).is_some_and(|m| {
-                    m.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-                })
+                rest[..i]
+                    .strip_suffix(['e', 'E'])
+                    .is_some_and(|m| m.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
             };
             c.is_ascii_alphanumeric()
                 || c == ':'
@@ -328,7 +330,8 @@ impl<'a> Parser<'a> {
         }
         let (least, most) = function.arguments();
         if !(least..=most).contains(&arguments.len()) {
-            let count = if least == most { least.to_string() } else { format!("{least} or {most}") };
+            let count =
+                if least == most { least.to_string() } else { format!("{least} or {most}") };
             return Err(self.fault(at, format!("{word} takes {count} values")));
         }
         Ok(Expr { at, is: Is::Call(function, arguments) })

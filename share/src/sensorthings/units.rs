@@ -21,10 +21,9 @@ pub(super) fn unit(symbol: &str) -> (&str, Option<&'static str>) {
         "m³/s" => ("cubic metre per second", Some("http://qudt.org/vocab/unit/M3-PER-SEC")),
         "°" => ("degree", Some("http://qudt.org/vocab/unit/DEG")),
         "dBA" => ("A-weighted decibel", Some("http://qudt.org/vocab/unit/DeciB_A")),
-        "veh/h" => (
-            "vehicles per hour",
-            Some("http://www.opengis.net/def/uom/UCUM/0/%7Bvehicle%7D%2Fh"),
-        ),
+        "veh/h" => {
+            ("vehicles per hour", Some("http://www.opengis.net/def/uom/UCUM/0/%7Bvehicle%7D%2Fh"))
+        }
         other => (other, None),
     }
 }
