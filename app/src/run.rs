@@ -24,7 +24,7 @@ use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watc
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
     AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage,
-    Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
+    Personal, PersonalStage, Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
@@ -86,6 +86,8 @@ struct Core {
     live: Arc<Live>,
     live_next: u64,
     alerting: Alerting,
+    /// `None`: no personal data is kept.
+    personal: Option<Personal>,
 }
 
 /// The doors as the screens look at them.
@@ -107,6 +109,7 @@ impl Core {
         let ways = Ways { publications: Arc::clone(&publications), live: Arc::clone(&live) };
         let clock = alert_clock(settings.clock, &progress);
         let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
+        let personal = Personal::open(&settings, &alerting.register)?;
         let core = Self {
             settings,
             city: Arc::clone(&base.city),
@@ -120,6 +123,7 @@ impl Core {
             live,
             live_next,
             alerting,
+            personal,
         };
         Ok((core, writer, notifier))
     }
@@ -145,6 +149,7 @@ impl Core {
         // After a power cut without `journal.sync = commit` readers may be ahead of the journal:
         // a position must never mean two entries.
         let seen = rules.spoken_for().max(self.live_next).max(self.alerting.register.cursor()?);
+        let seen = seen.max(self.personal.as_ref().map_or(0, |p| p.db.cursor()));
         let history = self.open_history(self.opened.next.max(seen)).await?;
         let stored = history.cursor().await?;
         writer.skip_to(seen.max(stored));
@@ -169,6 +174,11 @@ impl Core {
             progress: Arc::clone(&self.progress),
         };
         running.core.spawn(writer.run(running.stop_history.clone()));
+        if let Some(personal) = &self.personal {
+            let (db, journal) = (Arc::clone(&personal.db), self.journal.clone());
+            journal.set_cursor("personal", db.cursor());
+            running.core.spawn(PersonalStage { db, journal }.run(running.stop_history.clone()));
+        }
         self.catch_up(running).await?;
         Ok(history)
     }
@@ -207,6 +217,10 @@ impl Core {
         let city = Arc::clone(&self.city);
         let decoders =
             Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
+        let decoders = match &self.personal {
+            Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
+            None => decoders,
+        };
         let intake = Arc::new(Intake::new(
             ingest.intake,
             city,
@@ -322,6 +336,7 @@ impl Core {
             started: wall(),
             desk: Arc::clone(&desk),
             alerting: self.alerting.clone(),
+            personal: self.personal.clone(),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {
@@ -334,6 +349,7 @@ impl Core {
             forms: self.forms.clone(),
             history,
             quarantine: doors.quarantine,
+            personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
             metrics: Arc::new(move || metrics::render(&b)),

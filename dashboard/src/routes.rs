@@ -68,6 +68,8 @@ pub(crate) enum Endpoint {
     HistorySeries,
     Ledger,
     Quarantine,
+    Personal,
+    Reveal,
     Status,
     OpenApi,
     Health,
@@ -199,7 +201,7 @@ mod tests {
             Endpoint::EntryDone | Endpoint::Handover | Endpoint::HandoverHtml => {}
             Endpoint::HandoverCsv | Endpoint::Receivers | Endpoint::TestReceiver => {}
             Endpoint::Deliveries | Endpoint::RetryDelivery | Endpoint::CapFeed => {}
-            Endpoint::Cap => {}
+            Endpoint::Cap | Endpoint::Personal | Endpoint::Reveal => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -208,7 +210,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 61);
+        assert_eq!(seen.len(), 63);
     }
 
     #[test]
@@ -242,6 +244,17 @@ mod tests {
             };
             assert_eq!(route.policy, Policy::AtLeast(role), "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn operators_see_masks_and_administrators_what_is_behind_them() {
+        let mine = ROUTES.iter().filter(|r| r.path.starts_with("/api/v1/personal"));
+        let policies: Vec<_> = mine.map(|r| (r.endpoint, r.policy)).collect();
+        let expect = [
+            (Endpoint::Personal, Policy::AtLeast(Role::Operator)),
+            (Endpoint::Reveal, Policy::AtLeast(Role::Administrator)),
+        ];
+        assert_eq!(policies, expect);
     }
 
     #[test]

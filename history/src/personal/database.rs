@@ -220,8 +220,7 @@ fn insert(
     record: &Record,
     (d, sealed): (&Detection, &Sealed),
 ) -> rusqlite::Result<()> {
-    let sql =
-        format!("INSERT OR IGNORE INTO detection ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)");
+    let sql = format!("INSERT OR IGNORE INTO detection ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)");
     tx.prepare_cached(&sql)?.execute(params![
         id.cast_signed(),
         &*record.device,

@@ -102,11 +102,7 @@ impl Keyring {
         })
     }
 
-    fn sealed(
-        &self,
-        now: Timestamp,
-        private: &Private<'_>,
-    ) -> Result<Option<Sealed>, KeyError> {
+    fn sealed(&self, now: Timestamp, private: &Private<'_>) -> Result<Option<Sealed>, KeyError> {
         let normalised = zeroize::Zeroizing::new(private.plate.map(normalise).unwrap_or_default());
         let plate = private.plate.filter(|p| !normalised.is_empty() && p.len() <= PLATE_BYTES);
         let snapshot = private.snapshot.filter(|l| (1..=LINK_BYTES).contains(&l.len()));

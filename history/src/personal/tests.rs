@@ -24,12 +24,7 @@ impl World {
         let keep = [("traffic".to_owned(), vec!["red_light".to_owned()])].into();
         let config = PersonalConfig { keep, keep_days: 30 };
         let keyring = Keyring::open(&dir.path().join("keys"), config).expect("opens");
-        Self {
-            dir,
-            keyring: Arc::new(keyring),
-            acts: Arc::default(),
-            audit_fails: Arc::default(),
-        }
+        Self { dir, keyring: Arc::new(keyring), acts: Arc::default(), audit_fails: Arc::default() }
     }
 
     fn db(&self) -> PersonalDb {
@@ -248,9 +243,9 @@ fn deleted_rows_leave_no_bytes_in_the_files() {
     db.flush(Flush::All).expect("durable");
     let traces = || {
         let files = std::fs::read_dir(w.dir.path()).expect("reads").flatten();
-        let bytes = files.filter(|f| f.path().is_file()).flat_map(|f| {
-            std::fs::read(f.path()).expect("reads")
-        });
+        let bytes = files
+            .filter(|f| f.path().is_file())
+            .flat_map(|f| std::fs::read(f.path()).expect("reads"));
         let bytes: Vec<u8> = bytes.collect();
         bytes.windows(8).filter(|w| *w == b"cam-gone").count()
     };

@@ -69,14 +69,8 @@ impl Frigate {
             [camera, "status", "detect"] => self.status(catalogue, camera, message, out),
             // Known topics that hold no measurement, or pictures and names that are not kept.
             [
-                "stats"
-                | "camera_activity"
-                | "triggers"
-                | "model_state"
-                | "birdseye"
-                | "notifications"
-                | "onConnect"
-                | "restart",
+                "stats" | "camera_activity" | "triggers" | "model_state" | "birdseye"
+                | "notifications" | "onConnect" | "restart",
                 ..,
             ]
             | [_, "status", _]
@@ -148,10 +142,7 @@ impl Frigate {
             };
             let body = Body::Detection(Box::new(detection));
             let time = time.map_err(refuse)?;
-            out.push(
-                self.record(catalogue, camera, time, message.received, body)?,
-                secret.clone(),
-            );
+            out.push(self.record(catalogue, camera, time, message.received, body)?, secret.clone());
             Ok::<(), Refusal>(())
         };
         if stage == "new" {

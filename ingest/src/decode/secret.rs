@@ -167,7 +167,13 @@ mod tests {
     struct Witness(Mutex<Vec<String>>);
 
     impl Seal for Witness {
-        fn seal(&self, service: &str, kind: &str, now: Timestamp, p: &Private<'_>) -> Option<Sealed> {
+        fn seal(
+            &self,
+            service: &str,
+            kind: &str,
+            now: Timestamp,
+            p: &Private<'_>,
+        ) -> Option<Sealed> {
             assert_eq!(now, RECEIVED, "sealed with the time of arrival");
             let (plate, link) = (p.plate.unwrap_or("-"), p.snapshot.unwrap_or("-"));
             let told = format!("{service}/{kind} {plate} {link}");
@@ -202,9 +208,8 @@ mod tests {
 
     #[test]
     fn plates_and_links_of_native_events_are_sealed_or_forgotten() {
-        let event = |kind: &str, rest: &str| {
-            format!(r#"{{"time":1761588000123,"type":"{kind}"{rest}}}"#)
-        };
+        let event =
+            |kind: &str, rest: &str| format!(r#"{{"time":1761588000123,"type":"{kind}"{rest}}}"#);
         let both = r#","plate":"51F-123.45","snapshot":"http://nvr/1.jpg""#;
         let given = ["traffic/red_light 51F-123.45 http://nvr/1.jpg"];
         check(NATIVE, &event("red_light", both), &given, &[true]);
@@ -219,7 +224,14 @@ mod tests {
     fn plates_of_a_wrong_type_or_length_are_forgotten_and_the_event_is_kept() {
         let long = format!("\"{}\"", "5".repeat(2_049));
         for wrong in [
-            "null", "7", "-7", "1e300", "true", "\"\"", r#"["51F-1"]"#, r#"{"a":{"b":["51F-1"]}}"#,
+            "null",
+            "7",
+            "-7",
+            "1e300",
+            "true",
+            "\"\"",
+            r#"["51F-1"]"#,
+            r#"{"a":{"b":["51F-1"]}}"#,
             &long,
         ] {
             let payload = format!(
@@ -281,8 +293,12 @@ mod tests {
             r#"{"time":"51F-123.45","type":"red_light"}"#,
             r#"{"time":1761588000123,"type":"red_light","plate":"51F-123.45"#,
         ] {
-            let message =
-                Incoming { topic: NATIVE, payload: payload.as_bytes(), retain: false, received: RECEIVED };
+            let message = Incoming {
+                topic: NATIVE,
+                payload: payload.as_bytes(),
+                retain: false,
+                received: RECEIVED,
+            };
             let refusal = decoders.decode(&message).expect_err(payload);
             assert!(!format!("{refusal:?}").contains("123"), "{refusal:?}");
         }

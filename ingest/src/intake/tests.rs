@@ -428,9 +428,8 @@ impl Seal for Pseudonyms {
 async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_none() {
     let mut r = rig(IntakeConfig::default());
     r.intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
-    let event = |plate: &str| {
-        format!(r#"{{"time":{},"type":"red_light","plate":"{plate}"}}"#, RECEIVED.0)
-    };
+    let event =
+        |plate: &str| format!(r#"{{"time":{},"type":"red_light","plate":"{plate}"}}"#, RECEIVED.0);
     let topic = "ioc/v1/hai_chau/traffic/cam-1/event";
     let payloads = [event("51F-123.45"), event("51F-123.46"), event("51F-123.45")];
     let messages = payloads.each_ref().map(|p| message(topic, p));

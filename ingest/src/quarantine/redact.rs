@@ -239,7 +239,10 @@ mod tests {
             r#"<SimpleItem Name="PlateNumber" Value="RZ3160"/><SimpleItem Name="a" Value="b"/>"#,
             r#"<SimpleItem Name="PlateNumber" Value="******"/><SimpleItem Name="a" Value="b"/>"#,
         );
-        check(r#"{"Name":"plate", "Value" : "RZ1","a":"b"}"#, r#"{"Name":"plate", "Value" : "***","a":"b"}"#);
+        check(
+            r#"{"Name":"plate", "Value" : "RZ1","a":"b"}"#,
+            r#"{"Name":"plate", "Value" : "***","a":"b"}"#,
+        );
     }
 
     #[test]
@@ -248,10 +251,14 @@ mod tests {
         check("xe 43c1 123.45!", "xe **** ***.**!");
         check("29LD12345 51F-1234 80-NG-123-45", "********* ***-**** **-**-***-**");
         check(r#"{"51F-123.45":1}"#, r#"{"***-***.**":1}"#);
-        for other in ["2026-11-22T13:40:04", "12345", "51F-12", "a51F-12345", "51F-1234567", "3.14"] {
+        for other in ["2026-11-22T13:40:04", "12345", "51F-12", "a51F-12345", "51F-1234567", "3.14"]
+        {
             check(other, other);
         }
-        assert_eq!(text("field `51F-123.45` is not known".into()), "field `***-***.**` is not known");
+        assert_eq!(
+            text("field `51F-123.45` is not known".into()),
+            "field `***-***.**` is not known"
+        );
         assert_eq!(text("đường 51F12345 ở".into()), "đường ******** ở");
     }
 
