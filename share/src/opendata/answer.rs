@@ -72,9 +72,10 @@ impl OpenData {
     pub fn load(files: &ConfigFiles, city: &City) -> Result<Self, Vec<ConfigError>> {
         let loaded = load::load(files, city)?;
         let catalogue = loaded.and_then(|(enabled, catalogue)| enabled.then_some(catalogue));
-        let pairs = catalogue.iter().flat_map(|c| &c.datasets).flat_map(|d| {
-            d.properties.iter().map(|p| (d.service.clone(), p.clone()))
-        });
+        let pairs = catalogue
+            .iter()
+            .flat_map(|c| &c.datasets)
+            .flat_map(|d| d.properties.iter().map(|p| (d.service.clone(), p.clone())));
         let mut hash = Sha256::new();
         for (name, text) in &files.0 {
             for part in [name, text] {
@@ -294,8 +295,12 @@ impl Document<'_> {
         if reader.rows(limit).await? > limit {
             return Err(Trouble::Refused(Refusal::bad(
                 "too_many_rows",
-                format!("Nhiều hơn {limit} dòng: hãy chọn khoảng ngắn hơn, một `device` hoặc `step` dài hơn"),
-                format!("More than {limit} rows: ask for less time, one `device` or a longer `step`"),
+                format!(
+                    "Nhiều hơn {limit} dòng: hãy chọn khoảng ngắn hơn, một `device` hoặc `step` dài hơn"
+                ),
+                format!(
+                    "More than {limit} rows: ask for less time, one `device` or a longer `step`"
+                ),
             )));
         }
         if self.format == Format::Csv {
@@ -311,7 +316,13 @@ impl Document<'_> {
         Ok(self.whole(call, &stations, &chunks, false))
     }
 
-    fn whole(&self, call: &Call<'_>, stations: &[Station], chunks: &[Chunk], latest: bool) -> Answer {
+    fn whole(
+        &self,
+        call: &Call<'_>,
+        stations: &[Station],
+        chunks: &[Chunk],
+        latest: bool,
+    ) -> Answer {
         let set = Set {
             catalogue: call.catalogue,
             dataset: self.dataset,

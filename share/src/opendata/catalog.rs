@@ -104,8 +104,7 @@ pub(super) fn document(
 ) -> Value {
     let base = places.base;
     let themes = format!("{EU}/data-theme");
-    let datasets: Vec<Value> =
-        entries.iter().map(|e| dataset(catalogue, places, e)).collect();
+    let datasets: Vec<Value> = entries.iter().map(|e| dataset(catalogue, places, e)).collect();
     let modified = entries.iter().map(|e| e.horizon).max();
     let mut document = json!({
         "@context": context(),
@@ -190,17 +189,10 @@ fn dataset(catalogue: &Catalogue, places: &Places<'_>, entry: &Entry<'_>) -> Val
     value
 }
 
-fn distribution(
-    catalogue: &Catalogue,
-    entry: &Entry<'_>,
-    address: &str,
-    format: Format,
-) -> Value {
+fn distribution(catalogue: &Catalogue, entry: &Entry<'_>, address: &str, format: Format) -> Value {
     let file = format!("{address}/{}", format.file());
     let (standard, standard_name) = format.standard(entry.dataset);
-    let title = |lang, text: &str| {
-        json!({ "@language": lang, "@value": format!("{text} ({})", format.name()) })
-    };
+    let title = |lang, text: &str| json!({ "@language": lang, "@value": format!("{text} ({})", format.name()) });
     let mut value = json!({
         "@id": format!("{file}#distribution"),
         "@type": "dcat:Distribution",

@@ -14,7 +14,8 @@ use super::update::{BadUpdate, Update};
 
 pub(super) const FILE: &str = "opendata.yaml";
 const MAX_DATASETS: usize = 100;
-const NO_PERSONAL: &str = "open data holds no personal data (Nghị định 47/2020/NĐ-CP, Luật 91/2025)";
+const NO_PERSONAL: &str =
+    "open data holds no personal data (Nghị định 47/2020/NĐ-CP, Luật 91/2025)";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,7 +147,13 @@ impl Report {
         text.clone()
     }
 
-    fn within<T: PartialOrd + Copy>(&mut self, node: &Spanned<T>, low: T, high: T, hint: &str) -> T {
+    fn within<T: PartialOrd + Copy>(
+        &mut self,
+        node: &Spanned<T>,
+        low: T,
+        high: T,
+        hint: &str,
+    ) -> T {
         if node.value < low || node.value > high {
             self.at(node, "the number is out of range", hint);
         }

@@ -134,7 +134,6 @@ static MODELS: [Spec; 9] = [
     },
 ];
 
-
 impl Model {
     pub(super) fn parse(name: &str) -> Option<Self> {
         MODELS.iter().find(|m| m.name == name).map(Self)

@@ -16,8 +16,18 @@ use super::read::{Chunk, Row, Station};
 const CORE: &str = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld";
 /// Terms of the core context and of what all models share.
 const RESERVED: [&str; 12] = [
-    "id", "type", "value", "location", "name", "alternateName", "areaServed", "dataProvider",
-    "dateObserved", "quality", "source", "scope",
+    "id",
+    "type",
+    "value",
+    "location",
+    "name",
+    "alternateName",
+    "areaServed",
+    "dataProvider",
+    "dateObserved",
+    "quality",
+    "source",
+    "scope",
 ];
 
 /// The newest values: normalised entities.

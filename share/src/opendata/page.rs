@@ -113,7 +113,9 @@ pub(super) fn refusal(path: &str, refusal: &Refusal) -> String {
     escape(&mut out, &refusal.en);
     out.push_str("</p><p><a href=\"");
     escape(&mut out, path);
-    out.push_str("\">Dữ liệu mở · <span lang=\"en\">Open data</span></a></p></main></body></html>\n");
+    out.push_str(
+        "\">Dữ liệu mở · <span lang=\"en\">Open data</span></a></p></main></body></html>\n",
+    );
     out
 }
 

@@ -130,9 +130,9 @@ impl Params {
             "device" => self.device = Some(value.into()),
             "lang" => {
                 let lang = Lang::parse(value);
-                self.lang = Some(lang.ok_or_else(|| {
-                    unreadable(name, "là `vi` hoặc `en`", "is `vi` or `en`")
-                })?);
+                self.lang = Some(
+                    lang.ok_or_else(|| unreadable(name, "là `vi` hoặc `en`", "is `vi` or `en`"))?,
+                );
             }
             _ => match value {
                 "inline" => self.linked_context = false,

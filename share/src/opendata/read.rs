@@ -85,7 +85,9 @@ pub(super) async fn latest(
     for (n, station) in stations.iter().enumerate() {
         let found = history.last(Some(&station.id), horizon.plus_ms(-1)).await?;
         for property in &station.properties {
-            let Some(last) = found.iter().find(|l| l.series.property == *property) else { continue };
+            let Some(last) = found.iter().find(|l| l.series.property == *property) else {
+                continue;
+            };
             let point = last.point;
             if point.time < dataset.reach(horizon) {
                 continue;

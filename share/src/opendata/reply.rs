@@ -134,9 +134,7 @@ impl<'a> Call<'a> {
         } else {
             answer
         };
-        open(answer)
-            .with("etag", tag)
-            .with("cache-control", format!("public, max-age={age_s}"))
+        open(answer).with("etag", tag).with("cache-control", format!("public, max-age={age_s}"))
     }
 }
 

@@ -73,10 +73,10 @@ pub(super) fn duration_s(text: &str) -> Option<u64> {
         + i64::from(span.get_months()) * 30
         + i64::from(span.get_weeks()) * 7
         + i64::from(span.get_days());
-    let seconds = i64::from(span.get_hours()) * 3_600 + span.get_minutes() * 60 + span.get_seconds();
-    let whole = span.get_milliseconds() == 0
-        && span.get_microseconds() == 0
-        && span.get_nanoseconds() == 0;
+    let seconds =
+        i64::from(span.get_hours()) * 3_600 + span.get_minutes() * 60 + span.get_seconds();
+    let whole =
+        span.get_milliseconds() == 0 && span.get_microseconds() == 0 && span.get_nanoseconds() == 0;
     u64::try_from(days.checked_mul(86_400)?.checked_add(seconds)?).ok().filter(|_| whole)
 }
 
