@@ -14,6 +14,9 @@ use crate::InfluxConfig;
 
 /// Points sent singly at the same time after a partial write.
 const SINGLES_IN_FLIGHT: usize = 8;
+/// After a partial write so many lines are sent singly; more are halved before. One refused line
+/// of 5,000 then costs about 35 requests, and 5,000 refused ones no more than 1.2 each.
+const SINGLES_MAX: usize = 16;
 
 /// The server as the delivery needs it; tests put another in its place.
 pub(crate) trait Server: Sync {
@@ -117,8 +120,10 @@ impl<S: Server> Sender<'_, S> {
                     return self.decided(Verdict::refused(single, 413, &why, Verdict::Halve));
                 }
                 Answer::Partial(why) => {
-                    let singly = Verdict::Singly(why.clone());
-                    return self.decided(Verdict::refused(single, 422, &why, singly));
+                    // The lines that were stored overwrite themselves.
+                    let many = lines.len() > SINGLES_MAX;
+                    let on = if many { Verdict::Halve } else { Verdict::Singly(why.clone()) };
+                    return self.decided(Verdict::refused(single, 422, &why, on));
                 }
             };
             tokio::select! {
