@@ -3,6 +3,10 @@
 
 #[path = "influx/answers.rs"]
 mod answers;
+#[path = "influx/lanes.rs"]
+mod lanes;
+#[path = "influx/matrix.rs"]
+mod matrix;
 #[path = "influx/outage.rs"]
 mod outage;
 #[path = "influx/real.rs"]

@@ -315,7 +315,7 @@ fn gzip(text: &str) -> Vec<u8> {
 
 /// What the statuses mean; what is done about them is in [`super::deliver`].
 fn classify(status: u16, text: &str) -> Answer {
-    let why = words(text);
+    let why = said(text);
     match status {
         // The page of a login or of another server on this port is not a stored point.
         200..=202 if why.starts_with('<') => Answer::Refused(status, why),
@@ -366,6 +366,19 @@ fn words(text: &str) -> String {
     clean.take(WORDS_MAX).collect::<String>().trim().to_owned()
 }
 
+/// What an error says: the message of InfluxDB 2, the error of InfluxDB 1, else all of it.
+fn said(text: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        #[serde(alias = "error")]
+        message: String,
+    }
+    match serde_json::from_str::<Said>(text) {
+        Ok(said) if !said.message.is_empty() => words(&said.message),
+        _ => words(text),
+    }
+}
+
 /// RFC 9110 §10.2.3: seconds or a date.
 fn retry_after(header: &str, now: SystemTime) -> Duration {
     let header = header.trim();
@@ -394,6 +407,10 @@ mod tests {
         for ok in [200, 201, 202, 204] {
             assert_eq!(classify(ok, ""), Answer::Stored);
         }
+        let body = r#"{"code":"invalid","message":"unable to parse"}"#;
+        assert_eq!(classify(400, body), Answer::Malformed("unable to parse".into()));
+        let body = r#"{"error":"partial write"}"#;
+        assert_eq!(classify(400, body), Answer::Malformed("partial write".into()));
         assert!(matches!(classify(200, "\n<!DOCTYPE html>"), Answer::Refused(200, _)));
         assert_eq!(classify(400, "bad\nline"), Answer::Malformed("bad line".into()));
         assert_eq!(classify(413, ""), Answer::TooLarge(String::new()));
