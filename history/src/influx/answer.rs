@@ -160,7 +160,7 @@ pub(crate) fn points(rows: &[Rows]) -> Vec<Point> {
     points.into_iter().map(|p| p.1).collect()
 }
 
-/// Answers to [`super::influxql::WindowQuestions`]; what was not asked is empty.
+/// Answers to the questions for windows in [`super::influxql`]; what was not asked is empty.
 #[derive(Default)]
 pub(crate) struct WindowAnswers {
     pub(crate) usable: Vec<Rows>,

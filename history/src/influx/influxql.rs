@@ -51,44 +51,48 @@ pub(crate) fn raw(q: &RangeQuery) -> String {
     )
 }
 
-/// The questions whose answers together make windows (see [`super::answer::windows`]).
-pub(crate) struct WindowQuestions {
-    /// All aggregates of the usable points. Its times are the begins of the windows.
-    pub(crate) usable: String,
-    /// Number of the bad points.
-    pub(crate) bad: String,
-    /// The time of the first usable point of all.
-    pub(crate) first: String,
-    /// How long after the first the latest point of each window came. InfluxQL gives no point's
-    /// time together with windows; sums of the distances between points do.
-    pub(crate) latest: String,
+/// The windows of the usable points, with all aggregates; its times are their begins.
+pub(crate) fn usable(q: &WindowQuery) -> String {
+    let (of_usable, by) = (of_usable(q), by(q));
+    format!(
+        "SELECT count(\"value\") AS \"n\", min(\"value\") AS \"lo\", max(\"value\") AS \"hi\", \
+         sum(\"value\") AS \"total\", last(\"value\") AS \"value\", \
+         sum(\"quality\") AS \"uncertain\" {of_usable} {by}"
+    )
 }
 
-/// Makes the questions for windows.
-pub(crate) fn windows(q: &WindowQuery) -> WindowQuestions {
-    let (of_series, time) = (of_series(&q.series), time(q.from, q.to));
+/// The windows of the bad points.
+pub(crate) fn bad(q: &WindowQuery) -> String {
+    let (of_series, time, by) = (of_series(&q.series), time(q.from, q.to), by(q));
+    format!("SELECT count(\"quality\") AS \"bad\" {of_series} AND {time} AND \"quality\" >= 2 {by}")
+}
+
+/// The first usable point, with its time.
+pub(crate) fn first(q: &WindowQuery) -> String {
+    format!("SELECT first(\"value\") AS \"value\" {}", of_usable(q))
+}
+
+/// How long after the first usable point the latest of each window came, in ns. InfluxQL gives no
+/// point's time together with windows; sums of the distances between points do.
+///
+/// The range must be one that has windows: InfluxDB 1 answers nothing when it begins at the first
+/// moment of all.
+pub(crate) fn latest(q: &WindowQuery) -> String {
+    let (of_usable, time, by) = (of_usable(q), time(q.from, q.to), by(q));
+    format!(
+        "SELECT last(\"since\") AS \"since\" FROM (SELECT cumulative_sum(\"gap\") AS \"since\" \
+         FROM (SELECT elapsed(\"value\", 1ns) AS \"gap\" {of_usable})) WHERE {time} {by}"
+    )
+}
+
+fn of_usable(q: &WindowQuery) -> String {
+    format!("{} AND {} AND \"quality\" < 2", of_series(&q.series), time(q.from, q.to))
+}
+
+fn by(q: &WindowQuery) -> String {
     let ms = q.step.ms.max(1);
-    let by = format!(
-        "GROUP BY time({ms}ms,{}ms) fill(none) ORDER BY time ASC LIMIT {}",
-        q.step.offset_ms.rem_euclid(ms),
-        limit(q.limit),
-    );
-    let usable = format!("{of_series} AND {time} AND \"quality\" < 2");
-    WindowQuestions {
-        usable: format!(
-            "SELECT count(\"value\") AS \"n\", min(\"value\") AS \"lo\", \
-             max(\"value\") AS \"hi\", sum(\"value\") AS \"total\", \
-             last(\"value\") AS \"value\", sum(\"quality\") AS \"uncertain\" {usable} {by}"
-        ),
-        bad: format!(
-            "SELECT count(\"quality\") AS \"bad\" {of_series} AND {time} AND \"quality\" >= 2 {by}"
-        ),
-        first: format!("SELECT first(\"value\") AS \"value\" {usable}"),
-        latest: format!(
-            "SELECT last(\"since\") AS \"since\" FROM (SELECT cumulative_sum(\"gap\") AS \"since\" \
-             FROM (SELECT elapsed(\"value\", 1ns) AS \"gap\" {usable})) WHERE {time} {by}"
-        ),
-    }
+    let (offset, limit) = (q.step.offset_ms.rem_euclid(ms), limit(q.limit));
+    format!("GROUP BY time({ms}ms,{offset}ms) fill(none) ORDER BY time ASC LIMIT {limit}")
 }
 
 /// The query for the newest point of each series.
@@ -159,11 +163,10 @@ mod tests {
             step: Step { ms: 86_400_000, offset_ms: -25_200_000 },
             limit: 10,
         };
-        let q = windows(&query);
-        insta::assert_snapshot!(q.usable, @r#"SELECT count("value") AS "n", min("value") AS "lo", max("value") AS "hi", sum("value") AS "total", last("value") AS "value", sum("quality") AS "uncertain" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
-        insta::assert_snapshot!(q.bad, @r#"SELECT count("quality") AS "bad" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" >= 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
-        insta::assert_snapshot!(q.first, @r#"SELECT first("value") AS "value" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2"#);
-        insta::assert_snapshot!(q.latest, @r#"SELECT last("since") AS "since" FROM (SELECT cumulative_sum("gap") AS "since" FROM (SELECT elapsed("value", 1ns) AS "gap" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2)) WHERE time >= 1000000000 AND time < 2000000000 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(usable(&query), @r#"SELECT count("value") AS "n", min("value") AS "lo", max("value") AS "hi", sum("value") AS "total", last("value") AS "value", sum("quality") AS "uncertain" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(bad(&query), @r#"SELECT count("quality") AS "bad" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" >= 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(first(&query), @r#"SELECT first("value") AS "value" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2"#);
+        insta::assert_snapshot!(latest(&query), @r#"SELECT last("since") AS "since" FROM (SELECT cumulative_sum("gap") AS "since" FROM (SELECT elapsed("value", 1ns) AS "gap" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2)) WHERE time >= 1000000000 AND time < 2000000000 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
     }
 
     proptest::proptest! {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::future::try_join4;
+use futures::future::try_join;
 use ioc_model::{
     Aggregate, HistoryError, HistoryStats, LastValue, RangeQuery, SeriesFilter, SeriesKey,
-    SeriesPoints, SeriesWindows, Tier, Timestamp, Window, WindowQuery,
+    SeriesPoints, SeriesWindows, Tier, Timestamp, WindowQuery,
 };
 
 use super::answer::{self, Rows, WindowAnswers};
@@ -128,23 +128,25 @@ impl Shared {
         Ok(all)
     }
 
-    async fn rows_if(&self, asked: bool, influxql: &str) -> Result<Vec<Rows>, Error> {
-        if asked { self.rows(influxql).await } else { Ok(Vec::new()) }
-    }
-
-    async fn windows(&self, query: &WindowQuery, asked: Asked) -> Result<SeriesWindows, Error> {
-        let ask = influxql::windows(query);
-        let (usable, bad, first, latest) = try_join4(
-            self.rows(&ask.usable),
-            self.rows_if(asked.bad, &ask.bad),
-            self.rows_if(asked.latest, &ask.first),
-            self.rows_if(asked.latest, &ask.latest),
-        )
-        .await?;
-        let answers = WindowAnswers { usable, bad, first, latest };
-        let mut windows: Vec<Window> = answer::windows(&answers, query.step);
-        let truncated = windows.len() > query.limit;
-        windows.truncate(query.limit);
+    async fn windows(&self, q: &WindowQuery, asked: Asked) -> Result<SeriesWindows, Error> {
+        let usable = async { self.rows(&influxql::usable(q)).await };
+        let bad =
+            async { if asked.bad { self.rows(&influxql::bad(q)).await } else { Ok(Vec::new()) } };
+        let (usable, bad) = try_join(usable, bad).await?;
+        let mut answers = WindowAnswers { usable, bad, ..WindowAnswers::default() };
+        let mut windows = answer::windows(&answers, q.step);
+        let truncated = windows.len() > q.limit;
+        windows.truncate(q.limit);
+        if let (true, Some(begin), Some(end)) = (asked.latest, windows.first(), windows.last()) {
+            // Only where windows were found, and no further than the limit lets them go.
+            let (from, to) = (q.from.max(begin.start), q.to.min(end.start.plus_ms(q.step.ms)));
+            let found = WindowQuery { from, to, ..q.clone() };
+            let (first, latest) = (influxql::first(&found), influxql::latest(&found));
+            (answers.first, answers.latest) =
+                try_join(self.rows(&first), self.rows(&latest)).await?;
+            windows = answer::windows(&answers, q.step);
+            windows.truncate(q.limit);
+        }
         Ok(SeriesWindows { windows, truncated, tier: Tier::Raw })
     }
 
