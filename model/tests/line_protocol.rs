@@ -1,7 +1,7 @@
 //! Figure 4: one reading in is one point out, and an independent parser (`influxdb-line-protocol`,
 //! of the InfluxDB 3 people) reads exactly what was meant.
 //!
-//! `IOC_LINE_POINTS` sets how many points are made (200,000 unless told otherwise), `IOC_LINE_SEED`
+//! `IOC_LINE_POINTS` sets how many points are made (100,000 unless told otherwise), `IOC_LINE_SEED`
 //! where the generator begins.
 
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
@@ -187,7 +187,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn an_independent_parser_reads_every_point_as_it_was_meant() {
-    let points = number("IOC_LINE_POINTS", 200_000);
+    let points = number("IOC_LINE_POINTS", 100_000);
     let mut random = Random(number("IOC_LINE_SEED", 2026));
     let (mut written, mut refused, mut batch, mut out) = (0u64, 0u64, 0usize, String::new());
     for i in 0..points {

@@ -3,6 +3,8 @@
 
 #[path = "influx/answers.rs"]
 mod answers;
+#[path = "influx/catchup.rs"]
+mod catchup;
 #[path = "influx/lanes.rs"]
 mod lanes;
 #[path = "influx/matrix.rs"]

@@ -23,8 +23,8 @@ use tempfile::TempDir;
 
 use crate::support::{LIMIT, flush_to, now_ms, reading, readings};
 
-/// A process of ours, ended by its id.
-struct Server(Child);
+/// A process of ours, ended by its id when dropped.
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -57,26 +57,32 @@ async fn get(url: &str) -> anyhow::Result<String> {
     Ok(reqwest::get(url).await?.error_for_status()?.text().await?)
 }
 
-async fn open(url: String, folder: &TempDir) -> InfluxStore {
+pub async fn open(url: String, folder: &TempDir) -> InfluxStore {
     let config = InfluxConfig { url, backoff_max_ms: 200, ..InfluxConfig::default() };
     InfluxStore::open(folder.path(), config, Arc::<Ledger>::default(), 0).await.expect("opens")
 }
 
-#[tokio::test]
-async fn victoria_metrics_holds_every_point() {
-    let folder = tempfile::tempdir().expect("folder");
+/// Debian's VictoriaMetrics with its data in `folder`, and its address.
+pub async fn victoria_metrics(folder: &TempDir) -> Option<(Server, String)> {
     let port = free_port();
     let args = [
         format!("-storageDataPath={}", folder.path().join("vm").display()),
         format!("-httpListenAddr=127.0.0.1:{port}"),
         "-retentionPeriod=100y".to_owned(),
     ];
-    let Some(_server) = start("/usr/bin/victoria-metrics", &args) else { return };
+    let server = start("/usr/bin/victoria-metrics", &args)?;
     let base = format!("http://127.0.0.1:{port}");
     let health = format!("{base}/health");
     wait_until("victoria-metrics", LIMIT, async || Ok(Some(get(&health).await?)))
         .await
         .expect("answers");
+    Some((server, base))
+}
+
+#[tokio::test]
+async fn victoria_metrics_holds_every_point() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some((_server, base)) = victoria_metrics(&folder).await else { return };
     let store = open(base.clone(), &folder).await;
     let entries = readings(0, 7_000);
     store.append(0, &entries).await.expect("append");
@@ -110,13 +116,14 @@ async fn victoria_metrics_holds_every_point() {
 }
 
 /// Maps `/api/v2/write?bucket=b` to `/write?db=b` as InfluxDB 1.8 does, and passes `/query`.
-async fn compatibility_proxy(target: String) -> String {
+pub async fn compatibility_proxy(target: String) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
+    let client = reqwest::Client::new();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let target = target.clone();
-            let service = service_fn(move |request| forward(target.clone(), request));
+            let (client, target) = (client.clone(), target.clone());
+            let service = service_fn(move |r| forward(client.clone(), target.clone(), r));
             tokio::spawn(async move {
                 let io = TokioIo::new(socket);
                 // An error is a client that went away.
@@ -129,6 +136,7 @@ async fn compatibility_proxy(target: String) -> String {
 }
 
 async fn forward(
+    client: reqwest::Client,
     target: String,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
@@ -146,7 +154,7 @@ async fn forward(
         .map_err(std::io::Error::other)?;
     let encoding = request.headers().get("content-encoding").cloned();
     let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let mut out = reqwest::Client::new().request(method, format!("{target}{path}")).body(body);
+    let mut out = client.request(method, format!("{target}{path}")).body(body);
     if let Some(encoding) = encoding {
         out = out.header("content-encoding", encoding.as_bytes());
     }
@@ -158,7 +166,8 @@ async fn forward(
     Ok(answer)
 }
 
-async fn influxd(folder: &TempDir) -> Option<(Server, String)> {
+/// Debian's InfluxDB 1.6 with its data in `folder` and the database `ioc`, and its address.
+pub async fn influxd(folder: &TempDir) -> Option<(Server, String)> {
     let (port, rpc) = (free_port(), free_port());
     let dir = folder.path().display();
     let settings = format!(
