@@ -84,7 +84,7 @@ pub fn write_record_if(
 
 /// Measurement and tags of a line that [`write_point`] wrote. An unescaped space followed by
 /// `value=` can only be the begin of its fields.
-fn series_of(line: &str) -> &str {
+pub fn series_of(line: &str) -> &str {
     line.rfind(VALUE).map_or(line, |at| &line[..at])
 }
 

@@ -75,6 +75,13 @@ impl Batch {
         self.text.get(begin..end).unwrap_or_default()
     }
 
+    /// What a line overwrites: its series and its time.
+    pub(crate) fn place(&self, i: usize) -> (&str, &str) {
+        let text = self.text(&(i..i + 1)).trim_end();
+        let time = text.rsplit(' ').next().unwrap_or_default();
+        (line::series_of(text), time)
+    }
+
     /// Closes the batch: the server refused these lines for good.
     pub(crate) fn finish(&self, dead: Vec<(usize, String)>, count_from: u64) -> Finished {
         let mut letters = self.refused.clone();
@@ -110,4 +117,38 @@ pub(crate) struct Finished {
     pub(crate) points: usize,
     /// Lines in all.
     pub(crate) lines: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_model::{Body, Quality, Timestamp, Values};
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_the_series_and_the_time_and_not_the_value() {
+        let (mut batch, mut set) = (Batch::default(), SeriesSet::new(10));
+        for (device, value, time) in [("a value=1", 1.0, 5), ("a value=1", 2.0, 5), ("b", 1.0, 5)] {
+            let mut values = Values::new();
+            values.push(("pm25".into(), value));
+            let record = Record {
+                device: device.into(),
+                area: "a".into(),
+                service: "air".into(),
+                source: 0,
+                time: Timestamp(time),
+                received: Timestamp(0),
+                seq: None,
+                clock_clamped: false,
+                derived: false,
+                body: Body::Observation { quality: Quality::Good, values },
+            };
+            batch.push(&record, 0, &mut set);
+        }
+        let places = [0, 1, 2].map(|i| batch.place(i));
+        assert_eq!(places[0].0, "air,area=a,device=a\\ value\\=1,property=pm25");
+        assert_eq!(places[0].0, places[1].0);
+        assert_ne!(places[0].1, places[1].1, "the tie-break tells them apart");
+        assert_ne!(places[0].0, places[2].0);
+    }
 }

@@ -26,6 +26,10 @@ impl SeriesSet {
             }
             false => self.seen.contains(&hash),
         };
+        if !pass && self.refused == 0 {
+            let max = self.max;
+            tracing::warn!(max, "influxdb: points of more than `max_series` series are refused");
+        }
         self.refused += u64::from(!pass);
         pass
     }
