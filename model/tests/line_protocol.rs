@@ -162,6 +162,22 @@ fn same(line: &ParsedLine<'_>, p: &LinePoint<'_>) -> Result<(), String> {
     if good { Ok(()) } else { Err(format!("{line:?} is not {p:?}")) }
 }
 
+/// Separators without a backslash before them: (commas, equals signs after the measurement, spaces).
+/// The parser is more lenient than InfluxDB 1 and 2 here: it takes a bare `=` in the value of a tag.
+fn separators(line: &str) -> (usize, usize, usize) {
+    let (mut commas, mut equals, mut spaces, mut escaped) = (0, 0, 0, false);
+    for c in line.chars() {
+        match c {
+            ',' if !escaped => commas += 1,
+            '=' if !escaped && commas > 0 => equals += 1,
+            ' ' if !escaped => spaces += 1,
+            _ => {}
+        }
+        escaped = c == '\\';
+    }
+    (commas, equals, spaces)
+}
+
 /// Writes a point after others and reads all of it back; whether it was written.
 fn check(p: &LinePoint<'_>, out: &mut String) -> Result<bool, String> {
     let before = out.len();
@@ -172,6 +188,9 @@ fn check(p: &LinePoint<'_>, out: &mut String) -> Result<bool, String> {
     let line = &out[before..];
     if refusable(p) || !line.ends_with('\n') || line.matches('\n').count() != 1 {
         return Err(format!("{line:?} for {p:?}"));
+    }
+    if separators(line) != (4, 5, 2) {
+        return Err(format!("a bare separator in {line:?}"));
     }
     let mut lines = parse_lines(line);
     let (first, second) = (lines.next(), lines.next());

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn points_of_a_device_stay_in_one_lane_and_in_order() {
         let mut q = Queue::new(0, &InfluxConfig { queue_points: 10_000, ..config(4) });
-        assert!(q.take(0, &readings(2_000, 20)).0);
+        assert!(q.take(0, &readings(2_000, 21)).0);
         q.seal();
         let mut lane_of = std::collections::BTreeMap::new();
         let mut newest = std::collections::BTreeMap::new();
@@ -253,7 +253,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(lane_of.len(), 20);
+        assert_eq!(lane_of.len(), 21);
         let lanes: std::collections::BTreeSet<_> = lane_of.values().collect();
         assert_eq!(lanes.len(), 4, "every lane has work");
     }
