@@ -42,12 +42,12 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<Rows>, Error> {
     let body: Body = serde_json::from_slice(body)
         .map_err(|e| Error::Query(format!("unreadable answer: {e}")))?;
     if let Some(e) = body.error {
-        return Err(Error::Query(e));
+        return Err(Error::QueryRefused(e));
     }
     let mut rows = Vec::new();
     for result in body.results {
         if let Some(e) = result.error {
-            return Err(Error::Query(e));
+            return Err(Error::QueryRefused(e));
         }
         rows.extend(result.series);
     }
@@ -73,6 +73,12 @@ impl Row<'_> {
     fn ms(&self) -> Option<Timestamp> {
         self.number("time").map(ms)
     }
+
+    fn point(&self) -> Option<(i64, Point)> {
+        let ns: i64 = self.number("time")?;
+        let quality = Quality::from_u8(self.number("quality").unwrap_or(0));
+        Some((ns, Point { time: ms(ns), value: self.number("value")?, quality }))
+    }
 }
 
 fn ms(ns: i64) -> Timestamp {
@@ -84,19 +90,19 @@ impl Rows {
         self.values.iter().map(|values| Row { columns: &self.columns, values })
     }
 
-    /// Device and property, when the query grouped by them.
-    fn key(&self) -> Option<SeriesKey> {
-        let tag = |k: &str| self.tags.get(k).map(|t| Name::from(t.as_str()));
+    /// Device and property of a row, when the query grouped by them: InfluxDB 1 and 2 say them
+    /// once for all rows, InfluxDB 3 in columns.
+    fn key(&self, row: &Row<'_>) -> Option<SeriesKey> {
+        let tag = |k: &str| match self.tags.get(k) {
+            Some(tag) => Some(Name::from(tag.as_str())),
+            None => serde_json::from_str::<String>(row.text(k)?).ok().map(Name::from),
+        };
         Some(SeriesKey { device: tag("device")?, property: tag("property")? })
     }
 
     /// Points with their times in ns. A row without a number was not written by us.
     fn points(&self) -> impl Iterator<Item = (i64, Point)> {
-        self.rows().filter_map(|row| {
-            let ns: i64 = row.number("time")?;
-            let quality = Quality::from_u8(row.number("quality").unwrap_or(0));
-            Some((ns, Point { time: ms(ns), value: row.number("value")?, quality }))
-        })
+        self.rows().filter_map(|row| row.point())
     }
 
     /// Series of an answer to `SHOW SERIES`.
@@ -243,10 +249,12 @@ impl<'a> Latest<'a> {
 
 /// The newer of the known and the given newest point of each series.
 pub(crate) fn take_newest(newest: &mut BTreeMap<SeriesKey, Point>, rows: &Rows) {
-    let (Some(key), Some((_, found))) = (rows.key(), rows.points().next()) else { return };
-    let point = newest.entry(key).or_insert(found);
-    if point.time < found.time {
-        *point = found;
+    for row in rows.rows() {
+        let (Some(key), Some((_, found))) = (rows.key(&row), row.point()) else { continue };
+        let point = newest.entry(key).or_insert(found);
+        if point.time < found.time {
+            *point = found;
+        }
     }
 }
 
@@ -310,9 +318,31 @@ mod tests {
     }
 
     #[test]
+    fn newest_points_are_found_by_tags_or_columns() {
+        let by_tags = rows(
+            r#"{"name":"air","tags":{"device":"d","property":"p"},"columns":["time","value","quality"],"values":[[1000000,1,0]]},
+               {"name":"kpi","tags":{"device":"d","property":"p"},"columns":["time","value","quality"],"values":[[3000000,3,1]]},
+               {"name":"air","tags":{"device":"é\"","property":"p"},"columns":["time","value","quality"],"values":[[2000000,2,0]]}"#,
+        );
+        let by_columns = rows(
+            r#"{"name":"air","columns":["time","device","property","value","quality"],"values":[[1000000,"d","p",1,0],[2000000,"é\"","p",2,0]]},
+               {"name":"kpi","columns":["time","device","property","value","quality"],"values":[[3000000,"d","p",3,1]]}"#,
+        );
+        for rows in [by_tags, by_columns] {
+            let mut newest = BTreeMap::new();
+            rows.iter().for_each(|r| take_newest(&mut newest, r));
+            let got: Vec<_> = last_values(newest)
+                .iter()
+                .map(|l| (l.series.device.to_string(), l.point.time.0, l.point.value))
+                .collect();
+            assert_eq!(got, [("d".to_owned(), 3, 3.0), ("é\"".to_owned(), 2, 2.0)]);
+        }
+    }
+
+    #[test]
     fn a_servers_error_is_an_error() {
         let body = br#"{"results":[{"statement_id":0,"error":"database not found: x"}]}"#;
-        assert!(matches!(parse(body), Err(Error::Query(e)) if e.contains("not found")));
+        assert!(matches!(parse(body), Err(Error::QueryRefused(e)) if e.contains("not found")));
         assert!(parse(b"<html>").is_err());
     }
 

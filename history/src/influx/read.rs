@@ -64,11 +64,15 @@ impl InfluxStore {
         };
         let show = influxql::series(filter);
         let shown = self.shared.wire.query(&show, |rows| rows.keys().for_each(&mut take)).await;
-        if let Err(e) = shown {
-            // InfluxDB 3 has no index to show; its points know the series.
-            tracing::debug!(error = %e, "influxdb shows no series, asking for newest points");
-            let newest = self.shared.newest(filter, None).await?;
-            newest.into_keys().for_each(&mut take);
+        match shown {
+            Ok(()) => {}
+            // A server without an index to show: its points know the series.
+            Err(Error::QueryRefused(why)) => {
+                tracing::debug!(why, "influxdb shows no series, asking for newest points");
+                let newest = self.shared.newest(filter, None).await?;
+                newest.into_keys().for_each(&mut take);
+            }
+            Err(e) => return Err(e.into()),
         }
         Ok(page.into_iter().collect())
     }
@@ -142,8 +146,12 @@ impl Shared {
             let (from, to) = (q.from.max(begin.start), q.to.min(end.start.plus_ms(q.step.ms)));
             let found = WindowQuery { from, to, ..q.clone() };
             let (first, latest) = (influxql::first(&found), influxql::latest(&found));
-            (answers.first, answers.latest) =
-                try_join(self.rows(&first), self.rows(&latest)).await?;
+            match try_join(self.rows(&first), self.rows(&latest)).await {
+                Ok((first, latest)) => (answers.first, answers.latest) = (first, latest),
+                // A server without `elapsed`: the begins of the windows stay.
+                Err(Error::QueryRefused(why)) => tracing::debug!(why, "no times of last points"),
+                Err(e) => return Err(e),
+            }
             windows = answer::windows(&answers, q.step);
             windows.truncate(q.limit);
         }

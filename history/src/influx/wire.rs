@@ -242,8 +242,11 @@ impl Wire {
             }
         }
         if !status.is_success() {
-            let text = words(&String::from_utf8_lossy(parts.rest()));
-            return Err(Error::Query(format!("status {status}: {text}")));
+            let why = format!("status {status}: {}", said(&String::from_utf8_lossy(parts.rest())));
+            return Err(match status.as_u16() {
+                400 | 405 | 422 | 501 => Error::QueryRefused(why),
+                _ => Error::Query(why),
+            });
         }
         if !parts.rest().trim_ascii().is_empty() {
             answer::parse(parts.rest())?.into_iter().for_each(&mut take);

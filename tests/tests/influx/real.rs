@@ -117,13 +117,18 @@ async fn victoria_metrics_holds_every_point() {
 
 /// Maps `/api/v2/write?bucket=b` to `/write?db=b` as InfluxDB 1.8 does, and passes `/query`.
 pub async fn compatibility_proxy(target: String) -> String {
+    proxy(target, &[]).await
+}
+
+/// The same, without the queries that hold one of these words.
+async fn proxy(target: String, refused: &'static [&'static str]) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
     let client = reqwest::Client::new();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let (client, target) = (client.clone(), target.clone());
-            let service = service_fn(move |r| forward(client.clone(), target.clone(), r));
+            let service = service_fn(move |r| forward(client.clone(), target.clone(), refused, r));
             tokio::spawn(async move {
                 let io = TokioIo::new(socket);
                 // An error is a client that went away.
@@ -138,9 +143,15 @@ pub async fn compatibility_proxy(target: String) -> String {
 async fn forward(
     client: reqwest::Client,
     target: String,
+    refused: &'static [&'static str],
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let query = request.uri().query().unwrap_or_default().to_owned();
+    if refused.iter().any(|word| query.contains(word)) {
+        let mut answer = Response::new(Full::from(r#"{"error":"not supported"}"#));
+        *answer.status_mut() = hyper::StatusCode::BAD_REQUEST;
+        return Ok(answer);
+    }
     let path = match request.uri().path() {
         "/api/v2/write" => format!("/write?{}", query.replace("bucket=", "db=")),
         "/query" => format!("/query?{query}"),
@@ -377,4 +388,26 @@ async fn pages_give_every_point_once_also_when_many_have_one_time() {
         values.sort_unstable_by(f64::total_cmp);
         assert_eq!(values, (0..200).map(f64::from).collect::<Vec<_>>(), "{limit}");
     }
+}
+
+/// What InfluxDB 3 is said to lack: the list of series then comes from the points, and the time of
+/// a window's latest point is the window's begin.
+#[tokio::test]
+async fn a_server_without_index_and_elapsed_answers_all_the_same() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some((_server, base)) = influxd(&folder).await else { return };
+    let influx = open(proxy(base, &["SHOW", "elapsed"]).await, &folder).await;
+    let begin = (now_ms() - 3_600_000).div_euclid(60_000) * 60_000;
+    let entries: Vec<Entry> =
+        (0..6).map(|i| reading("air", "d", begin + i * 30_000, i as f64)).collect();
+    influx.append(0, &entries).await.expect("append");
+    flush_to(&influx, 6).await;
+    let series = SeriesKey { device: "d".into(), property: "pm25".into() };
+    assert_eq!(influx.series(&SeriesFilter::default()).await.expect("series"), [series.clone()]);
+    let (from, to) = (Timestamp(begin), Timestamp(begin + 600_000));
+    let query = WindowQuery { series, from, to, step: Step::of(60_000), limit: 9 };
+    let got = influx.windows(&query).await.expect("windows").windows;
+    let short: Vec<_> = got.iter().map(|w| (w.start.0 - begin, w.count, w.last)).collect();
+    assert_eq!(short, [(0, 2, 1.0), (60_000, 2, 3.0), (120_000, 2, 5.0)]);
+    assert!(got.iter().all(|w| w.last_time == w.start));
 }
