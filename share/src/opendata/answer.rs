@@ -22,8 +22,8 @@ use crate::{Answer, Ask, Body, Scope, Sources};
 const TURNS: usize = 8;
 /// Rows of a document that is made whole before it is sent.
 const MAX_WHOLE_ROWS: usize = 50_000;
-/// How often the store is asked since when it knows anything.
-const SINCE_MS: i64 = 300_000;
+/// How often the store is asked how far back it goes.
+const BEGINS_MS: i64 = 300_000;
 
 /// Open data of a city: what `opendata.yaml` publishes.
 #[derive(Debug)]
@@ -41,8 +41,15 @@ pub struct OpenData {
 #[derive(Debug, Default)]
 struct Kept {
     latest: BTreeMap<Name, (Timestamp, Arc<Vec<Chunk>>)>,
-    /// When it was asked, and since when the store knows anything.
-    since: Option<(Timestamp, Option<Timestamp>)>,
+    /// What the store says of itself, and when it was asked.
+    begins: Option<(Timestamp, Begins)>,
+}
+
+/// Since when the store knows anything, and since when single values.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begins {
+    any: Option<Timestamp>,
+    raw: Option<Timestamp>,
 }
 
 /// Why there is no document.
@@ -142,7 +149,7 @@ impl OpenData {
 
     async fn document(&self, call: &Call<'_>) -> Result<Answer, Trouble> {
         Params::parse(call.ask.query, &[])?;
-        let since = self.since(call).await;
+        let since = self.begins(call).await.any;
         let entry = |dataset| call.entry(dataset, since);
         let entries: Vec<_> = call.catalogue.datasets.iter().map(entry).collect();
         let city = &call.sources.city;
@@ -152,7 +159,7 @@ impl OpenData {
 
     async fn page(&self, call: &Call<'_>, dataset: &Dataset) -> Result<Answer, Trouble> {
         let params = Params::parse(call.ask.query, &["lang"])?;
-        let since = self.since(call).await;
+        let since = self.begins(call).await.any;
         let entry = call.entry(dataset, since);
         let _turn = self.turn()?;
         let latest = self.latest(call, dataset, &entry.stations, entry.horizon).await?;
@@ -196,6 +203,14 @@ impl OpenData {
                 file.latest(call, &all, &latest)
             }
             Wanted::Range { from, to, step } => {
+                let raw = self.begins(call).await.raw.filter(|_| step.is_none());
+                if let Some(raw) = raw.filter(|raw| from < *raw) {
+                    return Err(Trouble::Refused(Refusal::bad(
+                        "bad_parameter",
+                        format!("`step` cần có: trước {raw} chỉ còn giá trị gộp"),
+                        format!("`step` is needed: before {raw} only windows are kept"),
+                    )));
+                }
                 let stations = all.into_iter().filter(|s| only.is_none_or(|o| *s.id == *o));
                 file.range(call, stations.collect(), (from, to, step), turn).await?
             }
@@ -222,17 +237,18 @@ impl OpenData {
         Ok(chunks)
     }
 
-    /// Since when the store knows anything; asked seldom.
-    async fn since(&self, call: &Call<'_>) -> Option<Timestamp> {
-        let slot = local_step(SINCE_MS).begin(call.now);
-        if let Some((at, since)) = self.kept().since
+    /// How far back the store goes; asked seldom.
+    async fn begins(&self, call: &Call<'_>) -> Begins {
+        let slot = local_step(BEGINS_MS).begin(call.now);
+        if let Some((at, begins)) = self.kept().begins
             && at == slot
         {
-            return since;
+            return begins;
         }
-        let since = call.sources.history.stats().await.since;
-        self.kept().since = Some((slot, since));
-        since
+        let stats = call.sources.history.stats().await;
+        let begins = Begins { any: stats.since, raw: stats.raw_from };
+        self.kept().begins = Some((slot, begins));
+        begins
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
