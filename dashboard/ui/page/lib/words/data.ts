@@ -32,6 +32,7 @@ export const vi = {
   data_range_order: 'Thời điểm cuối phải sau thời điểm đầu.',
   data_step: 'Độ chi tiết',
   data_step_raw: 'Từng số đo',
+  data_step_raw_about: 'Như thiết bị đã gửi.',
   data_step_about: 'Mỗi khoảng một giá trị tổng hợp.',
   data_format: 'Định dạng',
   format_csv: 'CSV',
@@ -67,7 +68,7 @@ export const vi = {
   plates_failed: 'Không đọc được: {why}',
   plates_same_long: 'Giống nhau nếu cùng một biển số trong tháng; không suy ngược ra biển số được.',
   plates_has_picture: 'có ảnh',
-  plates_expires: 'xoá {at}',
+  plates_expires: 'sẽ xoá {at}',
   plates_show: 'Xem',
   plates_show_one: 'Xem biển số {mask} lúc {at}',
 
@@ -119,6 +120,7 @@ export const en: Record<keyof typeof vi, string> = {
   data_range_order: 'The end must come after the begin.',
   data_step: 'Resolution',
   data_step_raw: 'Single readings',
+  data_step_raw_about: 'As the devices sent them.',
   data_step_about: 'One summary of each window.',
   data_format: 'Format',
   format_csv: 'CSV',
@@ -154,7 +156,7 @@ export const en: Record<keyof typeof vi, string> = {
   plates_failed: 'Could not be read: {why}',
   plates_same_long: 'The same for one plate within a month; the plate cannot be computed from it.',
   plates_has_picture: 'picture',
-  plates_expires: 'deleted {at}',
+  plates_expires: 'kept until {at}',
   plates_show: 'Show',
   plates_show_one: 'Show the plate {mask} of {at}',
 
