@@ -89,6 +89,11 @@ fn base(files: &ConfigFiles, mistakes: &mut Vec<ConfigError>) -> Option<Base> {
     let mut keep = |e: Vec<ConfigError>| mistakes.extend(e);
     let settings = settings::load(files).map_err(&mut keep).ok();
     let city = City::load(files).map_err(&mut keep).ok()?;
+    if let Some(settings) = &settings {
+        let wrong = settings.personal.check(|service| city.services.contains_key(service));
+        let tell = |m| ConfigError::new(settings::FILE, 0, 0, m);
+        keep(wrong.into_iter().map(tell).collect());
+    }
     let policy = Policy::load(files, &city).map_err(&mut keep).ok();
     let notify = NotifyConfig::load(files, &city).map_err(&mut keep).ok();
     let open_data = OpenData::load(files, &city).map_err(&mut keep).ok();

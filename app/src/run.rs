@@ -24,8 +24,9 @@ use crate::exit::BadConfig;
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage, JournalSink, LiveStage,
-    Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
+    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage,
+    JournalSink, LiveStage, Personal, PersonalStage, Progress, REQUESTS, Request, RulesLinks,
+    RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
@@ -88,6 +89,8 @@ struct Core {
     live: Arc<Live>,
     live_next: u64,
     alerting: Alerting,
+    /// `None`: no personal data is kept.
+    personal: Option<Personal>,
 }
 
 /// The doors as the screens look at them.
@@ -109,6 +112,7 @@ impl Core {
         let ways = Ways { publications: Arc::clone(&publications), live: Arc::clone(&live) };
         let clock = alert_clock(settings.clock, &progress);
         let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
+        let personal = Personal::open(&settings, &alerting.register)?;
         let core = Self {
             settings,
             city: Arc::clone(&base.city),
@@ -123,6 +127,7 @@ impl Core {
             live,
             live_next,
             alerting,
+            personal,
         };
         Ok((core, writer, notifier))
     }
@@ -148,6 +153,7 @@ impl Core {
         // After a power cut without `journal.sync = commit` readers may be ahead of the journal:
         // a position must never mean two entries.
         let seen = rules.spoken_for().max(self.live_next).max(self.alerting.register.cursor()?);
+        let seen = seen.max(self.personal.as_ref().map_or(0, |p| p.db.cursor()));
         let history = self.open_history(self.opened.next.max(seen)).await?;
         let stored = history.cursor().await?;
         writer.skip_to(seen.max(stored));
@@ -177,6 +183,11 @@ impl Core {
             clock: Arc::clone(&self.alerting.clock),
         };
         running.core.spawn(housekeeping.run(running.stop_history.clone()));
+        if let Some(personal) = &self.personal {
+            let (db, journal) = (Arc::clone(&personal.db), self.journal.clone());
+            journal.set_cursor("personal", db.cursor());
+            running.core.spawn(PersonalStage { db, journal }.run(running.stop_history.clone()));
+        }
         self.catch_up(running).await?;
         Ok(history)
     }
@@ -215,6 +226,10 @@ impl Core {
         let city = Arc::clone(&self.city);
         let decoders =
             Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
+        let decoders = match &self.personal {
+            Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
+            None => decoders,
+        };
         let intake = Arc::new(Intake::new(
             ingest.intake,
             city,
@@ -330,6 +345,7 @@ impl Core {
             started: wall(),
             desk: Arc::clone(&desk),
             alerting: self.alerting.clone(),
+            personal: self.personal.clone(),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {
@@ -343,6 +359,7 @@ impl Core {
             history,
             open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
+            personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
             metrics: Arc::new(move || metrics::render(&b)),

@@ -70,6 +70,8 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
         Endpoint::SensorThings | Endpoint::SensorThingsPart => api::sensorthings(call).await,
         Endpoint::Ledger => api::ledger(&call),
         Endpoint::Quarantine => api::quarantine(call).await,
+        Endpoint::Personal => api::personal(call).await,
+        Endpoint::Reveal => api::reveal(call).await,
         Endpoint::Status => api::status(call).await,
         Endpoint::Health => Ok(api::text(StatusCode::OK, "ok\n")),
         Endpoint::Ready => Ok(api::ready(&call)),

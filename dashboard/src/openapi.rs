@@ -299,6 +299,7 @@ mod tests {
             ("Kpi", json!(kpi(&KpiQuery::default()))),
             ("Shift", json!(handover.shifts[0])),
             ("ShiftEntry", json!(handover.entries[0])),
+            ("PersonalRow", json!(crate::testing::personal_row(1))),
             ("Receiver", json!(receiver)),
             ("Delivery", json!(delivery)),
         ];

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ioc_model::{
-    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore,
+    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore, PersonalStore,
     QuarantineStore, RuleStore, ShiftStore, Timestamp,
 };
 
@@ -83,6 +83,8 @@ pub struct Parts {
     pub open_data: Arc<OpenData>,
     /// Refused messages.
     pub quarantine: Arc<dyn QuarantineStore>,
+    /// Detections with sealed personal data; `None`: none is kept.
+    pub personal: Option<Arc<dyn PersonalStore>>,
     /// The rules that run, and their changes.
     pub rules: Arc<dyn RuleStore>,
     /// An object for `GET /api/v1/status`; `history` and `dashboard` are added when absent.

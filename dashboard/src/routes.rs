@@ -73,6 +73,8 @@ pub(crate) enum Endpoint {
     SensorThingsPart,
     Ledger,
     Quarantine,
+    Personal,
+    Reveal,
     Status,
     OpenApi,
     Health,
@@ -214,6 +216,7 @@ mod tests {
             Endpoint::Deliveries | Endpoint::RetryDelivery | Endpoint::CapFeed => {}
             Endpoint::Cap | Endpoint::Export | Endpoint::OpenData | Endpoint::OpenDataPart => {}
             Endpoint::SensorThings | Endpoint::SensorThingsPart => {}
+            Endpoint::Personal | Endpoint::Reveal => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -222,7 +225,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 66);
+        assert_eq!(seen.len(), 68);
     }
 
     #[test]
@@ -260,6 +263,17 @@ mod tests {
             };
             assert_eq!(route.policy, Policy::AtLeast(role), "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn operators_see_masks_and_administrators_what_is_behind_them() {
+        let mine = ROUTES.iter().filter(|r| r.path.starts_with("/api/v1/personal"));
+        let policies: Vec<_> = mine.map(|r| (r.endpoint, r.policy)).collect();
+        let expect = [
+            (Endpoint::Personal, Policy::AtLeast(Role::Operator)),
+            (Endpoint::Reveal, Policy::AtLeast(Role::Administrator)),
+        ];
+        assert_eq!(policies, expect);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl HistoryStore for Made {
     }
 
     async fn range(&self, q: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
-        let first = (q.from.0 - T0).max(0).div_ceil(MINUTE_MS);
+        let first = ((q.from.0 - T0).max(0) + MINUTE_MS - 1) / MINUTE_MS;
         let last = ((q.to.0 - T0) / MINUTE_MS).min(self.minutes);
         let truncated = last - first > q.limit as i64;
         let end = last.min(first + q.limit as i64);

@@ -208,13 +208,7 @@ async fn sensorthings(ioc: &Ioc, api: &Api, sent: &[(i64, f64)]) -> Result<()> {
 }
 
 /// Looking at the file while the centre runs, and putting it in order when it does not.
-async fn commands(
-    ioc: Ioc,
-    api: &Api,
-    data: &Path,
-    sent: &[(i64, f64)],
-    end: i64,
-) -> Result<()> {
+async fn commands(ioc: Ioc, api: &Api, data: &Path, sent: &[(i64, f64)], end: i64) -> Result<()> {
     let (code, text) = history(data, &["stats"])?;
     assert_eq!(code, 0, "{text}");
     let (code, text) = history(data, &["verify"])?;

@@ -13,6 +13,7 @@ mod incidents;
 mod kpi;
 mod notifications;
 mod operation;
+mod personal;
 mod rules;
 mod session;
 mod share;
@@ -31,6 +32,7 @@ pub(crate) use incidents::{incident, incidents};
 pub(crate) use kpi::kpi;
 pub(crate) use notifications::{deliveries, receivers, retry_delivery, test_receiver};
 pub(crate) use operation::{ledger, metrics, quarantine, ready, status, text};
+pub(crate) use personal::{personal, reveal};
 pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,

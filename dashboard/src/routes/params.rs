@@ -105,6 +105,14 @@ pub(super) const QUARANTINE_QUERY: &[Param] = &[
     optional("device", "string", "only of this device"),
     optional("limit", "integer", "1 to 1000, default 100"),
 ];
+pub(super) const PERSONAL_QUERY: &[Param] = &[
+    optional("device", "string", "only of this device"),
+    optional("pseudonym", "string", "only of this vehicle: 16 hexadecimal digits of a row"),
+    optional("from", "integer", "ms: seen at or after"),
+    optional("to", "integer", "ms: seen before"),
+    optional("before", "integer", "`next` of the page before"),
+    optional("limit", "integer", "1 to 1000, default 100"),
+];
 pub(super) const LINK_QUERY: &[Param] = &[required("token", "string", "the one-time token")];
 
 pub(super) const VERSIONS_QUERY: &[Param] =

@@ -245,6 +245,17 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/ledger", Endpoint::Ledger, READ, "received = accepted + quarantined + …"),
     get("/api/v1/quarantine", Endpoint::Quarantine, READ, "refused messages, newest first")
         .asks(QUARANTINE_QUERY),
+    get("/api/v1/personal", Endpoint::Personal, ACT, "detections with a plate, masked")
+        .asks(PERSONAL_QUERY)
+        .answers("PersonalRows"),
+    get(
+        "/api/v1/personal/{id}/reveal",
+        Endpoint::Reveal,
+        CHANGE,
+        "open one; it is in the audit log",
+    )
+    .by("POST")
+    .answers("Revealed"),
     get("/api/v1/status", Endpoint::Status, READ, "versions, journal, readers, history"),
     get("/api/v1/openapi.json", Endpoint::OpenApi, READ, "this document"),
     get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),

@@ -23,7 +23,7 @@ const FLUSH_RETRY: Duration = Duration::from_millis(500);
 
 /// Measurements in one SQLite file. Cheap to clone.
 #[derive(Clone)]
-pub struct EmbeddedStore(Arc<Inner>);
+pub struct EmbeddedStore(pub(super) Arc<Inner>);
 
 /// What only the embedded store can say of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) struct Inner {
     /// Where a database lies that could not be read at the start.
     set_aside: Option<PathBuf>,
     /// No other process writes to the file.
-    _only_writer: FileLock,
+    _only_writer: Option<FileLock>,
 }
 
 /// The one connection that writes.
@@ -119,7 +119,39 @@ impl EmbeddedStore {
             config,
             ledger,
             set_aside,
-            _only_writer: only_writer,
+            _only_writer: Some(only_writer),
+        })))
+    }
+
+    /// Opens the file at `path` for queries alone, beside the process that writes to it, if one
+    /// does: what that one holds only in memory is not seen, nor series that it begins later.
+    /// Nothing may be appended. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Error`] when the file is missing, of another layout or damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        if let Err(source) = std::fs::metadata(path) {
+            return Err(Error::Folder { path: path.into(), source });
+        }
+        let config = EmbeddedConfig::default();
+        let conn = database::open_reader(path)?;
+        database::check_layout(&conn, path)?;
+        let (heads, points) = load_from(&conn, u32::MAX as usize, u64::MAX)?;
+        Ok(Self(Arc::new(Inner {
+            cursor: AtomicU64::new(heads.next),
+            points: AtomicU64::new(points),
+            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
+            heads: Mutex::new(heads),
+            readers: Mutex::default(),
+            gate: RwLock::default(),
+            opened: Instant::now(),
+            damaged: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            path: path.to_owned(),
+            config,
+            ledger: Arc::default(),
+            set_aside: None,
+            _only_writer: None,
         })))
     }
 
@@ -154,8 +186,13 @@ fn load(
     count_from: u64,
 ) -> Result<(Connection, Heads, u64), Error> {
     let conn = database::open(path)?;
-    let mut heads = Heads::new(database::cursor(&conn)?, count_from, config.max_series);
-    database::each_series(&conn, |row, t_max| {
+    let (heads, points) = load_from(&conn, config.max_series, count_from)?;
+    Ok((conn, heads, points))
+}
+
+fn load_from(conn: &Connection, max_series: usize, count_from: u64) -> Result<(Heads, u64), Error> {
+    let mut heads = Heads::new(database::cursor(conn)?, count_from, max_series);
+    database::each_series(conn, |row, t_max| {
         // Numbers are indexes: a gap means that rows are missing.
         if row.id != heads.series.len() as i64 {
             return Err(Error::DamagedSeries);
@@ -163,8 +200,8 @@ fn load(
         heads.add(&row.device, &row.property, row.next, t_max);
         Ok(())
     })?;
-    let points = database::meta(&conn, "points")?;
-    Ok((conn, heads, points))
+    let points = database::meta(conn, "points")?;
+    Ok((heads, points))
 }
 
 impl Inner {
@@ -191,7 +228,8 @@ impl Inner {
         now.saturating_duration_since(self.opened).as_secs().try_into().unwrap_or(u32::MAX)
     }
 
-    fn append(&self, first: u64, entries: &[Entry], now: Instant) {
+    /// Takes entries, which came at `now`.
+    pub(super) fn append(&self, first: u64, entries: &[Entry], now: Instant) {
         let fate = lock(&self.heads).append(first, entries, self.seconds(now));
         fate.stored.apply(&self.ledger, |c| &c.stored);
         fate.dead.apply(&self.ledger, |c| &c.dead_lettered);

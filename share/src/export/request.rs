@@ -1,7 +1,9 @@
 //! The parameters of an export, checked.
 
+use std::fmt;
+
 use ioc_model::{Aggregate, Name, Step, Timestamp};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::columns::Column;
 use super::mark::Mark;
@@ -152,6 +154,41 @@ impl Request {
     }
 }
 
+/// The query that asks for the same; times in ms.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "format={}&from={}&to={}", self.format.word(), self.from.0, self.to.0)?;
+        let lists = [
+            ("device", &self.devices),
+            ("service", &self.services),
+            ("area", &self.areas),
+            ("property", &self.properties),
+        ];
+        for (name, list) in lists {
+            for text in list {
+                write!(f, "&{name}={}", utf8_percent_encode(text, NON_ALPHANUMERIC))?;
+            }
+        }
+        if let Some((step, columns)) = &self.windows {
+            let columns: Vec<&str> = columns.iter().map(|c| c.name()).collect();
+            write!(f, "&step={}&offset={}&agg={}", step.ms, step.offset_ms, columns.join(","))?;
+        }
+        if self.lang == Lang::En {
+            f.write_str("&lang=en")?;
+        }
+        if let Some(limit) = self.limit {
+            write!(f, "&limit={limit}")?;
+        }
+        match &self.resume {
+            Some(mark) => {
+                let mark = mark.to_string();
+                write!(f, "&resume={}", utf8_percent_encode(&mark, NON_ALPHANUMERIC))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 fn windows(query: &Query, format: Format) -> Result<Option<(Step, Vec<Column>)>, Refusal> {
     let Some(ms) = query.integer("step")? else {
         return match query.one("agg")?.or(query.one("offset")?) {
@@ -275,6 +312,20 @@ mod tests {
         let (step, columns) = r.windows.expect("windows");
         assert_eq!(step, Step::of(60_000));
         assert_eq!(columns, [Column::Of(Aggregate::Min), Column::Of(Aggregate::Max)]);
+    }
+
+    #[test]
+    fn a_request_writes_a_query_that_asks_for_the_same() {
+        for query in [
+            "",
+            "format=geojson&device=b,a%26x&area=x&lang=en&limit=5&resume=a%2526,p,1761580000000,2",
+            "format=lp&service=air&property=pm25&step=60000&offset=-5&agg=last",
+            "step=3600000&agg=max,min",
+        ] {
+            let request = parse(query).expect("good");
+            assert_eq!(parse(&request.to_string()), Ok(request), "{query}");
+        }
+        assert_eq!(parse("device=a%26x").map(|r| r.devices), Ok(vec!["a&x".into()]));
     }
 
     #[test]

@@ -45,6 +45,19 @@ impl Zone {
         Some(Timestamp(begin.as_millisecond()))
     }
 
+    /// Begin of the local day that holds `t`.
+    pub fn day(&self, t: Timestamp) -> Option<Timestamp> {
+        let t = jiff::Timestamp::from_millisecond(t.0).ok()?;
+        let day = self.0.to_datetime(t).date().to_datetime(jiff::civil::Time::midnight());
+        Some(Timestamp(self.0.to_timestamp(day).ok()?.as_millisecond()))
+    }
+
+    /// Where days begin at a moment, ms from midnight UTC: −25,200,000 in UTC+7.
+    pub fn day_offset_ms(&self, t: Timestamp) -> i64 {
+        let t = jiff::Timestamp::from_millisecond(t.0).unwrap_or_default();
+        -1_000 * i64::from(self.0.to_offset(t).seconds())
+    }
+
     /// `2026-11-20`, or `2026-11-20T0830` if it is not the begin of a day: for file names.
     pub fn short(&self, t: Timestamp) -> String {
         let Ok(t) = jiff::Timestamp::from_millisecond(t.0) else { return t.0.to_string() };
@@ -152,6 +165,9 @@ mod tests {
         }
         let day = zone.parse("2025-10-28").expect("a day");
         assert_eq!(zone.next_day(Timestamp(1_761_588_000_000)), zone.parse("2025-10-29"));
+        assert_eq!(zone.day(Timestamp(1_761_588_000_000)), Some(day));
+        assert_eq!(zone.day(day), Some(day));
+        assert_eq!(zone.day_offset_ms(day), -25_200_000);
         assert_eq!(zone.short(day), "2025-10-28");
         assert_eq!(zone.short(Timestamp(1_761_588_000_000)), "2025-10-28T0100");
     }
