@@ -16,6 +16,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process writes to the database.
+    #[error("history database {} is in use by another process", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
     /// Written by a later version of this program.
     #[error("history database {} has layout {found}, this program knows up to {known}", path.display())]
     Layout {
@@ -26,6 +32,9 @@ pub enum Error {
         /// Newest known.
         known: i64,
     },
+    /// The name or the position of a series is damaged.
+    #[error("a row of the series table of the history database is damaged")]
+    DamagedSeries,
     /// Points could not be compressed.
     #[error("compress points: {0}")]
     Compress(#[source] pco::errors::PcoError),
@@ -51,6 +60,9 @@ pub enum Error {
     /// A query to the server failed; safe to repeat.
     #[error("query: {0}")]
     Query(String),
+    /// The server will not answer this query, however often it is asked.
+    #[error("query refused: {0}")]
+    QueryRefused(String),
     /// The blocking task that did the work ended early.
     #[error("history task: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -59,7 +71,7 @@ pub enum Error {
 impl From<Error> for HistoryError {
     fn from(e: Error) -> Self {
         match e {
-            Error::Query(why) => Self::Unavailable(why),
+            Error::Query(why) | Error::QueryRefused(why) => Self::Unavailable(why),
             other => Self::Store(Box::new(other)),
         }
     }
