@@ -30,6 +30,12 @@ def iso(millis):
 
 def same(what, found, expected):
     if found != expected:
+        if isinstance(found, list) and isinstance(expected, list):
+            # Only what follows the first difference, of long lists.
+            both = list(zip(found, expected))
+            at = next((i for i, (f, e) in enumerate(both) if f != e), len(both))
+            what = f"{what} ({len(found)} of {len(expected)}, different from {at} on)"
+            found, expected = found[at : at + 3], expected[at : at + 3]
         sys.exit(f"{what}: found {found!r}, expected {expected!r}")
     print(f"ok {what}")
 
