@@ -71,11 +71,10 @@ fn check_path(at: usize, parts: &[String], root: Kind, from: From<'_>) -> Result
             continue;
         }
         let Some(property) = kind.property(part) else {
-            let names: Vec<&str> = kind.properties().iter().copied().collect();
+            let names = kind.properties().join(", ");
             let ways: Vec<&str> = kind.navs().iter().map(|n| n.name).collect();
             let what = format!("{} have no `{}`", kind.set(), shown(part));
-            let hint =
-                format!("they have id, {} and lead to {}", names.join(", "), ways.join(", "));
+            let hint = format!("they have id, {names} and lead to {}", ways.join(", "));
             return Err(from.fault(at, what).hint(hint));
         };
         if i + 1 < parts.len() && !has_members(property) {

@@ -219,9 +219,7 @@ impl Work<'_> {
         let mut merge = Merge::new(self, streams, stretch).await?;
         while let Some(o) = merge.next().await? {
             if !self.passes(Entity::Observation(o), options)? {
-                if to.found.len() < to.room {
-                    to.last = Some(o);
-                }
+                to.last = Some(o);
                 continue;
             }
             if to.skip > 0 {

@@ -30,6 +30,8 @@ mod parse;
 mod path;
 mod read;
 mod render;
+#[cfg(test)]
+mod tests;
 mod units;
 mod value;
 mod when;
