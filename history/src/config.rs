@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Settings of the embedded store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -9,15 +11,78 @@ pub struct EmbeddedConfig {
     /// Points held in memory and not yet written, at most (24 bytes each). When full, `append`
     /// first flushes: the journal's reader waits, nothing is dropped.
     pub head_max_points: usize,
+    /// Points of a series are written when there are enough for a block, or when the oldest of
+    /// them is in memory for this time. Longer: fewer rewritings of a block that grows. Shorter:
+    /// less of the journal is kept, and read again after a restart.
+    pub head_age_s: u32,
+    /// They are also written when so many journal entries came after the oldest: the bound of
+    /// what a restart reads again, however fast entries come.
+    pub head_lag_entries: u64,
     /// Series held, at most; each costs about 400 bytes of memory. When full, points of further
     /// series are refused and their records counted as dead-lettered: a device that invents
     /// event kinds cannot eat the memory.
     pub max_series: usize,
+    /// How long each tier is kept.
+    pub retention: Retention,
+}
+
+/// How long each tier is kept, in days; 0: for ever. A coarser tier is kept at least as long as
+/// a finer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Points as they came.
+    pub raw_days: u32,
+    /// Windows of a minute.
+    pub minute_days: u32,
+    /// Windows of an hour.
+    pub hour_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw_days: 90, minute_days: 400, hour_days: 3_650 }
+    }
 }
 
 impl Default for EmbeddedConfig {
     fn default() -> Self {
-        Self { head_max_points: 1_000_000, max_series: 1_000_000 }
+        Self {
+            head_max_points: 1_000_000,
+            head_age_s: 3_600,
+            head_lag_entries: 2_000_000,
+            max_series: 1_000_000,
+            retention: Retention::default(),
+        }
+    }
+}
+
+impl EmbeddedConfig {
+    /// What is wrong with the values, if anything.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the field and the reason.
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |setting, why: String| Err(Error::Setting { setting, why });
+        if self.head_max_points == 0 || self.max_series == 0 {
+            return wrong("head_max_points, max_series", "must be at least 1".into());
+        }
+        if self.max_series > u32::MAX as usize {
+            return wrong("max_series", format!("must be at most {}", u32::MAX));
+        }
+        let Retention { raw_days, minute_days, hour_days } = self.retention;
+        let shorter = |coarse: u32, fine: u32| coarse != 0 && (fine == 0 || fine > coarse);
+        let kept = |days: u32| if days == 0 { "for ever".into() } else { format!("{days} days") };
+        for (setting, (coarse, fine)) in [
+            ("retention.minute_days", (minute_days, raw_days)),
+            ("retention.hour_days", (hour_days, minute_days)),
+        ] {
+            if shorter(coarse, fine) {
+                let (coarse, fine) = (kept(coarse), kept(fine));
+                return wrong(setting, format!("{coarse}, but the finer tier is kept {fine}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -106,5 +171,23 @@ mod tests {
         assert!(serde_json::from_str::<InfluxConfig>(r#"{"token":"secret"}"#).is_err());
         let c: InfluxConfig = serde_json::from_str(r#"{"bucket":"b"}"#).expect("valid");
         assert_eq!((c.bucket.as_str(), c.batch_points), ("b", 5_000));
+    }
+
+    #[test]
+    fn a_coarser_tier_is_kept_at_least_as_long() {
+        let why = |raw_days, minute_days, hour_days| {
+            let retention = Retention { raw_days, minute_days, hour_days };
+            let config = EmbeddedConfig { retention, ..EmbeddedConfig::default() };
+            config.check().err().map_or_else(|| "good".into(), |e| e.to_string())
+        };
+        assert_eq!(EmbeddedConfig::default().check().ok(), Some(()));
+        for good in [(90, 90, 90), (0, 0, 0), (90, 0, 0), (90, 400, 0)] {
+            assert_eq!(why(good.0, good.1, good.2), "good");
+        }
+        let minute = "history setting `retention.minute_days`: 30 days, but the finer tier is kept";
+        assert_eq!(why(90, 30, 400), format!("{minute} 90 days"));
+        assert_eq!(why(0, 30, 400), format!("{minute} for ever"));
+        let hour = "history setting `retention.hour_days`: 400 days, but the finer tier is kept";
+        assert_eq!(why(90, 0, 400), format!("{hour} for ever"));
     }
 }

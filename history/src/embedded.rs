@@ -1,8 +1,10 @@
 //! The embedded store: SQLite rows that hold compressed blocks.
 //!
-//! `append` puts points into heads in memory; `flush` writes all of them and the journal position
-//! in one transaction, so a crash loses at most what the journal still has, and what is read
-//! again from [`HistoryStore::cursor`](ioc_model::HistoryStore::cursor) is exactly what is missing.
+//! `append` puts points into heads in memory; `flush` writes those of the series that are due,
+//! with, for each series, the journal position below which all its points are in blocks, in one
+//! transaction. The journal keeps everything from the oldest point that is only in memory
+//! ([`HistoryStore::cursor`](ioc_model::HistoryStore::cursor)); what is read again after a crash
+//! and lies below a series' position is ignored for that series.
 //!
 //! Invariant: a query sees each point once. The change from "in memory" to "on disk" (commit and
 //! clearing of the memory) happens under the write side of `gate`; a query takes its snapshot of
@@ -12,11 +14,17 @@ mod block;
 mod database;
 mod flush;
 mod head;
+mod maintain;
+mod migrate;
 mod query;
 mod rollup;
 mod store;
+mod tiers;
 
+pub use maintain::maintenance;
 pub use store::{EmbeddedStats, EmbeddedStore};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

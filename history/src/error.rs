@@ -16,6 +16,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process writes to the database.
+    #[error("history database {} is in use by another process", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
     /// Written by a later version of this program.
     #[error("history database {} has layout {found}, this program knows up to {known}", path.display())]
     Layout {
@@ -26,6 +32,9 @@ pub enum Error {
         /// Newest known.
         known: i64,
     },
+    /// The name or the position of a series is damaged.
+    #[error("a row of the series table of the history database is damaged")]
+    DamagedSeries,
     /// Points could not be compressed.
     #[error("compress points: {0}")]
     Compress(#[source] pco::errors::PcoError),

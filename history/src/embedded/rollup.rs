@@ -20,8 +20,9 @@ use crate::embedded::block::BlockMeta;
 
 /// Windows in a full row.
 pub(crate) const ROW_WINDOWS: usize = 512;
-/// Windows pay when they hold so many points each, on average over a block.
-const PAYS_FROM: usize = 4;
+/// Windows pay when they hold so many points each, on average over a block: a window takes some 20
+/// bytes, a point 1 to 2.
+const PAYS_FROM: usize = 16;
 
 const VERSION: u8 = 1;
 const LEVEL: usize = 6;
@@ -69,12 +70,16 @@ pub(crate) fn windows(tier: Tier, points: &[Point]) -> Option<Vec<Window>> {
     (!out.is_empty()).then_some(out)
 }
 
+/// What the checksum of a row covers in place of the number of the series: the tier too.
+pub(crate) fn covered(tier: Tier, series: i64) -> i64 {
+    series * 4 + bit(tier)
+}
+
 /// What a row of these windows says; `None` without windows. Its times are the begins of the
 /// first and the last window.
 pub(crate) fn meta(tier: Tier, series: i64, windows: &[Window]) -> Option<BlockMeta> {
     let (first, last) = (windows.first()?, windows.last()?);
-    // The tier is part of what the checksum covers.
-    let series = series * 4 + bit(tier);
+    let series = covered(tier, series);
     Some(BlockMeta { series, t_min: first.start.0, t_max: last.start.0, n: windows.len() as i64 })
 }
 

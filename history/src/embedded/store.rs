@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ioc_model::{
@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use super::database;
 use super::head::Heads;
+use super::maintain::FileLock;
 use crate::{EmbeddedConfig, Error};
 
 /// Readers kept open for the next query; further ones are closed after use.
@@ -22,7 +23,7 @@ const FLUSH_RETRY: Duration = Duration::from_millis(500);
 
 /// Measurements in one SQLite file. Cheap to clone.
 #[derive(Clone)]
-pub struct EmbeddedStore(Arc<Inner>);
+pub struct EmbeddedStore(pub(super) Arc<Inner>);
 
 /// What only the embedded store can say of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +40,14 @@ pub struct EmbeddedStats {
 
 pub(super) struct Inner {
     path: PathBuf,
-    config: EmbeddedConfig,
+    pub(super) config: EmbeddedConfig,
     pub(super) ledger: Arc<Ledger>,
     pub(super) heads: Mutex<Heads>,
     pub(super) writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
     /// See the invariant in the module documentation.
     pub(super) gate: RwLock<()>,
+    opened: Instant,
     pub(super) cursor: AtomicU64,
     pub(super) points: AtomicU64,
     pub(super) damaged: AtomicU64,
@@ -53,6 +55,8 @@ pub(super) struct Inner {
     pub(super) trouble: Mutex<Option<String>>,
     /// Where a database lies that could not be read at the start.
     set_aside: Option<PathBuf>,
+    /// No other process writes to the file.
+    _only_writer: Option<FileLock>,
 }
 
 /// The one connection that writes.
@@ -76,24 +80,21 @@ impl EmbeddedStore {
     /// [`HistoryStore::stats`], and a new one begun: the journal is then read from its start.
     ///
     /// # Errors
-    /// [`Error`] when the folder or file cannot be used.
+    /// [`Error`] when the folder or file cannot be used; [`Error::InUse`] while another process
+    /// writes to it.
     pub fn open(
         path: &Path,
         config: EmbeddedConfig,
         ledger: Arc<Ledger>,
         count_from: u64,
     ) -> Result<Self, Error> {
-        if config.head_max_points == 0 || config.max_series == 0 {
-            return Err(Error::Setting {
-                setting: "head_max_points, max_series",
-                why: "must be at least 1".into(),
-            });
-        }
+        config.check()?;
         let path = path.to_owned();
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|source| Error::Folder { path: folder.into(), source })?;
         }
+        let only_writer = FileLock::take(&path)?;
         let mut set_aside = None;
         let (conn, heads, points) = match load(&path, &config, count_from) {
             Err(e) if database::is_damaged(&e) => {
@@ -111,12 +112,46 @@ impl EmbeddedStore {
             heads: Mutex::new(heads),
             readers: Mutex::default(),
             gate: RwLock::default(),
+            opened: Instant::now(),
             damaged: AtomicU64::new(0),
             trouble: Mutex::default(),
             path,
             config,
             ledger,
             set_aside,
+            _only_writer: Some(only_writer),
+        })))
+    }
+
+    /// Opens the file at `path` for queries alone, beside the process that writes to it, if one
+    /// does: what that one holds only in memory is not seen, nor series that it begins later.
+    /// Nothing may be appended. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Error`] when the file is missing, of another layout or damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        if let Err(source) = std::fs::metadata(path) {
+            return Err(Error::Folder { path: path.into(), source });
+        }
+        let config = EmbeddedConfig::default();
+        let conn = database::open_reader(path)?;
+        database::check_layout(&conn, path)?;
+        let (heads, points) = load_from(&conn, u32::MAX as usize, u64::MAX)?;
+        Ok(Self(Arc::new(Inner {
+            cursor: AtomicU64::new(heads.next),
+            points: AtomicU64::new(points),
+            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
+            heads: Mutex::new(heads),
+            readers: Mutex::default(),
+            gate: RwLock::default(),
+            opened: Instant::now(),
+            damaged: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            path: path.to_owned(),
+            config,
+            ledger: Arc::default(),
+            set_aside: None,
+            _only_writer: None,
         })))
     }
 
@@ -151,12 +186,22 @@ fn load(
     count_from: u64,
 ) -> Result<(Connection, Heads, u64), Error> {
     let conn = database::open(path)?;
-    let mut heads = Heads::new(database::meta(&conn, "cursor")?, count_from, config.max_series);
-    database::each_series(&conn, |device, property, t_max| {
-        heads.add(device, property, t_max);
-    })?;
-    let points = database::meta(&conn, "points")?;
+    let (heads, points) = load_from(&conn, config.max_series, count_from)?;
     Ok((conn, heads, points))
+}
+
+fn load_from(conn: &Connection, max_series: usize, count_from: u64) -> Result<(Heads, u64), Error> {
+    let mut heads = Heads::new(database::cursor(conn)?, count_from, max_series);
+    database::each_series(conn, |row, t_max| {
+        // Numbers are indexes: a gap means that rows are missing.
+        if row.id != heads.series.len() as i64 {
+            return Err(Error::DamagedSeries);
+        }
+        heads.add(&row.device, &row.property, row.next, t_max);
+        Ok(())
+    })?;
+    let points = database::meta(conn, "points")?;
+    Ok((heads, points))
 }
 
 impl Inner {
@@ -178,11 +223,28 @@ impl Inner {
         answer
     }
 
+    /// Seconds from the opening of the store to `now`.
+    pub(super) fn seconds(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.opened).as_secs().try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Takes entries, which came at `now`.
+    pub(super) fn append(&self, first: u64, entries: &[Entry], now: Instant) {
+        let fate = lock(&self.heads).append(first, entries, self.seconds(now));
+        fate.stored.apply(&self.ledger, |c| &c.stored);
+        fate.dead.apply(&self.ledger, |c| &c.dead_lettered);
+    }
+
     fn stats(&self) -> Result<HistoryStats, Error> {
-        let bytes = self.read(|conn| {
+        let (bytes, since, raw_from, mut more) = self.read(|conn| {
             let pages: i64 = conn.query_row("PRAGMA page_count", [], |r| r.get(0))?;
             let size: i64 = conn.query_row("PRAGMA page_size", [], |r| r.get(0))?;
-            Ok(pages.saturating_mul(size).max(0) as u64)
+            let bytes = pages.saturating_mul(size).max(0) as u64;
+            let mut more = BTreeMap::new();
+            for name in ["blocks", "late_blocks", "windows_minute", "windows_hour"] {
+                more.insert(name, database::meta(conn, name)?);
+            }
+            Ok((bytes, database::since(conn)?, database::raw_from(conn)?, more))
         })?;
         let damaged = self.damaged.load(Relaxed);
         let last_flush = lock(&self.trouble).clone();
@@ -192,15 +254,22 @@ impl Inner {
             self.set_aside.as_ref().map(|p| format!("damaged database kept as {}", p.display()));
         let trouble: Vec<String> = [last_flush, damage, aside].into_iter().flatten().collect();
         let heads = lock(&self.heads);
+        let since = since.unwrap_or(i64::MAX).min(heads.since);
+        more.extend([
+            ("head_points", heads.unflushed as u64),
+            ("head_series", heads.dirty_series() as u64),
+            ("damaged_blocks", damaged),
+            ("refused_points", heads.refused_points),
+        ]);
         Ok(HistoryStats {
             backend: "embedded",
             points: self.points.load(Relaxed) + heads.unflushed as u64,
             series: heads.series.len() as u64,
             bytes,
             healthy,
-            raw_from: None,
-            since: None,
-            more: BTreeMap::new(),
+            raw_from: raw_from.map(Timestamp),
+            since: (since < i64::MAX).then_some(Timestamp(since)),
+            more,
             trouble: (!trouble.is_empty()).then(|| trouble.join("; ")),
         })
     }
@@ -221,13 +290,13 @@ impl HistoryStore for EmbeddedStore {
                 tokio::time::sleep(FLUSH_RETRY).await;
             }
         }
-        lock(&self.0.heads).append(first, entries);
+        self.0.append(first, entries, Instant::now());
         Ok(())
     }
 
     /// Not cancelled by dropping the future: the flush then ends in the background.
-    async fn flush(&self, _what: Flush) -> Result<u64, HistoryError> {
-        self.blocking(Inner::flush).await
+    async fn flush(&self, what: Flush) -> Result<u64, HistoryError> {
+        self.blocking(move |inner| inner.flush(what, Instant::now())).await
     }
 
     async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
@@ -262,8 +331,8 @@ impl HistoryStore for EmbeddedStore {
         self.blocking(move |inner| inner.last(device.as_deref(), at)).await
     }
 
-    async fn maintain(&self, _now: Timestamp) -> Result<Maintained, HistoryError> {
-        Ok(Maintained::default())
+    async fn maintain(&self, now: Timestamp) -> Result<Maintained, HistoryError> {
+        self.blocking(move |inner| inner.maintain(&inner.config.retention, now)).await
     }
 
     async fn stats(&self) -> HistoryStats {
