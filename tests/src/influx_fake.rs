@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use line::{Field, Series};
 
@@ -116,7 +117,7 @@ pub struct Bucket {
 pub struct InfluxFake {
     address: SocketAddr,
     world: Arc<Mutex<World>>,
-    running: Option<JoinHandle<()>>,
+    running: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 impl InfluxFake {
@@ -125,8 +126,9 @@ impl InfluxFake {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let world = Arc::<Mutex<World>>::default();
-        let running = Some(tokio::spawn(serve(listener, Arc::clone(&world))));
-        Ok(Self { address, world, running })
+        let mut fake = Self { address, world, running: None };
+        fake.serve(listener);
+        Ok(fake)
     }
 
     /// Its address.
@@ -134,11 +136,17 @@ impl InfluxFake {
         format!("http://{}", self.address)
     }
 
-    /// Refuses connections from now on and closes those there are.
+    fn serve(&mut self, listener: TcpListener) {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, Arc::clone(&self.world), stop.clone()));
+        self.running = Some((stop, task));
+    }
+
+    /// Refuses connections from now on and closes those there are; nothing is stored after this.
     pub async fn stop(&mut self) {
-        if let Some(task) = self.running.take() {
-            task.abort();
-            // The error says that it was aborted.
+        if let Some((stop, task)) = self.running.take() {
+            stop.cancel();
+            // The error would be a panic of the fake, which has been printed.
             let _ = task.await;
         }
     }
@@ -147,7 +155,7 @@ impl InfluxFake {
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
         let listener = TcpListener::bind(self.address).await?;
-        self.running = Some(tokio::spawn(serve(listener, Arc::clone(&self.world))));
+        self.serve(listener);
         Ok(())
     }
 
@@ -166,8 +174,8 @@ impl InfluxFake {
 
 impl Drop for InfluxFake {
     fn drop(&mut self) {
-        if let Some(task) = &self.running {
-            task.abort();
+        if let Some((stop, _)) = &self.running {
+            stop.cancel();
         }
     }
 }
@@ -176,11 +184,14 @@ pub(crate) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(listener: TcpListener, world: Arc<Mutex<World>>) {
-    // Aborting this task drops the set, which ends every connection.
+async fn serve(listener: TcpListener, world: Arc<Mutex<World>>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((socket, _)) = listener.accept().await else { continue };
+        let socket = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((socket, _)) = socket else { continue };
         let world = Arc::clone(&world);
         connections.spawn(async move {
             let service = service_fn(move |request| api::answer(Arc::clone(&world), request));
@@ -189,4 +200,7 @@ async fn serve(listener: TcpListener, world: Arc<Mutex<World>>) {
         });
         while connections.try_join_next().is_some() {}
     }
+    drop(listener);
+    // Waits for a write that is being stored right now on another thread.
+    connections.shutdown().await;
 }

@@ -108,9 +108,10 @@ pub(crate) fn last(filter: &SeriesFilter, at: Option<Timestamp>) -> String {
     )
 }
 
-/// The query for the series that exist, from the index alone.
+/// The query for the series that exist, from the index alone. Without `FROM`: with it InfluxDB 1
+/// takes 28 s for 3,000 measurements, instead of 0.1 s.
 pub(crate) fn series(filter: &SeriesFilter) -> String {
-    format!("SHOW SERIES FROM /.*/{}", whereas(&tags(filter)))
+    format!("SHOW SERIES{}", whereas(&tags(filter)))
 }
 
 fn tags(filter: &SeriesFilter) -> Vec<String> {
@@ -150,7 +151,7 @@ mod tests {
         };
         insta::assert_snapshot!(raw(&query), @r#"SELECT "value", "quality" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 ORDER BY time ASC LIMIT 11"#);
         let filter = SeriesFilter { property: Some("'".into()), ..SeriesFilter::of(Some("\\")) };
-        insta::assert_snapshot!(series(&filter), @r#"SHOW SERIES FROM /.*/ WHERE "device" = '\\' AND "property" = '\''"#);
+        insta::assert_snapshot!(series(&filter), @r#"SHOW SERIES WHERE "device" = '\\' AND "property" = '\''"#);
         insta::assert_snapshot!(last(&filter, Some(Timestamp(5))), @r#"SELECT last("value") AS "value", "quality" FROM /.*/ WHERE "device" = '\\' AND "property" = '\'' AND time < 6000000 GROUP BY "device", "property""#);
     }
 
