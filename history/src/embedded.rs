@@ -17,6 +17,7 @@ mod head;
 mod migrate;
 mod query;
 mod rollup;
+mod salvage;
 mod store;
 mod tiers;
 
