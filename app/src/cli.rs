@@ -9,6 +9,7 @@ use ioc_model::Text;
 use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
 use crate::explain::ExplainArgs;
+use crate::history::HistoryArgs;
 
 /// A city's intelligent operations centre: MQTT in, rules, alerts, history, live dashboard.
 #[derive(Parser)]
@@ -24,6 +25,7 @@ Examples:
   ioc backtest --from -24h                 what the rules raise over the last day's journal
   ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
   ioc audit verify                         has anybody changed the audit log?
+  ioc history export --out air.csv         what sensors said, as a file
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -31,7 +33,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running or a bad record in the audit log, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running or something bad in the audit log or history, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Backtest(BacktestArgs),
     Explain(ExplainArgs),
     Audit(AuditArgs),
+    History(HistoryArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

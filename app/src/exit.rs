@@ -1,5 +1,5 @@
-//! Exit codes, in one table: 0 done · 1 failed while running, or `ioc audit verify`
-//! found a bad record · 2 the command line or the
+//! Exit codes, in one table: 0 done · 1 failed while running, or `ioc audit verify` or
+//! `ioc history verify` found something bad · 2 the command line or the
 //! configuration is wrong · 3 the two sets of rules differ (`ioc backtest --exit-code`).
 
 use std::process::ExitCode;
@@ -36,6 +36,11 @@ pub(crate) struct Differs;
 #[derive(Debug, thiserror::Error)]
 #[error("the audit log is not whole: record {0}")]
 pub(crate) struct Tampered(pub u64);
+
+/// The file of history is not whole; how many findings there are.
+#[derive(Debug, thiserror::Error)]
+#[error("history is not whole: {0} findings")]
+pub(crate) struct Damaged(pub u64);
 
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {

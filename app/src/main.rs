@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod exit;
 mod explain;
+mod history;
 mod metrics;
 mod rulebook;
 mod run;
@@ -31,6 +32,7 @@ fn main() -> std::process::ExitCode {
         Command::Backtest(args) => backtest::command(&args),
         Command::Explain(args) => explain::command(&args),
         Command::Audit(args) => audit::command(&args),
+        Command::History(args) => history::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

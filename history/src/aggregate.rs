@@ -80,6 +80,25 @@ impl Points {
     }
 }
 
+/// All windows of points that are in the order of time.
+pub(crate) fn windows_of(step: Step, points: &[Point]) -> Vec<Window> {
+    let mut out: Vec<Window> = Vec::new();
+    let mut end = i64::MIN;
+    for p in points {
+        match out.last_mut() {
+            Some(w) if p.time.0 < end => add(w, p),
+            _ => {
+                let start = step.begin(p.time);
+                end = start.0.saturating_add(step.ms.max(1));
+                let mut w = empty(start);
+                add(&mut w, p);
+                out.push(w);
+            }
+        }
+    }
+    out
+}
+
 /// Takes points in the order of time and makes them windows, until the limit is reached.
 pub(crate) struct Windows {
     step: Step,

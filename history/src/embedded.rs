@@ -14,6 +14,7 @@ mod block;
 mod database;
 mod flush;
 mod head;
+mod maintain;
 mod migrate;
 mod query;
 mod rollup;
@@ -21,7 +22,10 @@ mod salvage;
 mod store;
 mod tiers;
 
+pub use maintain::maintenance;
 pub use store::{EmbeddedStats, EmbeddedStore};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

@@ -16,6 +16,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process writes to the database.
+    #[error("history database {} is in use by another process", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
     /// Written by a later version of this program.
     #[error("history database {} has layout {found}, this program knows up to {known}", path.display())]
     Layout {
@@ -57,6 +63,9 @@ pub enum Error {
     /// A query to the server failed; safe to repeat.
     #[error("query: {0}")]
     Query(String),
+    /// The server will not answer this query, however often it is asked.
+    #[error("query refused: {0}")]
+    QueryRefused(String),
     /// The blocking task that did the work ended early.
     #[error("history task: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -65,7 +74,7 @@ pub enum Error {
 impl From<Error> for HistoryError {
     fn from(e: Error) -> Self {
         match e {
-            Error::Query(why) => Self::Unavailable(why),
+            Error::Query(why) | Error::QueryRefused(why) => Self::Unavailable(why),
             other => Self::Store(Box::new(other)),
         }
     }

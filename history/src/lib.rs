@@ -19,9 +19,10 @@ mod config;
 mod embedded;
 mod error;
 mod influx;
+pub mod personal;
 mod tally;
 
 pub use config::{EmbeddedConfig, InfluxConfig, Retention};
-pub use embedded::{EmbeddedStats, EmbeddedStore};
+pub use embedded::{EmbeddedStats, EmbeddedStore, maintenance};
 pub use error::Error;
 pub use influx::{DeadLetter, InfluxStats, InfluxStore, influxql_string};

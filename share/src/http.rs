@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -35,6 +37,25 @@ pub enum Body {
     /// Made while it is sent; an error ends the connection, so that nobody takes a part for the
     /// whole.
     Stream(BodyStream),
+}
+
+impl Body {
+    /// A body from a stream that one task at a time may poll (all that holds a future of the
+    /// store is such).
+    pub fn stream(stream: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
+        Self::Stream(Box::pin(Exclusive(Mutex::new(Box::pin(stream)))))
+    }
+}
+
+/// Makes a stream `Sync`: it is only reached through `&mut`, so the lock is never taken.
+struct Exclusive<S>(Mutex<Pin<Box<S>>>);
+
+impl<S: Stream> Stream for Exclusive<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
+    }
 }
 
 impl fmt::Debug for Body {

@@ -18,6 +18,9 @@ pub mod export;
 pub mod opendata;
 pub mod sensorthings;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use http::{Answer, Ask, Body, BodyStream};
 pub use scope::Scope;
 pub use sources::{DeviceView, Sources};

@@ -18,6 +18,8 @@ use crate::Error;
 
 /// Rows copied in one transaction.
 const ROWS_PER_WRITE: u64 = 5_000;
+/// What retention keeps in `meta`.
+const FLOORS: [&str; 3] = ["raw_from", "minute_from", "hour_from"];
 /// Numbers of series of a file, at most.
 const SERIES_MAX: i64 = u32::MAX as i64;
 
@@ -223,8 +225,10 @@ impl Copy<'_> {
         if self.since < i64::MAX {
             database::set_since(&self.new, self.since)?;
         }
-        if let Ok(Some(raw_from)) = database::raw_from(&self.old) {
-            database::set_raw_from(&self.new, raw_from)?;
+        for key in FLOORS {
+            if let Ok(Some(floor)) = database::meta_i64(&self.old, key) {
+                database::set_meta_i64(&self.new, key, floor)?;
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use super::database;
 use super::head::Heads;
+use super::maintain::FileLock;
 use super::salvage::{self, Salvaged};
 use crate::{EmbeddedConfig, Error};
 
@@ -45,8 +46,9 @@ pub(super) struct Inner {
     pub(super) config: EmbeddedConfig,
     pub(super) ledger: Arc<Ledger>,
     pub(super) heads: Mutex<Heads>,
-    pub(super) writer: Mutex<Writer>,
+    /// Before `writer`: the connection that is closed last tidies up, and readers may not.
     readers: Mutex<Vec<Connection>>,
+    pub(super) writer: Mutex<Writer>,
     /// See the invariant in the module documentation.
     pub(super) gate: RwLock<()>,
     opened: Instant,
@@ -63,6 +65,8 @@ pub(super) struct Inner {
     /// to the old file must not be closed after that: SQLite would remove the log of the new one.
     file: RwLock<()>,
     repairs: AtomicU64,
+    /// No other process writes to the file.
+    _only_writer: Option<FileLock>,
 }
 
 /// The one connection that writes.
@@ -87,7 +91,8 @@ impl EmbeddedStore {
     /// next flush when a query or flush finds the file unreadable.
     ///
     /// # Errors
-    /// [`Error`] when the folder or file cannot be used.
+    /// [`Error`] when the folder or file cannot be used; [`Error::InUse`] while another process
+    /// writes to it.
     pub fn open(
         path: &Path,
         config: EmbeddedConfig,
@@ -100,6 +105,7 @@ impl EmbeddedStore {
             std::fs::create_dir_all(folder)
                 .map_err(|source| Error::Folder { path: folder.into(), source })?;
         }
+        let only_writer = FileLock::take(&path)?;
         salvage::finish(&path)?;
         let mut salvaged = None;
         let (conn, heads, points) = match load(&path, &config, count_from) {
@@ -127,6 +133,42 @@ impl EmbeddedStore {
             unreadable: AtomicBool::new(false),
             file: RwLock::default(),
             repairs: AtomicU64::new(0),
+            _only_writer: Some(only_writer),
+        })))
+    }
+
+    /// Opens the file at `path` for queries alone, beside the process that writes to it, if one
+    /// does: what that one holds only in memory is not seen, nor series that it begins later.
+    /// Nothing may be appended. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Error`] when the file is missing, of another layout or damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        if let Err(source) = std::fs::metadata(path) {
+            return Err(Error::Folder { path: path.into(), source });
+        }
+        let config = EmbeddedConfig::default();
+        let conn = database::open_reader(path)?;
+        database::check_layout(&conn, path)?;
+        let (heads, points) = load_from(&conn, u32::MAX as usize, u64::MAX)?;
+        Ok(Self(Arc::new(Inner {
+            cursor: AtomicU64::new(heads.next),
+            points: AtomicU64::new(points),
+            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
+            heads: Mutex::new(heads),
+            readers: Mutex::default(),
+            gate: RwLock::default(),
+            opened: Instant::now(),
+            damaged: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            path: path.to_owned(),
+            config,
+            ledger: Arc::default(),
+            salvaged: Mutex::default(),
+            unreadable: AtomicBool::new(false),
+            file: RwLock::default(),
+            repairs: AtomicU64::new(0),
+            _only_writer: None,
         })))
     }
 
@@ -161,8 +203,13 @@ fn load(
     count_from: u64,
 ) -> Result<(Connection, Heads, u64), Error> {
     let conn = database::open(path)?;
-    let mut heads = Heads::new(database::cursor(&conn)?, count_from, config.max_series);
-    database::each_series(&conn, |row, t_max| {
+    let (heads, points) = load_from(&conn, config.max_series, count_from)?;
+    Ok((conn, heads, points))
+}
+
+fn load_from(conn: &Connection, max_series: usize, count_from: u64) -> Result<(Heads, u64), Error> {
+    let mut heads = Heads::new(database::cursor(conn)?, count_from, max_series);
+    database::each_series(conn, |row, t_max| {
         // Numbers are indexes: a gap means that rows are missing.
         if row.id != heads.series.len() as i64 {
             return Err(Error::DamagedSeries);
@@ -170,8 +217,8 @@ fn load(
         heads.add(&row.device, &row.property, row.next, t_max);
         Ok(())
     })?;
-    let points = database::meta(&conn, "points")?;
-    Ok((conn, heads, points))
+    let points = database::meta(conn, "points")?;
+    Ok((heads, points))
 }
 
 impl Inner {
@@ -238,7 +285,8 @@ impl Inner {
             for name in ["blocks", "late_blocks", "windows_minute", "windows_hour"] {
                 more.insert(name, database::meta(conn, name)?);
             }
-            Ok((bytes, database::since(conn)?, database::raw_from(conn)?, more))
+            let since = database::since(conn)?.max(database::meta_i64(conn, "hour_from")?);
+            Ok((bytes, since, database::raw_from(conn)?, more))
         })?;
         let damaged = self.damaged.load(Relaxed);
         let last_flush = lock(&self.trouble).clone();
@@ -333,8 +381,8 @@ impl HistoryStore for EmbeddedStore {
         self.blocking(move |inner| inner.last(device.as_deref(), at)).await
     }
 
-    async fn maintain(&self, _now: Timestamp) -> Result<Maintained, HistoryError> {
-        Ok(Maintained::default())
+    async fn maintain(&self, now: Timestamp) -> Result<Maintained, HistoryError> {
+        self.blocking(move |inner| inner.maintain(&inner.config.retention, now)).await
     }
 
     async fn stats(&self) -> HistoryStats {
