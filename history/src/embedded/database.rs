@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ioc_model::{Point, Tier};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::Error;
@@ -50,7 +51,7 @@ CREATE INDEX series_by_name ON series (device, property);
 -- Figures for the status page, right whoever adds and deletes rows.
 INSERT INTO meta SELECT iif(late, 'late_blocks', 'blocks'), count(*) FROM block GROUP BY 1;
 INSERT OR IGNORE INTO meta VALUES ('blocks', 0), ('late_blocks', 0),
-  ('windows_minute', 0), ('windows_hour', 0);
+  ('windows_minute', 0), ('windows_hour', 0), ('layout', 2);
 CREATE TRIGGER block_added AFTER INSERT ON block BEGIN
   UPDATE meta SET value = value + 1 WHERE key = iif(new.late, 'late_blocks', 'blocks'); END;
 CREATE TRIGGER block_deleted AFTER DELETE ON block BEGIN
@@ -119,7 +120,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
          PRAGMA journal_size_limit = 16777216; PRAGMA cell_size_check = 1;",
     )?;
     conn.set_prepared_statement_cache_capacity(64);
-    match conn.query_row("PRAGMA user_version", [], |r| r.get(0))? {
+    match layout(&conn)? {
         0 => {
             let tx = conn.transaction()?;
             tx.execute_batch(TABLES)?;
@@ -133,9 +134,26 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(conn)
 }
 
+/// The layout of a file: 0 without tables. It stands in two places: a flipped bit must not make
+/// the file one of another layout.
+fn layout(conn: &Connection) -> Result<i64, Error> {
+    let version = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    if version == LAYOUT {
+        return Ok(LAYOUT);
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'rollup')";
+    Ok(match conn.query_row(tables, [], |r| r.get(0))? {
+        // Tables of this layout or of a later one; later ones have the second place too.
+        2 => meta_i64(conn, "layout")?.unwrap_or(version),
+        1 => 1,
+        0_i64 if version < LAYOUT => 0,
+        _ => version,
+    })
+}
+
 /// The file has the layout of this program.
 pub(crate) fn check_layout(conn: &Connection, path: &Path) -> Result<(), Error> {
-    match conn.query_row("PRAGMA user_version", [], |r| r.get(0))? {
+    match layout(conn)? {
         LAYOUT => Ok(()),
         found => Err(Error::Layout { path: path.into(), found, known: LAYOUT }),
     }
@@ -219,6 +237,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
         "PRAGMA query_only = 1; PRAGMA cache_size = -2048; PRAGMA cell_size_check = 1;",
     )?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    // A reader that is closed last, after the file was exchanged, must not remove the log by name.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }
@@ -261,7 +281,7 @@ pub(crate) fn set_meta(conn: &Connection, key: &str, value: u64) -> Result<(), E
     set_meta_i64(conn, key, i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn set_meta_i64(conn: &Connection, key: &str, value: i64) -> Result<(), Error> {
+pub(crate) fn set_meta_i64(conn: &Connection, key: &str, value: i64) -> Result<(), Error> {
     let mut q = conn.prepare_cached(
         "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     )?;
@@ -269,7 +289,7 @@ fn set_meta_i64(conn: &Connection, key: &str, value: i64) -> Result<(), Error> {
     Ok(())
 }
 
-fn meta_i64(conn: &Connection, key: &str) -> Result<Option<i64>, Error> {
+pub(crate) fn meta_i64(conn: &Connection, key: &str) -> Result<Option<i64>, Error> {
     let mut q = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
     Ok(q.query_row([key], |r| r.get(0)).optional()?)
 }
