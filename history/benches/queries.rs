@@ -202,7 +202,7 @@ impl Bench<'_> {
         });
         let many = self.measure("100 series x 7 days at 1 h", n.div_ceil(10), |r| {
             let first = pick(r);
-            let one = |i| (first + i * 37) % self.series;
+            let one = |i: usize| (first + i * 37) % self.series;
             (0..100).map(|i| self.range(one(i), (end - 7 * DAY + 12_345, end), Some(HOUR))).sum()
         });
         let last = self.measure("last values of a device", n, |r| {
