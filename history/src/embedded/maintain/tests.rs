@@ -332,3 +332,22 @@ async fn verify_finds_what_is_wrong_though_every_checksum_is_right() {
     let report = verified(&world);
     assert!(report.findings.iter().any(|f| f.what.contains("overlaps")), "{report:?}");
 }
+
+#[tokio::test]
+async fn verify_reports_a_damaged_series_row_and_a_damaged_structure() {
+    let mut world = World::new(keeping(0, 0, 0), 1);
+    world.give(0, &steady(T0, 1_000, 3_000)).await;
+    world.flush(Flush::All).await;
+    let db = database(&world);
+    db.execute("UPDATE series SET next = next + 1", []).expect("changes");
+    let parts = |w: &World| verified(w).findings.iter().map(|f| f.part).collect::<Vec<_>>();
+    assert_eq!(parts(&world), [Part::Series]);
+    db.execute("UPDATE series SET next = next - 1", []).expect("changes");
+    assert!(parts(&world).is_empty());
+    let lose =
+        "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'series_by_name'";
+    db.execute_batch(lose).expect("changes");
+    drop(db);
+    let found = parts(&world);
+    assert!(!found.is_empty() && found.iter().all(|p| *p == Part::File), "{found:?}");
+}
