@@ -23,6 +23,7 @@ mod maintain;
 mod migrate;
 mod query;
 mod rollup;
+mod salvage;
 mod store;
 mod tiers;
 
