@@ -6,6 +6,7 @@ use ioc_alerts::notify::NotifyConfig;
 use ioc_alerts::policy::Policy;
 use ioc_model::{City, ConfigError, ConfigFiles};
 use ioc_rules::RuleSet;
+use ioc_share::opendata::OpenData;
 
 use crate::cli::ConfigArgs;
 use crate::exit::BadConfig;
@@ -20,6 +21,8 @@ pub(crate) struct Base {
     pub policy: Arc<Policy>,
     /// Who is told.
     pub notify: NotifyConfig,
+    /// What is published of the measurements.
+    pub open_data: Arc<OpenData>,
 }
 
 /// Everything a start needs, checked.
@@ -86,12 +89,19 @@ fn base(files: &ConfigFiles, mistakes: &mut Vec<ConfigError>) -> Option<Base> {
     let mut keep = |e: Vec<ConfigError>| mistakes.extend(e);
     let settings = settings::load(files).map_err(&mut keep).ok();
     let city = City::load(files).map_err(&mut keep).ok()?;
+    if let Some(settings) = &settings {
+        let wrong = settings.personal.check(|service| city.services.contains_key(service));
+        let tell = |m| ConfigError::new(settings::FILE, 0, 0, m);
+        keep(wrong.into_iter().map(tell).collect());
+    }
     let policy = Policy::load(files, &city).map_err(&mut keep).ok();
     let notify = NotifyConfig::load(files, &city).map_err(&mut keep).ok();
+    let open_data = OpenData::load(files, &city).map_err(&mut keep).ok();
     Some(Base {
         settings: settings?,
         city: Arc::new(city),
         policy: Arc::new(policy?),
         notify: notify?,
+        open_data: Arc::new(open_data?),
     })
 }

@@ -27,9 +27,19 @@ fn collect(watch: &Watch) -> Result<String, prometheus::Error> {
     doors(watch, &registry)?;
     rules(watch, &registry)?;
     alerts::alerts(&watch.alerting, &registry)?;
+    personal(watch, &registry)?;
     let mut out = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn personal(watch: &Watch, registry: &Registry) -> Result<(), prometheus::Error> {
+    let Some(personal) = &watch.personal else { return Ok(()) };
+    let help = "Detections whose personal data was forgotten because it could not be sealed";
+    let forgotten = counter(registry, "ioc_personal_not_sealed_total", help, &[])?;
+    let none: [&str; 0] = [];
+    forgotten.with_label_values(&none).inc_by(personal.keyring.not_sealed());
+    Ok(())
 }
 
 fn counter(

@@ -13,6 +13,7 @@ use ioc_history::{EmbeddedStore, InfluxStore};
 use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Subscriber};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
+use ioc_share::opendata::OpenData;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -23,8 +24,9 @@ use crate::exit::BadConfig;
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
 use crate::settings::{Clock, FILE, HistoryBackend, Settings};
 use crate::stages::{
-    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, JournalSink, LiveStage,
-    Progress, REQUESTS, Request, RulesLinks, RulesStage, tick, wall,
+    AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage,
+    JournalSink, LiveStage, Personal, PersonalStage, Progress, REQUESTS, Request, RulesLinks,
+    RulesStage, tick, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
@@ -77,6 +79,7 @@ struct Core {
     settings: Settings,
     city: Arc<City>,
     forms: Forms,
+    open_data: Arc<OpenData>,
     journal: EntryJournal,
     opened: OpenReport,
     ledger: Arc<Ledger>,
@@ -86,6 +89,8 @@ struct Core {
     live: Arc<Live>,
     live_next: u64,
     alerting: Alerting,
+    /// `None`: no personal data is kept.
+    personal: Option<Personal>,
 }
 
 /// The doors as the screens look at them.
@@ -107,10 +112,12 @@ impl Core {
         let ways = Ways { publications: Arc::clone(&publications), live: Arc::clone(&live) };
         let clock = alert_clock(settings.clock, &progress);
         let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
+        let personal = Personal::open(&settings, &alerting.register)?;
         let core = Self {
             settings,
             city: Arc::clone(&base.city),
             forms: alerting::forms(&base),
+            open_data: Arc::clone(&base.open_data),
             journal,
             opened,
             ledger: Arc::default(),
@@ -120,6 +127,7 @@ impl Core {
             live,
             live_next,
             alerting,
+            personal,
         };
         Ok((core, writer, notifier))
     }
@@ -145,6 +153,7 @@ impl Core {
         // After a power cut without `journal.sync = commit` readers may be ahead of the journal:
         // a position must never mean two entries.
         let seen = rules.spoken_for().max(self.live_next).max(self.alerting.register.cursor()?);
+        let seen = seen.max(self.personal.as_ref().map_or(0, |p| p.db.cursor()));
         let history = self.open_history(self.opened.next.max(seen)).await?;
         let stored = history.cursor().await?;
         writer.skip_to(seen.max(stored));
@@ -169,6 +178,16 @@ impl Core {
             progress: Arc::clone(&self.progress),
         };
         running.core.spawn(writer.run(running.stop_history.clone()));
+        let housekeeping = HousekeepingStage {
+            store: Arc::clone(&history),
+            clock: Arc::clone(&self.alerting.clock),
+        };
+        running.core.spawn(housekeeping.run(running.stop_history.clone()));
+        if let Some(personal) = &self.personal {
+            let (db, journal) = (Arc::clone(&personal.db), self.journal.clone());
+            journal.set_cursor("personal", db.cursor());
+            running.core.spawn(PersonalStage { db, journal }.run(running.stop_history.clone()));
+        }
         self.catch_up(running).await?;
         Ok(history)
     }
@@ -207,6 +226,10 @@ impl Core {
         let city = Arc::clone(&self.city);
         let decoders =
             Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
+        let decoders = match &self.personal {
+            Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
+            None => decoders,
+        };
         let intake = Arc::new(Intake::new(
             ingest.intake,
             city,
@@ -322,6 +345,7 @@ impl Core {
             started: wall(),
             desk: Arc::clone(&desk),
             alerting: self.alerting.clone(),
+            personal: self.personal.clone(),
         });
         let (a, b, c) = (Arc::clone(&watch), Arc::clone(&watch), watch);
         let parts = Parts {
@@ -333,7 +357,9 @@ impl Core {
             notifications: Arc::clone(&self.alerting.notifications) as _,
             forms: self.forms.clone(),
             history,
+            open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
+            personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
             metrics: Arc::new(move || metrics::render(&b)),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ioc_dashboard::DashboardConfig;
+use ioc_history::personal::PersonalConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
 use ioc_ingest::{DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, SubscriberConfig};
 use ioc_journal::JournalConfig;
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub rules: RulesSettings,
     pub alerts: AlertsSettings,
     pub history: HistorySettings,
+    pub personal: PersonalConfig,
     pub dashboard: DashboardConfig,
     /// Time for an orderly stop, seconds; then the process ends as it is.
     pub stop_within_s: u64,
@@ -131,6 +133,7 @@ impl Default for Settings {
             rules: RulesSettings::default(),
             alerts: AlertsSettings::default(),
             history: HistorySettings::default(),
+            personal: PersonalConfig::default(),
             dashboard: DashboardConfig::default(),
             stop_within_s: 20,
         }
@@ -249,5 +252,8 @@ mod tests {
         let shipped = load(&crate::config::shipped()).expect("valid");
         assert_eq!(shipped.clock, Clock::Wall);
         assert_eq!(shipped.history.backend, HistoryBackend::Embedded);
+        // Personal data is the one that is not: its purpose is the city's to confirm.
+        assert!(Settings::default().personal.is_off() && !shipped.personal.is_off());
+        assert_eq!(shipped.personal.keep_days, 30);
     }
 }

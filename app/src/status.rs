@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::alerting::Alerting;
 use crate::rulebook::Desk;
 use crate::settings::Clock;
-use crate::stages::{EntryJournal, Progress};
+use crate::stages::{EntryJournal, Personal, Progress};
 
 /// What status page, readiness and metrics look at.
 pub(crate) struct Watch {
@@ -23,6 +23,7 @@ pub(crate) struct Watch {
     pub started: Timestamp,
     pub desk: Arc<Desk>,
     pub alerting: Alerting,
+    pub personal: Option<Personal>,
 }
 
 /// A reader this far behind the journal's end is not ready, entries.

@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::origin::Origins;
+use ioc_share::{DeviceView, Sources};
+
 use crate::reply::{ApiError, Document};
 use crate::{DashboardConfig, Parts};
 
@@ -64,6 +66,8 @@ pub(crate) struct Context {
     pub listings: Semaphore,
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
+    /// What export, open data and SensorThings are made from.
+    pub sources: Sources,
     pub city: Arc<Document>,
     pub map: Arc<Document>,
     pub openapi: Arc<Document>,
@@ -79,6 +83,7 @@ impl Context {
         stop: CancellationToken,
     ) -> Self {
         Self {
+            sources: sources(&parts),
             city: crate::api::city_document(&parts.city, parts.alerts.shelve_max_ms()),
             map: crate::api::map_document(&parts.city),
             openapi: Document::json(&crate::openapi::document()),
@@ -152,6 +157,29 @@ impl Context {
         line("live_hidden_records_total", "counter", tally.hidden_records);
         line("live_hidden_values_total", "counter", tally.hidden_values);
         text
+    }
+}
+
+fn sources(parts: &Parts) -> Sources {
+    let live = Arc::clone(&parts.live);
+    let held: Mutex<Option<(u32, Arc<Vec<DeviceView>>)>> = Mutex::default();
+    let devices = move || {
+        let rev = live.rev();
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, devices)) = held.as_ref().filter(|(made_of, _)| *made_of >= rev) {
+            return Arc::clone(devices);
+        }
+        let (rev, devices) = live.device_views();
+        let devices = Arc::new(devices);
+        *held = Some((rev, Arc::clone(&devices)));
+        devices
+    };
+    let (live, wall) = (Arc::clone(&parts.live), Arc::clone(&parts.clock));
+    Sources {
+        city: Arc::clone(&parts.city),
+        history: Arc::clone(&parts.history),
+        devices: Arc::new(devices),
+        clock: Arc::new(move || live.now(wall())),
     }
 }
 

@@ -23,6 +23,7 @@ mod dispatch;
 mod error;
 mod hub;
 mod live;
+mod long;
 mod openapi;
 mod origin;
 mod parts;

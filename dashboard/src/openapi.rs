@@ -84,6 +84,10 @@ fn operation(route: &Route) -> Value {
             operation["security"] = json!([{ "session": [] }, {}]);
             operation["description"] = json!("Open if `dashboard.public_cap` is set.");
         }
+        Policy::PublicIfOpen => {
+            operation["security"] = json!([{ "session": [] }, {}]);
+            operation["description"] = json!("Open as far as `opendata.yaml` publishes.");
+        }
         Policy::Open | Policy::Local => {}
     }
     if route.endpoint == Endpoint::PutRule {
@@ -295,6 +299,7 @@ mod tests {
             ("Kpi", json!(kpi(&KpiQuery::default()))),
             ("Shift", json!(handover.shifts[0])),
             ("ShiftEntry", json!(handover.entries[0])),
+            ("PersonalRow", json!(crate::testing::personal_row(1))),
             ("Receiver", json!(receiver)),
             ("Delivery", json!(delivery)),
         ];

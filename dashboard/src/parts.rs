@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use ioc_model::{
-    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore,
+    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore, PersonalStore,
     QuarantineStore, RuleStore, ShiftStore, Timestamp,
 };
+
+use ioc_share::opendata::OpenData;
 
 use crate::{Auth, Live};
 
@@ -77,8 +79,12 @@ pub struct Parts {
     pub forms: Forms,
     /// Measurements.
     pub history: Arc<dyn HistoryStore>,
+    /// What of them is published.
+    pub open_data: Arc<OpenData>,
     /// Refused messages.
     pub quarantine: Arc<dyn QuarantineStore>,
+    /// Detections with sealed personal data; `None`: none is kept.
+    pub personal: Option<Arc<dyn PersonalStore>>,
     /// The rules that run, and their changes.
     pub rules: Arc<dyn RuleStore>,
     /// An object for `GET /api/v1/status`; `history` and `dashboard` are added when absent.

@@ -137,6 +137,12 @@ pub(crate) fn bytes(status: StatusCode, kind: &'static str, body: impl Into<Byte
     response
 }
 
+/// The compressed form, when it pays and the client can.
+pub(crate) fn zipped(headers: &HeaderMap, kind: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let pays = body.len() >= GZIP_FROM_BYTES && compressible(kind) && takes_gzip(headers);
+    pays.then(|| gzip(body, Compression::fast()))
+}
+
 /// A JSON answer, compressed when it pays and the client can.
 pub(crate) fn json<T: Serialize>(headers: &HeaderMap, body: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(body).map_err(|e| ApiError::internal("write the answer", &e))?;
@@ -260,6 +266,8 @@ fn compressible(kind: &str) -> bool {
     [
         "text/",
         "application/json",
+        "application/ld+json",
+        "application/geo+json",
         "application/javascript",
         "application/atom+xml",
         "application/cap+xml",
@@ -297,7 +305,7 @@ pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> 
     ];
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if secure {
         let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");

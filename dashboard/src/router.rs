@@ -40,7 +40,9 @@ type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>
 pub(crate) struct Incoming {
     pub method: Method,
     pub path: String,
+    /// Empty on routes that read [`Incoming::raw_query`] themselves.
     pub query: Query,
+    pub raw_query: String,
     pub headers: HeaderMap,
     pub peer: Peer,
     pub socket: Option<Ws>,
@@ -77,16 +79,17 @@ pub(crate) fn filter(
         .and_then(
             move |method,
                   path: warp::path::FullPath,
-                  query: String,
+                  raw_query: String,
                   headers,
                   peer,
                   socket,
                   body| {
                 let context = Arc::clone(&context);
                 async move {
-                    let query = Query::parse(&query).map_err(warp::reject::custom)?;
                     let path = path.as_str().to_owned();
-                    let request = Incoming { method, path, query, headers, peer, socket, body };
+                    let query = Query::default();
+                    let request =
+                        Incoming { method, path, query, raw_query, headers, peer, socket, body };
                     serve(context, request).await.map_err(warp::reject::custom::<ApiError>)
                 }
             },
@@ -103,7 +106,7 @@ where
     Box::pin(body.map_ok(|mut part| part.copy_to_bytes(part.remaining())))
 }
 
-async fn serve(context: Arc<Context>, request: Incoming) -> Result<Response, ApiError> {
+async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response, ApiError> {
     context.stats.requests.fetch_add(1, Relaxed);
     let host = context.origins.host(&request.headers, request.peer.local.ip());
     let host = host.inspect_err(|_| count_refused(&context))?;
@@ -113,9 +116,16 @@ async fn serve(context: Arc<Context>, request: Incoming) -> Result<Response, Api
         Found::Nothing => return assets::answer(&request),
     };
     check_origin(&context, route, &request, &host)?;
-    let id = crate::query::decode(id, false)
-        .filter(|id| id.is_empty() || crate::query::is_id(id))
-        .ok_or_else(|| ApiError::not_found("no such id"))?;
+    let id = if route.shared() {
+        String::new()
+    } else {
+        crate::query::decode(id, false)
+            .filter(|id| id.is_empty() || crate::query::is_id(id))
+            .ok_or_else(|| ApiError::not_found("no such id"))?
+    };
+    if !route.shared() {
+        request.query = Query::parse(&request.raw_query)?;
+    }
     let session = check_policy(&context, route, &request).await?;
     let body_limit = route.body_limit;
     dispatch(route.endpoint, Admitted { context, request, session, id, body_limit }).await
@@ -179,18 +189,44 @@ async fn check_policy(
         }
         Policy::PublicIfSet if context.config.public_cap => return Ok(None),
         Policy::PublicIfSet => Role::Viewer,
+        Policy::PublicIfOpen if context.parts.open_data.enabled() => {
+            let who = session(context, request).await?;
+            if who.is_none() {
+                slow_down(context, request)?;
+            }
+            return Ok(who);
+        }
+        Policy::PublicIfOpen => Role::Viewer,
         Policy::AtLeast(role) => role,
     };
-    let token = session_cookie(&request.headers).ok_or_else(ApiError::unauthorized)?;
-    let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
-    let who = blocking("check the session", move || auth.who(&held)).await?;
-    let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
-    let who = who.ok_or_else(ApiError::unauthorized)?;
+    let (who, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
     if who.role < role {
         let need = format!("this needs the role {}", role.as_str());
         return Err(ApiError::forbidden("role_too_low", need));
     }
     Ok(Some((who, token)))
+}
+
+/// Strangers may ask so often.
+fn slow_down(context: &Context, request: &Incoming) -> Result<(), ApiError> {
+    let limit = context.parts.open_data.rate_limit();
+    limit.check(request.peer.remote.ip(), context.wall()).map_err(|wait_s| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let error = ApiError::new(status, "too_many", "too many requests from this address");
+        ApiError { retry_after_s: Some(wait_s), ..error }
+    })
+}
+
+/// Who asks, with the token of the session, if there is a session that holds.
+async fn session(
+    context: &Arc<Context>,
+    request: &Incoming,
+) -> Result<Option<(Identity, String)>, ApiError> {
+    let Some(token) = session_cookie(&request.headers) else { return Ok(None) };
+    let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
+    let who = blocking("check the session", move || auth.who(&held)).await?;
+    let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
+    Ok(who.map(|who| (who, token)))
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<String> {

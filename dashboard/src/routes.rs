@@ -66,8 +66,15 @@ pub(crate) enum Endpoint {
     Backtest,
     History,
     HistorySeries,
+    Export,
+    OpenData,
+    OpenDataPart,
+    SensorThings,
+    SensorThingsPart,
     Ledger,
     Quarantine,
+    Personal,
+    Reveal,
     Status,
     OpenApi,
     Health,
@@ -85,6 +92,8 @@ pub(crate) enum Policy {
     Local,
     /// Everyone if `public_cap` is set, else a viewer's session.
     PublicIfSet,
+    /// Everyone if open data are published, else a viewer's session; a session sees more.
+    PublicIfOpen,
     /// A session of this role or a higher one.
     AtLeast(Role),
 }
@@ -116,6 +125,12 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// What is below the path and in the query is read by `ioc_share`.
+    pub fn shared(&self) -> bool {
+        use Endpoint::{Export, OpenData, OpenDataPart, SensorThings, SensorThingsPart};
+        matches!(self.endpoint, Export | OpenData | OpenDataPart | SensorThings | SensorThingsPart)
+    }
+
     /// A state-changing request needs our Origin, a header of ours, and JSON.
     pub fn changes_state(&self) -> bool {
         self.method != "GET"
@@ -147,7 +162,7 @@ impl Route {
             return (self.path == path).then_some("");
         };
         let id = path.strip_prefix(before)?.strip_suffix(after)?;
-        (!id.is_empty() && !id.contains('/')).then_some(id)
+        (!id.is_empty() && (self.shared() || !id.contains('/'))).then_some(id)
     }
 }
 
@@ -199,7 +214,9 @@ mod tests {
             Endpoint::EntryDone | Endpoint::Handover | Endpoint::HandoverHtml => {}
             Endpoint::HandoverCsv | Endpoint::Receivers | Endpoint::TestReceiver => {}
             Endpoint::Deliveries | Endpoint::RetryDelivery | Endpoint::CapFeed => {}
-            Endpoint::Cap => {}
+            Endpoint::Cap | Endpoint::Export | Endpoint::OpenData | Endpoint::OpenDataPart => {}
+            Endpoint::SensorThings | Endpoint::SensorThingsPart => {}
+            Endpoint::Personal | Endpoint::Reveal => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -208,7 +225,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 61);
+        assert_eq!(seen.len(), 68);
     }
 
     #[test]
@@ -224,6 +241,10 @@ mod tests {
         let if_set = ROUTES.iter().filter(|r| r.policy == Policy::PublicIfSet).map(|r| r.path);
         let if_set: Vec<_> = if_set.collect();
         assert_eq!(if_set, ["/api/v1/cap/feed.atom", "/api/v1/cap/{id}"]);
+        let if_open = ROUTES.iter().filter(|r| r.policy == Policy::PublicIfOpen).map(|r| r.path);
+        let if_open: Vec<_> = if_open.collect();
+        let shared = ["/open", "/open/{path}", "/sensorthings/v1.1", "/sensorthings/v1.1/{path}"];
+        assert_eq!(if_open, shared);
     }
 
     #[test]
@@ -242,6 +263,17 @@ mod tests {
             };
             assert_eq!(route.policy, Policy::AtLeast(role), "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn operators_see_masks_and_administrators_what_is_behind_them() {
+        let mine = ROUTES.iter().filter(|r| r.path.starts_with("/api/v1/personal"));
+        let policies: Vec<_> = mine.map(|r| (r.endpoint, r.policy)).collect();
+        let expect = [
+            (Endpoint::Personal, Policy::AtLeast(Role::Operator)),
+            (Endpoint::Reveal, Policy::AtLeast(Role::Administrator)),
+        ];
+        assert_eq!(policies, expect);
     }
 
     #[test]

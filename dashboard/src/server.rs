@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
+use crate::long::{Counter, SENT, TAKEN_AT_LEAST};
 use crate::origin::Origins;
 use crate::reply::{REQUEST_ID, finish};
 use crate::router::{Peer, filter};
@@ -162,10 +163,13 @@ impl Connection {
     {
         let Self { stream, peer, ids, context } = self;
         let (secure, limits) = (context.config.secure, context.config.clone());
+        let sent = Counter::default();
+        let counter = sent.clone();
         let with_peer = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer);
             let id = ids.next();
             let answer = REQUEST_ID.scope(id.clone(), service.call(request));
+            let answer = SENT.scope(counter.clone(), answer);
             async move {
                 let Ok(answer) = answer.await;
                 Ok::<_, std::convert::Infallible>(finish(answer, secure, &id))
@@ -183,7 +187,7 @@ impl Connection {
         let ended = tokio::select! {
             ended = http.as_mut() => Some(ended),
             () = context.stop.cancelled() => None,
-            () = tokio::time::sleep(Duration::from_secs(limits.connection_max_s)) => None,
+            () = outlived(Duration::from_secs(limits.connection_max_s), &sent) => None,
         };
         let ended = match ended {
             Some(ended) => ended,
@@ -196,6 +200,20 @@ impl Connection {
             tracing::debug!(%error, peer = %peer.remote, "connection ended");
         }
         context.stats.connections_open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The connection is older than `most`, and in the last such time nobody has taken much of a long
+/// answer.
+async fn outlived(most: Duration, sent: &Counter) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(most).await;
+        let now = sent.bytes();
+        if now - before < TAKEN_AT_LEAST {
+            return;
+        }
+        before = now;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod desk;
+mod personal;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -12,10 +13,10 @@ use async_trait::async_trait;
 use futures::{SinkExt, StreamExt};
 use ioc_model::{
     AlertId, AlertRow, AlertStore, Area, AreaKind, BacktestAsk, Body, City, ConfigError,
-    DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore, LastValue, Ledger,
-    Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow, QuarantineStore,
-    RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList, RuleLoad,
-    RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
+    ConfigFiles, DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore,
+    LastValue, Ledger, Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow,
+    QuarantineStore, RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList,
+    RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
     SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Service, ServiceGroup, Severity, Text,
     Tier, Timestamp, Transition, TransitionKind, Window, WindowQuery,
 };
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
 pub(crate) use alerts::FakeAlerts;
 pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
+pub(crate) use personal::{FakePersonal, personal_row};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;
@@ -247,6 +249,7 @@ pub(crate) struct Server {
     pub shifts: Arc<FakeShifts>,
     pub notify: Arc<FakeNotify>,
     pub rules: Arc<FakeRules>,
+    pub personal: Arc<FakePersonal>,
     pub clock: Arc<AtomicI64>,
     parts: Parts,
     stop: CancellationToken,
@@ -271,9 +274,12 @@ impl Server {
         let alerts = Arc::new(FakeAlerts::default());
         let (shifts, notify) = (Arc::new(FakeShifts::default()), Arc::new(FakeNotify::default()));
         let rules = Arc::new(FakeRules::default());
+        let personal = Arc::new(FakePersonal::default());
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
         change(&mut config);
+        let open_data = ioc_share::opendata::OpenData::load(&ConfigFiles::default(), &city);
+        let open_data = open_data.expect("no file: disabled");
         let parts = Parts {
             city,
             ledger: Arc::new(Ledger::default()),
@@ -283,7 +289,9 @@ impl Server {
             notifications: Arc::clone(&notify) as _,
             forms: desk::forms(),
             history: Arc::new(FakeHistory),
+            open_data: Arc::new(open_data),
             quarantine: Arc::new(FakeQuarantine),
+            personal: Some(Arc::clone(&personal) as _),
             rules: Arc::clone(&rules) as Arc<dyn RuleStore>,
             status: Arc::new(|| serde_json::json!({ "version": "0" })),
             metrics: Arc::new(|| "ioc_up 1".into()),
@@ -304,6 +312,7 @@ impl Server {
             shifts,
             notify,
             rules,
+            personal,
             clock,
             parts,
             stop,

@@ -49,7 +49,7 @@ impl Default for EmbeddedConfig {
     fn default() -> Self {
         Self {
             head_max_points: 1_000_000,
-            head_age_s: 1_800,
+            head_age_s: 3_600,
             head_lag_entries: 2_000_000,
             max_series: 1_000_000,
             retention: Retention::default(),
@@ -106,6 +106,13 @@ pub struct InfluxConfig {
     pub gzip: bool,
     /// Points in one write, at most.
     pub batch_points: usize,
+    /// Batches on their way at once. Devices are dealt out to so many lanes, each of which sends
+    /// one batch after the other: the points of a device arrive in their order.
+    pub in_flight: usize,
+    /// Series (service, area, device, property) written by one process, at most; points of
+    /// further ones are dead letters. A device that invents event kinds cannot blow up the
+    /// server's index. Costs about 18 bytes each.
+    pub max_series: usize,
     /// A batch that is not full is sent after this time.
     pub batch_age_ms: u64,
     /// Points rendered and not yet answered, at most. When full, `append` waits: the journal is
@@ -123,6 +130,13 @@ pub struct InfluxConfig {
     pub dead_letters_max: u64,
 }
 
+impl InfluxConfig {
+    /// What a bucket is asked to keep, in seconds; 0: for ever.
+    pub(crate) fn retention_s(&self) -> u64 {
+        u64::from(self.retention_days) * 86_400
+    }
+}
+
 impl Default for InfluxConfig {
     fn default() -> Self {
         Self {
@@ -134,6 +148,8 @@ impl Default for InfluxConfig {
             database: String::new(),
             gzip: true,
             batch_points: 5_000,
+            in_flight: 4,
+            max_series: 1_000_000,
             batch_age_ms: 1_000,
             queue_points: 50_000,
             timeout_ms: 10_000,

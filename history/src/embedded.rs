@@ -26,3 +26,5 @@ pub use store::{EmbeddedStats, EmbeddedStore};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

@@ -60,6 +60,9 @@ pub enum Error {
     /// A query to the server failed; safe to repeat.
     #[error("query: {0}")]
     Query(String),
+    /// The server will not answer this query, however often it is asked.
+    #[error("query refused: {0}")]
+    QueryRefused(String),
     /// The blocking task that did the work ended early.
     #[error("history task: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -68,7 +71,7 @@ pub enum Error {
 impl From<Error> for HistoryError {
     fn from(e: Error) -> Self {
         match e {
-            Error::Query(why) => Self::Unavailable(why),
+            Error::Query(why) | Error::QueryRefused(why) => Self::Unavailable(why),
             other => Self::Store(Box::new(other)),
         }
     }

@@ -19,6 +19,7 @@ mod config;
 mod embedded;
 mod error;
 mod influx;
+pub mod personal;
 mod tally;
 
 pub use config::{EmbeddedConfig, InfluxConfig, Retention};

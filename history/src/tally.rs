@@ -18,16 +18,6 @@ impl Tally {
         }
     }
 
-    /// Takes in the counts of `other`.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for &(source, n) in &other.0 {
-            match self.0.iter_mut().find(|(s, _)| *s == source) {
-                Some((_, mine)) => *mine += n,
-                None => self.0.push((source, n)),
-            }
-        }
-    }
-
     /// Adds all to one counter of each door. A door that this process has not is left out: the
     /// record came from a journal written under another configuration.
     pub(crate) fn apply(&self, ledger: &Ledger, counter: fn(&SourceCounters) -> &AtomicU64) {

@@ -2,7 +2,9 @@
 //!
 //! What it does: decodes MQTT publishes of several formats into [`ioc_model::Record`]s in
 //! canonical units, refuses what is wrong into a bounded quarantine with the reason, finds
-//! redelivered messages, and hands the rest to a [`RecordSink`] (the journal).
+//! redelivered messages, and hands the rest to a [`RecordSink`] (the journal). Number plates and
+//! links to pictures are sealed right after decoding ([`Decoders::sealing`]) or forgotten; no
+//! record, refusal, log line or duplicate key holds one in clear.
 //! What it does not do: no rules, no history, no knowledge of how the journal stores.
 //!
 //! Data flow: gateway or subscriber → [`Intake::submit`] → [`Decoders`] → duplicate window →

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use smallvec::SmallVec;
 
-use crate::{Body, Detection, Entry, Name, Quality, Record, Status, Timestamp};
+use crate::{Body, Detection, Entry, Name, Quality, Record, Sealed, Status, Timestamp};
 
+/// Without personal data a batch is what it always was.
 const VERSION: u8 = 1;
+/// A detection may carry sealed personal data.
+const WITH_PERSONAL: u8 = 2;
 const TICK: u8 = 0;
 const OBSERVATION: u8 = 1;
 const DETECTION: u8 = 2;
 const STATUS: u8 = 3;
+/// In the head byte of a detection.
+const PERSONAL: u8 = 64;
 
 /// Why bytes are not a batch.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -31,7 +36,7 @@ pub fn encode_batch(entries: &[Entry], out: &mut Vec<u8>) {
     for entry in entries {
         enc.entry(entry);
     }
-    out.push(VERSION);
+    out.push(if enc.personal { WITH_PERSONAL } else { VERSION });
     put_varint(out, enc.texts.len() as u64);
     for text in &enc.texts {
         put_varint(out, text.len() as u64);
@@ -46,11 +51,12 @@ pub fn encode_batch(entries: &[Entry], out: &mut Vec<u8>) {
 /// # Errors
 /// [`CodecError`] on damaged bytes; never panics and never allocates more than the bytes allow.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
-    let mut d = Decoder { bytes, at: 0, texts: Vec::new(), time: 0 };
-    let version = d.byte()?;
-    if version != VERSION {
-        return Err(CodecError::Version(version));
-    }
+    let mut d = Decoder { bytes, at: 0, texts: Vec::new(), time: 0, personal: false };
+    d.personal = match d.byte()? {
+        VERSION => false,
+        WITH_PERSONAL => true,
+        version => return Err(CodecError::Version(version)),
+    };
     let n_texts = d.count()?;
     for _ in 0..n_texts {
         let text = d.text_bytes()?;
@@ -72,6 +78,8 @@ struct Encoder<'a> {
     by_text: AHashMap<&'a str, u64>,
     time: i64,
     body: Vec<u8>,
+    /// Something sealed was written.
+    personal: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -88,10 +96,11 @@ impl<'a> Encoder<'a> {
     fn record(&mut self, r: &'a Record) {
         let tag = match &r.body {
             Body::Observation { .. } => OBSERVATION,
+            Body::Detection(d) if d.personal.is_some() => DETECTION | PERSONAL,
             Body::Detection(_) => DETECTION,
             Body::Status(_) => STATUS,
         };
-        // Low 3 bits: kind; then has-seq, clamped, derived.
+        // Low 3 bits: kind; then has-seq, clamped, derived, personal.
         let head = tag
             | (u8::from(r.seq.is_some()) << 3)
             | (u8::from(r.clock_clamped) << 4)
@@ -122,6 +131,9 @@ impl<'a> Encoder<'a> {
                 }
                 self.put_optional_number(x.confidence);
                 self.put_optional_number(x.count);
+                if let Some(sealed) = &x.personal {
+                    self.put_sealed(sealed);
+                }
             }
             Body::Status(s) => {
                 self.body.push(u8::from(s.online));
@@ -152,6 +164,15 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    fn put_sealed(&mut self, sealed: &'a Sealed) {
+        self.personal = true;
+        put_varint(&mut self.body, u64::from(sealed.key));
+        self.put_name(&sealed.mask);
+        self.body.extend_from_slice(&sealed.pseudonym.to_le_bytes());
+        put_varint(&mut self.body, sealed.bytes.len() as u64);
+        self.body.extend_from_slice(&sealed.bytes);
+    }
+
     fn index(&mut self, name: &'a Name) -> u64 {
         let key = (name.as_ptr(), name.len());
         if let Some(i) = self.by_pointer.get(&key) {
@@ -172,6 +193,8 @@ struct Decoder<'a> {
     at: usize,
     texts: Vec<Name>,
     time: i64,
+    /// The version may have sealed personal data.
+    personal: bool,
 }
 
 impl Decoder<'_> {
@@ -204,7 +227,10 @@ impl Decoder<'_> {
                 zone: self.optional_name()?,
                 confidence: self.optional_number()?,
                 count: self.optional_number()?,
-                personal: None,
+                personal: match self.personal && head & PERSONAL != 0 {
+                    true => Some(Box::new(self.sealed()?)),
+                    false => None,
+                },
             })),
             STATUS => {
                 Body::Status(Status { online: self.byte()? != 0, battery: self.optional_number()? })
@@ -283,10 +309,22 @@ impl Decoder<'_> {
             .ok_or(CodecError::Damaged(self.at))
     }
 
-    fn number(&mut self) -> Result<f64, CodecError> {
+    fn sealed(&mut self) -> Result<Sealed, CodecError> {
+        let key = u32::try_from(self.varint()?).map_err(|_| CodecError::Damaged(self.at))?;
+        let mask = self.name()?;
+        let pseudonym = u64::from_le_bytes(self.eight()?);
+        let n = self.count()?;
+        Ok(Sealed { key, mask, pseudonym, bytes: self.take(n)?.into() })
+    }
+
+    fn eight(&mut self) -> Result<[u8; 8], CodecError> {
         let mut b = [0; 8];
         b.copy_from_slice(self.take(8)?);
-        Ok(f64::from_le_bytes(b))
+        Ok(b)
+    }
+
+    fn number(&mut self) -> Result<f64, CodecError> {
+        self.eight().map(f64::from_le_bytes)
     }
 
     fn optional_number(&mut self) -> Result<Option<f64>, CodecError> {
@@ -337,22 +375,35 @@ mod tests {
         "[a-z]{0,6}".prop_map(|s| Name::from(s.as_str()))
     }
 
+    fn sealed() -> impl Strategy<Value = Sealed> {
+        let bytes = prop::collection::vec(any::<u8>(), 0..90);
+        (any::<u32>(), name(), any::<u64>(), bytes).prop_map(|(key, mask, pseudonym, bytes)| {
+            Sealed { key, mask, pseudonym, bytes: bytes.into() }
+        })
+    }
+
     fn body() -> impl Strategy<Value = Body> {
         prop_oneof![
             (0u8..3, prop::collection::vec((name(), -1e9f64..1e9), 1..4)).prop_map(|(q, v)| {
                 Body::Observation { quality: Quality::from_u8(q), values: v.into_iter().collect() }
             }),
-            (name(), prop::option::of(name()), prop::option::of(0.0f64..1.0)).prop_map(
-                |(kind, id, confidence)| Body::Detection(Box::new(Detection {
-                    kind,
-                    zone: id.clone(),
-                    id,
-                    object: None,
-                    confidence,
-                    count: confidence,
-                    personal: None,
-                }))
-            ),
+            (
+                name(),
+                prop::option::of(name()),
+                prop::option::of(0.0f64..1.0),
+                prop::option::of(sealed())
+            )
+                .prop_map(|(kind, id, confidence, sealed)| {
+                    Body::Detection(Box::new(Detection {
+                        kind,
+                        zone: id.clone(),
+                        id,
+                        object: None,
+                        confidence,
+                        count: confidence,
+                        personal: sealed.map(Box::new),
+                    }))
+                }),
             (any::<bool>(), prop::option::of(0.0f64..100.0))
                 .prop_map(|(online, battery)| Body::Status(Status { online, battery })),
         ]
@@ -388,6 +439,57 @@ mod tests {
                     }
                 ),
         ]
+    }
+
+    fn old_entries() -> Vec<Entry> {
+        let detection = Detection {
+            kind: "red_light".into(),
+            id: Some("e-1".into()),
+            object: None,
+            confidence: Some(0.5),
+            count: None,
+            zone: Some("lane1".into()),
+            personal: None,
+        };
+        vec![
+            Entry::Tick(Timestamp(1_761_588_000_000)),
+            Entry::Record(Record {
+                device: "cam-1".into(),
+                area: "hai_chau".into(),
+                service: "traffic".into(),
+                source: 1,
+                time: Timestamp(1_761_588_000_100),
+                received: Timestamp(1_761_588_000_200),
+                seq: Some(7),
+                clock_clamped: true,
+                derived: false,
+                body: Body::Detection(Box::new(detection)),
+            }),
+        ]
+    }
+
+    /// Written by the version before personal data could be sealed.
+    const OLD: &str = "01060563616d2d31086861695f636861750774726166666963097265645f6c696768740365\
+        2d31056c616e6531020080d49dedc4661a00010201c801c801070305000601000000000000e03f00";
+
+    #[test]
+    fn old_journals_still_read_and_batches_without_personal_data_are_as_they_were() {
+        let hex: Vec<u8> = (0..OLD.len() / 2)
+            .map(|i| u8::from_str_radix(&OLD[2 * i..2 * i + 2], 16).expect("hexadecimal"))
+            .collect();
+        assert_eq!(decode_batch(&hex).expect("old bytes"), old_entries());
+        let mut bytes = Vec::new();
+        encode_batch(&old_entries(), &mut bytes);
+        assert_eq!(bytes, hex);
+    }
+
+    #[test]
+    fn version_1_has_no_personal_data_whatever_its_flags_say() {
+        let mut bytes = Vec::new();
+        encode_batch(&old_entries(), &mut bytes);
+        let at = bytes.iter().position(|b| *b == 0x1a).expect("head of the record");
+        bytes[at] |= PERSONAL;
+        assert_eq!(decode_batch(&bytes).expect("reads"), old_entries());
     }
 
     proptest! {

@@ -9,6 +9,8 @@ use crate::{Quality, Record};
 
 /// Bytes of a text, at most; InfluxDB bounds the whole series key at 64 KiB.
 const TEXT_MAX: usize = 1_024;
+/// Begin of the fields.
+const VALUE: &str = " value=";
 
 /// Why a point has no line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum LineError {
     /// Nanoseconds since 1970 do not fit.
     #[error("time is outside the years 1677 to 2262")]
     Time,
+    /// The caller's bound on distinct series: each costs the server memory for ever.
+    #[error("more series than the limit; raise `max_series` if the device is right")]
+    TooManySeries,
 }
 
 /// Appends the lines of one record to `out`, one for each point, each with its end of line, and
@@ -44,6 +49,17 @@ pub enum LineError {
 pub fn write_record(
     record: &Record,
     out: &mut String,
+    each: impl FnMut(Result<usize, (LineError, String)>),
+) {
+    write_record_if(record, out, |_| true, each);
+}
+
+/// As [`write_record`], but only the points whose series (measurement and tags, as in the line)
+/// `admit` lets pass; the others are [`LineError::TooManySeries`].
+pub fn write_record_if(
+    record: &Record,
+    out: &mut String,
+    mut admit: impl FnMut(&str) -> bool,
     mut each: impl FnMut(Result<usize, (LineError, String)>),
 ) {
     let nanos = nanos(record);
@@ -51,13 +67,25 @@ pub fn write_record(
         let (service, area, device) = (&record.service, &record.area, &record.device);
         let written = nanos.ok_or(LineError::Time).and_then(|nanos| {
             let point = LinePoint { service, area, device, property, value, quality, nanos };
-            write_point(&point, out)
+            let begin = out.len();
+            write_point(&point, out)?;
+            if !admit(series_of(&out[begin..])) {
+                out.truncate(begin);
+                return Err(LineError::TooManySeries);
+            }
+            Ok(())
         });
         match written {
             Ok(()) => each(Ok(out.len())),
             Err(e) => each(Err((e, describe(record, property, value)))),
         }
     });
+}
+
+/// Measurement and tags of a line that [`write_point`] wrote. An unescaped space followed by
+/// `value=` can only be the begin of its fields.
+pub fn series_of(line: &str) -> &str {
+    line.rfind(VALUE).map_or(line, |at| &line[..at])
 }
 
 /// Time of a record in ns, with the tie-break.
@@ -106,7 +134,7 @@ fn append(p: &LinePoint<'_>, out: &mut String) -> Result<(), LineError> {
         out.push('=');
         escape(key, text, &[',', '=', ' '], out)?;
     }
-    out.push_str(" value=");
+    out.push_str(VALUE);
     float(p.value, out)?;
     // Writing to a String does not fail.
     let _ = writeln!(out, ",quality={}i {}", p.quality as u8, p.nanos);

@@ -2,12 +2,14 @@
 //! Decree 356/2025/NĐ-CP). They are sealed before anything is written: the journal, history,
 //! logs and screens only ever hold what is in [`Sealed`].
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{Actor, Name, Timestamp};
 
 /// Personal data in clear, as a device sent it. Never written, logged or shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Private<'a> {
     /// Number plate.
     pub plate: Option<&'a str>,
@@ -22,6 +24,18 @@ impl Private<'_> {
     }
 }
 
+/// Says what is there, never what it is.
+impl fmt::Debug for Private<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hidden(f, "Private", self.plate.is_some(), self.snapshot.is_some())
+    }
+}
+
+fn hidden(f: &mut fmt::Formatter<'_>, name: &str, plate: bool, snapshot: bool) -> fmt::Result {
+    let word = |there| if there { "***" } else { "-" };
+    write!(f, "{name} {{ plate: {}, snapshot: {} }}", word(plate), word(snapshot))
+}
+
 /// Personal data encrypted with the key of a day. Deleting the key deletes the data everywhere:
 /// in the journal, in copies, in backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +44,17 @@ pub struct Sealed {
     pub key: u32,
     /// The plate as it may be shown, such as `51F-***.12`; empty without a plate.
     pub mask: Name,
-    /// Keyed hash of the normalised plate, the same for one plate within a month: for matching.
-    /// 0 without a plate.
+    /// Keyed hash of the normalised plate, for matching: the same for one plate while one key
+    /// lasts, which is a month at most. 0 without a plate.
     pub pseudonym: u64,
-    /// Nonce and authenticated ciphertext.
+    /// What is in it, nonce, and authenticated ciphertext.
     pub bytes: Box<[u8]>,
 }
 
 /// Seals personal data at the door.
 pub trait Seal: Send + Sync {
-    /// `None`: data of this service and kind of event is not kept; what was given is forgotten.
+    /// `None`: data of this service and kind of event is not kept, or cannot be sealed now; what
+    /// was given is forgotten.
     fn seal(
         &self,
         service: &str,
@@ -92,12 +107,19 @@ pub struct PersonalFilter {
 }
 
 /// What was sealed, opened for one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Revealed {
     /// Number plate.
     pub plate: Option<String>,
     /// Link to a picture.
     pub snapshot: Option<String>,
+}
+
+/// Says what is there, never what it is.
+impl fmt::Debug for Revealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hidden(f, "Revealed", self.plate.is_some(), self.snapshot.is_some())
+    }
 }
 
 /// Why personal data cannot be shown.
@@ -126,4 +148,17 @@ pub trait PersonalStore: Send + Sync {
     /// # Errors
     /// [`PersonalError`]; without an audit line nothing is returned.
     fn reveal(&self, id: u64, reason: &str, actor: &Actor) -> Result<Revealed, PersonalError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_says_what_is_there_and_not_what_it_is() {
+        let private = Private { plate: Some("51F-123.45"), snapshot: None };
+        assert_eq!(format!("{private:?}"), "Private { plate: ***, snapshot: - }");
+        let revealed = Revealed { plate: None, snapshot: Some("http://x/1.jpg".into()) };
+        assert_eq!(format!("{revealed:?}"), "Revealed { plate: -, snapshot: *** }");
+    }
 }

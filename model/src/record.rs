@@ -162,6 +162,10 @@ impl Record {
                 }
                 h.word(d.confidence.unwrap_or(-1.0).to_bits());
                 h.word(d.count.unwrap_or(-1.0).to_bits());
+                // Two vehicles in one millisecond, where the sender has no ids.
+                if let Some(sealed) = d.personal.as_ref().filter(|_| d.id.is_none()) {
+                    h.word(sealed.pseudonym);
+                }
             }
             Body::Status(s) => {
                 h.word(200 + u64::from(s.online));

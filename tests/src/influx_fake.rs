@@ -30,6 +30,12 @@ pub enum Misbehave {
     Hang,
     /// Stores, then closes the connection without an answer.
     ResetAfterStore,
+    /// Closes the connection without storing or answering.
+    Reset,
+    /// Handles it, then says this status instead of 204; from 300 on whatever came out.
+    StoreAnd(u16),
+    /// Answers with this status and this body, and stores nothing.
+    Garbage(u16, &'static [u8]),
     /// Handles it after a pause.
     Slow(Duration),
 }
@@ -41,6 +47,8 @@ pub struct WriteLog {
     pub at: Instant,
     /// Number of lines.
     pub lines: usize,
+    /// The first line: the same in every attempt at the same lines.
+    pub first: String,
     /// The status answered, 0: none.
     pub status: u16,
     /// The body was compressed.
@@ -64,10 +72,29 @@ pub struct World {
     pub malformed: Vec<String>,
     /// A line that holds one of these texts is refused by itself: 422.
     pub unprocessable: Vec<String>,
+    /// A body with a line that holds this text is answered with 503.
+    pub stuck: Option<String>,
+    /// Only counts lines: as fast as a fake can be, to measure the sender.
+    pub counting: bool,
+    /// Writes being handled now, and the most there were at once.
+    pub in_flight: (usize, usize),
+    /// Series and time of each stored line in the order of arrival, if `keep_order`.
+    pub order: Vec<(Series, i64)>,
+    /// Whether `order` is kept.
+    pub keep_order: bool,
     /// Larger bodies (uncompressed): 413. 0: no limit.
     pub body_max: usize,
     /// Another token than [`TOKEN`].
     pub token: Option<String>,
+}
+
+impl World {
+    /// Makes an organisation and a bucket that keeps its points so many seconds (0: for ever).
+    pub fn add_bucket(&mut self, org: &str, name: &str, retention_s: i64) {
+        let org_id = format!("{:016x}", 0xa0 + self.orgs.len());
+        let org_id = self.orgs.entry(org.into()).or_insert(org_id).clone();
+        self.buckets.insert(name.into(), Bucket { org_id, retention_s, ..Bucket::default() });
+    }
 }
 
 /// A bucket.

@@ -3,6 +3,12 @@
 
 #[path = "influx/answers.rs"]
 mod answers;
+#[path = "influx/catchup.rs"]
+mod catchup;
+#[path = "influx/lanes.rs"]
+mod lanes;
+#[path = "influx/matrix.rs"]
+mod matrix;
 #[path = "influx/outage.rs"]
 mod outage;
 #[path = "influx/real.rs"]

@@ -212,9 +212,9 @@ impl<'a> Batch<'a> {
         &mut self,
         action: &str,
         actor: &Actor,
-        note: Option<&str>,
+        (note, detail): (Option<&str>, Option<&str>),
     ) -> Result<(), RegisterError> {
-        self.about_no_alert(action, (actor, note), None)
+        self.about_no_alert(action, (actor, note), detail)
     }
 
     fn about_no_alert(

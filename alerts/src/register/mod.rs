@@ -148,6 +148,27 @@ impl Register {
         tick::tick(self, now)
     }
 
+    /// Writes an act that is about no alert into the audit log, with a note in a person's words and
+    /// a detail as JSON text: `personal_viewed`, `personal_expired`, `data_exported`. The line is
+    /// on the disk when this returns.
+    ///
+    /// # Errors
+    /// A missing user, too long a note, a detail that is not JSON; the store's own trouble.
+    pub fn note_act(
+        &self,
+        action: &str,
+        who: &Actor,
+        (note, detail): (Option<&str>, Option<&str>),
+    ) -> Result<(), RegisterError> {
+        check::actor(who)?;
+        check::optional("the note", note)?;
+        if detail.is_some_and(|d| serde_json::from_str::<serde::de::IgnoredAny>(d).is_err()) {
+            return Err(RegisterError::Bad("the detail is not JSON".into()));
+        }
+        self.write(|batch| batch.note(action, who, (note, detail)))?;
+        Ok(())
+    }
+
     /// When something is due next; `None`: nothing is.
     ///
     /// # Errors
@@ -265,10 +286,7 @@ impl AlertStore for Register {
     }
 
     fn note(&self, action: &str, who: &Actor, note: Option<&str>) -> Result<(), RegisterError> {
-        check::actor(who)?;
-        check::optional("the note", note)?;
-        self.write(|batch| batch.note(action, who, note))?;
-        Ok(())
+        self.note_act(action, who, (note, None))
     }
 
     fn shelve_max_ms(&self) -> i64 {

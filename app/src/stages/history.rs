@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use ioc_model::{Flush, HistoryStore};
+use ioc_model::{Flush, HistoryStore, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{EntryJournal, Progress};
@@ -53,6 +53,47 @@ impl HistoryStage {
             }
             Err(e) => {
                 tracing::warn!(error = %e, "history is not durable yet, the journal keeps it")
+            }
+        }
+    }
+}
+
+/// Time between two looks at what is to be given up or brought into order.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Housekeeping of history, beside the writing.
+pub(crate) struct HousekeepingStage {
+    pub store: Arc<dyn HistoryStore>,
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl HousekeepingStage {
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut every = tokio::time::interval(MAINTAIN_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = every.tick() => {}
+            }
+            self.work(&stop).await;
+        }
+    }
+
+    /// Turns until nothing is left to do now; a failed one is tried again a minute later.
+    async fn work(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.store.maintain((self.clock)()).await {
+                Ok(done) if done.more => {}
+                Ok(done) => {
+                    tracing::debug!(?done, "history is in order");
+                    return;
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, "history housekeeping failed");
+                    return;
+                }
             }
         }
     }

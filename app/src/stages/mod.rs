@@ -4,12 +4,14 @@ mod alerts;
 mod clock;
 mod history;
 mod live;
+mod personal;
 mod rules;
 
 pub(crate) use alerts::AlertsStage;
 pub(crate) use clock::{nanos, tick, wall};
-pub(crate) use history::HistoryStage;
+pub(crate) use history::{HistoryStage, HousekeepingStage};
 pub(crate) use live::LiveStage;
+pub(crate) use personal::{Personal, PersonalStage};
 pub(crate) use rules::{CHECKPOINT_EVERY, REQUESTS, Request, RulesLinks, RulesStage};
 
 use std::path::Path;

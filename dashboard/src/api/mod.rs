@@ -13,8 +13,10 @@ mod incidents;
 mod kpi;
 mod notifications;
 mod operation;
+mod personal;
 mod rules;
 mod session;
+mod share;
 mod shifts;
 mod words;
 
@@ -30,11 +32,13 @@ pub(crate) use incidents::{incident, incidents};
 pub(crate) use kpi::kpi;
 pub(crate) use notifications::{deliveries, receivers, retry_delivery, test_receiver};
 pub(crate) use operation::{ledger, metrics, quarantine, ready, status, text};
+pub(crate) use personal::{personal, reveal};
 pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,
 };
 pub(crate) use session::{sign_in, sign_in_by_link, sign_out, who_am_i};
+pub(crate) use share::{export, open_data, sensorthings};
 pub(crate) use shifts::{
     begin_shift, end_shift, entry_done, handover, handover_csv, handover_html, shift_log, shifts,
     write_entry,

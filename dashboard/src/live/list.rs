@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ioc_model::{Name, Quality, Text, Timestamp};
+use ioc_share::DeviceView;
 use serde::Serialize;
 
 use super::Live;
@@ -104,6 +105,28 @@ impl Live {
         let listed = devices.iter().enumerate().map(|(idx, device)| Listed::of(idx, device));
         let list = List { rev, devices: listed.collect() };
         (rev, serde_json::to_vec(&list).unwrap_or_default())
+    }
+
+    /// The device list for other programs, in the order of ids, with its version.
+    pub(crate) fn device_views(&self) -> (u32, Vec<DeviceView>) {
+        let (rev, devices) = {
+            let state = self.lock();
+            let (rev, n) = state.list();
+            (rev, state.devices[..n].to_vec())
+        };
+        let view = |d: &Arc<Device>| DeviceView {
+            id: d.id.clone(),
+            name: d.name.clone(),
+            kind: d.kind.clone(),
+            service: d.service.clone(),
+            area: d.area.clone(),
+            place: d.place,
+            properties: d.properties.clone(),
+            cadence_s: d.cadence_s,
+        };
+        let mut views: Vec<DeviceView> = devices.iter().map(view).collect();
+        views.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        (rev, views)
     }
 
     /// One device, if it is known.

@@ -238,6 +238,21 @@ pub(super) fn desk() -> Value {
         "Shifts": object(&["on_duty", "user"], json!({
             "on_duty": array(reference("Shift")), "user": text(),
         })),
+        "PersonalRow": object(
+            &["id", "device", "area", "service", "kind", "time", "mask", "pseudonym",
+              "has_snapshot", "expires"],
+            json!({
+                "id": int(), "device": text(), "area": text(), "service": text(), "kind": text(),
+                "time": int(), "mask": text(), "pseudonym": text(), "has_snapshot": flag(),
+                "expires": int(),
+            }),
+        ),
+        "PersonalRows": object(&["rows", "next"], json!({
+            "rows": array(reference("PersonalRow")), "next": maybe_int(),
+        })),
+        "Revealed": object(&["plate", "snapshot"], json!({
+            "plate": maybe_text(), "snapshot": maybe_text(),
+        })),
         "ShiftAnswer": object(&["shift"], json!({ "shift": reference("Shift") })),
         "ShiftEntry": object(&["id", "at", "user", "text", "open"], json!({
             "id": int(), "at": int(), "user": text(), "text": text(), "alert": maybe_text(),

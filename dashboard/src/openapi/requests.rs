@@ -64,6 +64,10 @@ pub(super) fn request_schema(endpoint: Endpoint) -> Option<Value> {
         Endpoint::Undo | Endpoint::EntryDone | Endpoint::TestReceiver | Endpoint::RetryDelivery => {
             Some(object(&[], json!({})))
         }
+        Endpoint::Reveal => Some(object(
+            &["reason"],
+            json!({ "reason": { "type": "string", "minLength": 10, "maxLength": 500 } }),
+        )),
         Endpoint::BeginShift => Some(object(&["position"], json!({ "position": text() }))),
         Endpoint::EndShift => Some(object(&[], json!({ "handover": text() }))),
         Endpoint::WriteEntry => Some(object(

@@ -88,8 +88,29 @@ pub(super) const HISTORY_QUERY: &[Param] = &[
     optional("limit", "integer", "1 to 50000 points, default 5000"),
 ];
 pub(super) const SERIES_QUERY: &[Param] = &[optional("device", "string", "only of this device")];
+pub(super) const EXPORT_QUERY: &[Param] = &[
+    required("format", "string", "csv, parquet, geojson or lp (line protocol)"),
+    optional("device", "string", "only of these devices, by comma"),
+    optional("service", "string", "only of these services"),
+    optional("area", "string", "only of these areas"),
+    optional("property", "string", "only these properties"),
+    optional("from", "integer", "ms, inclusive; default: 24 h before `to`"),
+    optional("to", "integer", "ms, exclusive; default: now"),
+    optional("step", "integer", "ms of one window; without it raw points"),
+    optional("offset", "integer", "ms: windows begin so far from multiples of `step`"),
+    optional("resume", "string", "the last row that is there: device,property,time,skip"),
+    optional("lang", "string", "vi (default) or en"),
+];
 pub(super) const QUARANTINE_QUERY: &[Param] = &[
     optional("device", "string", "only of this device"),
+    optional("limit", "integer", "1 to 1000, default 100"),
+];
+pub(super) const PERSONAL_QUERY: &[Param] = &[
+    optional("device", "string", "only of this device"),
+    optional("pseudonym", "string", "only of this vehicle: 16 hexadecimal digits of a row"),
+    optional("from", "integer", "ms: seen at or after"),
+    optional("to", "integer", "ms: seen before"),
+    optional("before", "integer", "`next` of the page before"),
     optional("limit", "integer", "1 to 1000, default 100"),
 ];
 pub(super) const LINK_QUERY: &[Param] = &[required("token", "string", "the one-time token")];

@@ -224,11 +224,38 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/history", Endpoint::History, READ, "points of one series")
         .asks(HISTORY_QUERY)
         .answers("History"),
+    get("/api/v1/export", Endpoint::Export, READ, "measurements as a file")
+        .asks(EXPORT_QUERY)
+        .answers("text/csv"),
+    get("/open", Endpoint::OpenData, Policy::PublicIfOpen, "open data: the datasets")
+        .answers("text/html"),
+    get("/open/{path}", Endpoint::OpenDataPart, Policy::PublicIfOpen, "catalogue and datasets")
+        .answers("application/ld+json"),
+    get("/sensorthings/v1.1", Endpoint::SensorThings, Policy::PublicIfOpen, "OGC SensorThings 1.1")
+        .answers("application/json"),
+    get(
+        "/sensorthings/v1.1/{path}",
+        Endpoint::SensorThingsPart,
+        Policy::PublicIfOpen,
+        "its entities",
+    )
+    .answers("application/json"),
     get("/api/v1/history/series", Endpoint::HistorySeries, READ, "series that exist")
         .asks(SERIES_QUERY),
     get("/api/v1/ledger", Endpoint::Ledger, READ, "received = accepted + quarantined + …"),
     get("/api/v1/quarantine", Endpoint::Quarantine, READ, "refused messages, newest first")
         .asks(QUARANTINE_QUERY),
+    get("/api/v1/personal", Endpoint::Personal, ACT, "detections with a plate, masked")
+        .asks(PERSONAL_QUERY)
+        .answers("PersonalRows"),
+    get(
+        "/api/v1/personal/{id}/reveal",
+        Endpoint::Reveal,
+        CHANGE,
+        "open one; it is in the audit log",
+    )
+    .by("POST")
+    .answers("Revealed"),
     get("/api/v1/status", Endpoint::Status, READ, "versions, journal, readers, history"),
     get("/api/v1/openapi.json", Endpoint::OpenApi, READ, "this document"),
     get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),

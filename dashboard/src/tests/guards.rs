@@ -25,7 +25,7 @@ async fn every_route_enforces_its_policy() {
         let send = |client: &crate::testing::Client| client.change(route.method, &path, &json!({}));
         let needed = match route.policy {
             Policy::AtLeast(needed) => needed,
-            Policy::PublicIfSet => Role::Viewer,
+            Policy::PublicIfSet | Policy::PublicIfOpen => Role::Viewer,
             Policy::Open | Policy::Local => {
                 let status = answer(send(&stranger)).await;
                 assert!(![403, 404, 405].contains(&status.0), "{path}: {status:?}");

@@ -6,6 +6,7 @@ mod desk;
 mod documents;
 mod guards;
 mod limits;
+mod personal;
 mod rules;
 mod session;
 mod sockets;

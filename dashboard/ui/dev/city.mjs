@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Desk } from './desk.mjs';
+import { Past } from './past.mjs';
 import { isOpen, Register } from './register.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -112,7 +113,7 @@ export function makeCity(scene) {
   const round = (property, v) => Number(v.toFixed(PROPERTIES.find((p) => p.id === property)?.digits + 1));
 
   const self = {
-    devices, areas, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
+    devices, areas, reading, round, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
     city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: [], alerts: { shelve_max_ms: 12 * 3_600_000, agencies: ['Công an phường Hải Châu', 'Sở Xây dựng', 'Trung tâm 1022'], positions: ['desk-1', 'desk-2', 'supervisor'] } }),
     map: () => geo,
     open: () => [...self.alerts.values()].map((a) => a.row).filter(isOpen),
@@ -218,20 +219,6 @@ export function makeCity(scene) {
         quarantined: d.refused ?? [],
       };
     },
-
-    history(device, property, from, to, step) {
-      const d = devices.find((x) => x.meta.id === device);
-      const answer = { device, property, unit: PROPERTIES.find((p) => p.id === property)?.unit ?? '', step, agg: step ? 'mean' : null, truncated: false, points: [] };
-      if (!d?.model[property]) return answer;
-      const every = step ?? d.meta.cadence_s * 1000;
-      const end = Math.min(to, d.silent ? d.time : Date.now());
-      for (let t = Math.ceil(from / every) * every; t < end && answer.points.length < 20000; t += every) {
-        // Each device was away for a while: the chart must show a hole.
-        if (Math.sin(t / 5_400_000 + d.phase * 3) > 0.985) continue;
-        answer.points.push([t, round(property, reading(d, property, t)), Math.sin(t / 600_000 + d.phase) > 0.998 ? 1 : 0]);
-      }
-      return answer;
-    },
   };
 
   self.register = new Register(self);
@@ -286,6 +273,7 @@ export function makeCity(scene) {
     lifecycle(self);
   }
   self.desk = new Desk(self, self.register);
+  self.past = new Past(self);
   return self;
 }
 

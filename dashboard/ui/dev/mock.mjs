@@ -10,6 +10,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { makeCity } from './city.mjs';
+import { past } from './past.mjs';
 import { alerts } from './routes.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -55,15 +56,13 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     if (path === 'services') return [200, { services: city.tiles() }];
     if (path === 'rules') return [200, { rules: city.rules }];
     if (path === 'status') return [200, { version: 'mock', clock: 'wall' }];
-    if (path === 'history') {
-      const q = url.searchParams;
-      return [200, city.history(q.get('device'), q.get('property'), Number(q.get('from')), Number(q.get('to')), Number(q.get('step')) || null)];
-    }
     let m = /^devices\/([^/]+)$/.exec(path);
     if (m) {
       const d = city.detail(decodeURIComponent(m[1]));
       return d ? [200, d] : [404, error('not_found', 'no such device')];
     }
+    const known = await past({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
+    if (known) return known;
     const answer = await alerts({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
     if (answer) return answer;
     return [404, error('not_found', 'no such route')];
@@ -83,6 +82,11 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
 
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, 'http://mock');
+    if (/^\/(open|sensorthings)(\/|$)/.test(url.pathname)) {
+      const there = url.pathname.startsWith('/sensorthings') || city.past.openData;
+      res.writeHead(there ? 200 : 404, { 'content-type': 'application/json' });
+      return res.end(req.method === 'HEAD' ? '' : '{}');
+    }
     if (!url.pathname.startsWith('/api/')) return file(res, url.pathname);
     try {
       const [status, json, headers = {}] = await api(req, url);
@@ -92,7 +96,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
         return req.socket.destroy();
       }
       res.writeHead(status, { 'content-type': 'application/json', ...headers });
-      res.end(json === null ? '' : JSON.stringify(json));
+      // A text is a file.
+      res.end(json === null ? '' : typeof json === 'string' ? json : JSON.stringify(json));
     } catch (e) {
       res.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify(error('internal', String(e))));
     }

@@ -18,6 +18,8 @@ const VERSION: u8 = 1;
 const HEADER: usize = 9;
 /// Compression level of `pco`; 8 (its default) costs half as much CPU again for 1 % less.
 const LEVEL: usize = 6;
+/// The same for a block that grows and will be written again.
+const GROWING_LEVEL: usize = 4;
 
 /// Where a block belongs and what it should hold; covered by its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +52,27 @@ impl BlockMeta {
     }
 }
 
-/// Compresses points that are in the order of time.
+/// Compresses the points of a closed block, which are in the order of time.
 pub(crate) fn encode(points: &[Point]) -> Result<Vec<u8>, Error> {
+    encode_as(points, &ChunkConfig::default().with_compression_level(LEVEL))
+}
+
+/// The same for a block that grows and will be written again: half the CPU for some 10 % more
+/// bytes. Differences suit counters and slow values, and cost little where they do not help; to
+/// try which is better takes as long as the rest.
+pub(crate) fn encode_growing(points: &[Point]) -> Result<Vec<u8>, Error> {
+    let config = ChunkConfig::default().with_compression_level(GROWING_LEVEL);
+    encode_as(points, &config.with_delta_spec(DeltaSpec::TryConsecutive(1)))
+}
+
+fn encode_as(points: &[Point], config: &ChunkConfig) -> Result<Vec<u8>, Error> {
     let times: Vec<i64> = points.iter().map(|p| p.time.0).collect();
     let values: Vec<f64> = points.iter().map(|p| p.value).collect();
-    let config = ChunkConfig::default().with_compression_level(LEVEL);
-    // Differences of differences: a regular cadence becomes zeros.
-    let by_time = config.clone().with_delta_spec(DeltaSpec::TryConsecutive(2));
+    // A regular cadence becomes one constant. Differences of these differences cost 0.1 byte a
+    // point more where a cadence jitters, and gain nothing where it does not.
+    let by_time = config.clone().with_delta_spec(DeltaSpec::TryConsecutive(1));
     let times = simple_compress(&times, &by_time).map_err(Error::Compress)?;
-    let values = simple_compress(&values, &config).map_err(Error::Compress)?;
+    let values = simple_compress(&values, config).map_err(Error::Compress)?;
     let mut out = Vec::with_capacity(HEADER + times.len() + values.len());
     out.push(VERSION);
     out.extend_from_slice(&(times.len() as u32).to_le_bytes());
@@ -131,12 +145,14 @@ mod tests {
         #[test]
         fn a_block_gives_back_every_bit(points in points()) {
             let meta = BlockMeta::of(7, &points).expect("not empty");
-            let data = encode(&points).expect("compresses");
-            let back = decode(&meta, meta.crc(&data), &data).expect("decodes");
             let bits = |v: &[Point]| -> Vec<_> {
                 v.iter().map(|p| (p.time.0, p.value.to_bits(), p.quality)).collect()
             };
-            prop_assert_eq!(bits(&back), bits(&points));
+            for encode in [encode, encode_growing] {
+                let data = encode(&points).expect("compresses");
+                let back = decode(&meta, meta.crc(&data), &data).expect("decodes");
+                prop_assert_eq!(bits(&back), bits(&points));
+            }
         }
     }
 

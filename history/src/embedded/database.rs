@@ -78,10 +78,29 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// A closed block; `None` without points.
     pub(crate) fn new(series: i64, points: &[Point]) -> Result<Option<Self>, Error> {
+        Self::with(series, points, block::encode)
+    }
+
+    /// A block that grows.
+    pub(crate) fn growing(series: i64, points: &[Point]) -> Result<Option<Self>, Error> {
+        Self::with(series, points, block::encode_growing)
+    }
+
+    fn with(
+        series: i64,
+        points: &[Point],
+        encode: fn(&[Point]) -> Result<Vec<u8>, Error>,
+    ) -> Result<Option<Self>, Error> {
         let Some(meta) = BlockMeta::of(series, points) else { return Ok(None) };
-        let data = block::encode(points)?;
+        let data = encode(points)?;
         Ok(Some(Self { crc: meta.crc(&data), meta, data }))
+    }
+
+    /// Its checksum is right.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.meta.crc(&self.data) == self.crc
     }
 
     /// `None` when it is damaged.
@@ -200,6 +219,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
         "PRAGMA query_only = 1; PRAGMA cache_size = -2048; PRAGMA cell_size_check = 1;",
     )?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }
 

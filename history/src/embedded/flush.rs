@@ -188,7 +188,7 @@ impl SeriesWriter<'_> {
             }
             rest = more;
         }
-        if let Some(tail) = Stored::new(self.series, rest)? {
+        if let Some(tail) = Stored::growing(self.series, rest)? {
             database::put_tail(self.conn, lane, &tail)?;
         }
         Ok(())

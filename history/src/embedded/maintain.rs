@@ -11,6 +11,8 @@ pub mod maintenance;
 mod retention;
 mod rows;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod verify;
 

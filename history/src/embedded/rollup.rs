@@ -20,8 +20,9 @@ use crate::embedded::block::BlockMeta;
 
 /// Windows in a full row.
 pub(crate) const ROW_WINDOWS: usize = 512;
-/// Windows pay when they hold so many points each, on average over a block.
-const PAYS_FROM: usize = 4;
+/// Windows pay when they hold so many points each, on average over a block: a window takes some 20
+/// bytes, a point 1 to 2.
+const PAYS_FROM: usize = 16;
 
 const VERSION: u8 = 1;
 const LEVEL: usize = 6;

@@ -23,7 +23,7 @@ const FLUSH_RETRY: Duration = Duration::from_millis(500);
 
 /// Measurements in one SQLite file. Cheap to clone.
 #[derive(Clone)]
-pub struct EmbeddedStore(Arc<Inner>);
+pub struct EmbeddedStore(pub(super) Arc<Inner>);
 
 /// What only the embedded store can say of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -228,7 +228,8 @@ impl Inner {
         now.saturating_duration_since(self.opened).as_secs().try_into().unwrap_or(u32::MAX)
     }
 
-    fn append(&self, first: u64, entries: &[Entry], now: Instant) {
+    /// Takes entries, which came at `now`.
+    pub(super) fn append(&self, first: u64, entries: &[Entry], now: Instant) {
         let fate = lock(&self.heads).append(first, entries, self.seconds(now));
         fate.stored.apply(&self.ledger, |c| &c.stored);
         fate.dead.apply(&self.ledger, |c| &c.dead_lettered);

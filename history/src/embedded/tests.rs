@@ -7,10 +7,15 @@ use ioc_model::{
     Aggregate, Body, Detection, Entry, Flush, HistoryStore, Ledger, Point, Quality, RangeQuery,
     Record, SeriesFilter, SeriesKey, Status, Step, Timestamp, Values,
 };
-use proptest::prelude::*;
 
 use super::EmbeddedStore;
 use crate::EmbeddedConfig;
+
+mod damage;
+mod due;
+mod migrate;
+mod model;
+mod tiers;
 
 const T0: i64 = 1_700_000_000_000;
 
@@ -196,54 +201,6 @@ async fn a_failed_flush_loses_nothing_and_shows() {
     assert!(store.stats().await.healthy);
 }
 
-#[tokio::test]
-async fn a_flipped_bit_costs_one_block_and_is_counted() {
-    let folder = tempfile::tempdir().expect("folder");
-    let store = open(folder.path());
-    let entries: Vec<Entry> =
-        (0..3_500).map(|i| reading("a", T0 + i, i as f64, Quality::Good)).collect();
-    store.append(0, &entries).await.expect("append");
-    store.flush(Flush::All).await.expect("flush");
-    drop(store);
-    let flip = |table: &str, id: &str| {
-        let conn = database(folder.path());
-        let sql = format!("SELECT {id}, data FROM {table} LIMIT 1");
-        let (key, mut data): (i64, Vec<u8>) =
-            conn.query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).expect("row");
-        data[50] ^= 4;
-        conn.execute(&format!("UPDATE {table} SET data = ?1 WHERE {id} = ?2"), (data, key))
-            .expect("update");
-    };
-    flip("block", "id");
-    let store = open(folder.path());
-    let points = all(&store, "a").await;
-    assert_eq!((points.len(), points[0].value), (2_500, 1_000.0));
-    assert_eq!(store.embedded_stats().damaged_blocks, 1);
-    drop(store);
-
-    flip("tail", "slot");
-    let store = open(folder.path());
-    assert_eq!(all(&store, "a").await.len(), 2_000);
-    // The damaged tail stops neither newer nor older points.
-    let more =
-        [reading("a", T0 + 9_000, 1.0, Quality::Good), reading("a", T0 + 5, 1.0, Quality::Good)];
-    store.append(3_500, &more).await.expect("append");
-    assert_eq!(store.flush(Flush::All).await.expect("flush"), 3_502);
-    assert_eq!(all(&store, "a").await.len(), 2_002);
-    let stats = store.stats().await;
-    assert!(stats.healthy && stats.trouble.is_some_and(|t| t.contains("damaged")));
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_is_set_aside() {
-    let folder = tempfile::tempdir().expect("folder");
-    std::fs::write(folder.path().join("history.db"), [7u8; 20_000]).expect("write");
-    let store = open(folder.path());
-    assert_eq!(store.cursor().await.expect("cursor"), 0);
-    assert!(folder.path().join("history.db.damaged-1").exists());
-    assert!(store.stats().await.trouble.is_some_and(|t| t.contains("damaged-1")));
-}
-
 /// Without `gate` this failed in 6 of 6 runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn queries_during_flushes_see_each_point_once() {
@@ -272,124 +229,4 @@ async fn queries_during_flushes_see_each_point_once() {
         }
     };
     tokio::join!(writer, reader(), reader(), reader());
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Append(Vec<(bool, i64, u8)>),
-    Flush,
-    /// Drop the store without a flush, open it again and append from the cursor.
-    Crash,
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    // A regular cadence with disorder; some points come very late. One device has several blocks.
-    let device = proptest::bool::weighted(0.9);
-    let one = (device, prop_oneof![8 => 0i64..200, 1 => -50_000i64..0], 0u8..3);
-    let op = prop_oneof![
-        4 => proptest::collection::vec(one, 1..1_500).prop_map(Op::Append),
-        3 => Just(Op::Flush),
-        1 => Just(Op::Crash),
-    ];
-    proptest::collection::vec(op, 4..20)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    /// Whatever the order of points, flushes and crashes: the answers are those of a plain list.
-    #[test]
-    fn answers_equal_a_plain_list(ops in ops()) {
-        let rt = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-        rt.block_on(answers_equal(ops))?;
-    }
-}
-
-async fn answers_equal(ops: Vec<Op>) -> Result<(), TestCaseError> {
-    let folder = tempfile::tempdir().expect("folder");
-    let mut store = open(folder.path());
-    let mut journal: Vec<Entry> = Vec::new();
-    for op in ops {
-        match op {
-            Op::Append(points) => {
-                let first = journal.len();
-                for (device, offset, q) in points {
-                    let n = journal.len() as i64;
-                    let device = if device { "a" } else { "b" };
-                    let time = T0 + n * 10 + offset;
-                    journal.push(reading(device, time, n as f64, Quality::from_u8(q)));
-                }
-                store.append(first as u64, &journal[first..]).await.expect("append");
-            }
-            Op::Flush => {
-                prop_assert_eq!(
-                    store.flush(Flush::All).await.expect("flush"),
-                    journal.len() as u64
-                );
-            }
-            Op::Crash => {
-                drop(store);
-                store = open(folder.path());
-                let from = store.cursor().await.expect("cursor");
-                store.append(from, &journal[from as usize..]).await.expect("append");
-            }
-        }
-    }
-    for device in ["a", "b"] {
-        check_device(&store, &journal, device).await?;
-    }
-    Ok(())
-}
-
-async fn check_device(
-    store: &EmbeddedStore,
-    journal: &[Entry],
-    device: &str,
-) -> Result<(), TestCaseError> {
-    let mut expect: Vec<Point> = Vec::new();
-    for entry in journal {
-        if let Entry::Record(r) = entry
-            && *r.device == *device
-        {
-            r.for_each_point(|_, value, quality| {
-                expect.push(Point { time: r.time, value, quality });
-            });
-        }
-    }
-    // Of one moment the order may differ; the set of points may not.
-    let order = |v: &mut Vec<Point>| {
-        v.sort_by(|a, b| a.time.cmp(&b.time).then(a.value.total_cmp(&b.value)))
-    };
-    order(&mut expect);
-    let mut got = all(store, device).await;
-    prop_assert!(got.is_sorted_by_key(|p| p.time));
-    order(&mut got);
-    prop_assert_eq!(&got, &expect);
-    let (from, to) = (T0 + 1_000, T0 + 20_000);
-    for (step, how) in [(1_000, Aggregate::Count), (700, Aggregate::Max)] {
-        let got = store
-            .range(&query(device, from, to, Some((Step::of(step), how))))
-            .await
-            .expect("range");
-        let inside: Vec<&Point> = expect
-            .iter()
-            .filter(|p| p.quality != Quality::Bad && (from..to).contains(&p.time.0))
-            .collect();
-        let naive: Vec<(i64, f64)> = inside
-            .chunk_by(|a, b| a.time.0.div_euclid(step) == b.time.0.div_euclid(step))
-            .map(|w| {
-                let max = w.iter().map(|p| p.value).fold(f64::MIN, f64::max);
-                let value = if how == Aggregate::Count { w.len() as f64 } else { max };
-                (w[0].time.0.div_euclid(step) * step, value)
-            })
-            .collect();
-        let got: Vec<_> = got.points.iter().map(|p| (p.time.0, p.value)).collect();
-        prop_assert_eq!(got, naive);
-    }
-    for at in [T0 - 10_000, T0 + 3_000, T0 + 15_003, T0 + 999_999] {
-        let got = store.last(Some(device), Timestamp(at)).await.expect("last");
-        let naive = expect.iter().rfind(|p| p.time.0 <= at).map(|p| p.time);
-        prop_assert_eq!(got.first().map(|l| l.point.time), naive, "at {}", at - T0);
-    }
-    Ok(())
 }

@@ -1,14 +1,8 @@
-//! InfluxQL text and its answers. No text of a user reaches a query but through [`string`].
+//! InfluxQL text. No text of a user reaches a query but through [`string`].
+//!
+//! One statement a request: InfluxDB 3 takes no more.
 
-use std::collections::BTreeMap;
-
-use ioc_model::{
-    Aggregate, LastValue, Name, Point, Quality, RangeQuery, SeriesKey, Step, Timestamp,
-};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::Error;
+use ioc_model::{RangeQuery, SeriesFilter, SeriesKey, Timestamp, WindowQuery};
 
 /// A string literal: quotes, backslashes and line ends escaped (influxql/scanner.go, `ScanString`).
 pub fn string(text: &str) -> String {
@@ -32,226 +26,147 @@ fn nanos(ms: i64) -> i64 {
     ms.saturating_mul(1_000_000).clamp(i64::MIN + 2, i64::MAX - 1)
 }
 
-/// The query for a range. Measurements are services: all are asked, the device decides.
-pub(crate) fn range(q: &RangeQuery) -> String {
-    let filter = format!(
-        "FROM /.*/ WHERE \"device\" = {} AND \"property\" = {} AND time >= {} AND time < {}",
-        string(&q.series.device),
-        string(&q.series.property),
-        nanos(q.from.0),
-        nanos(q.to.0),
-    );
-    let limit = q.limit.saturating_add(1).min(i64::MAX as usize);
-    match q.step {
-        None => format!("SELECT \"value\", \"quality\" {filter} ORDER BY time ASC LIMIT {limit}"),
-        Some((step, how)) => format!(
-            "SELECT {}(\"value\") AS \"value\", max(\"quality\") AS \"quality\", \
-             count(\"value\") AS \"n\" {filter} AND \"quality\" < 2 \
-             GROUP BY time({}ms,{}ms) fill(none) ORDER BY time ASC LIMIT {limit}",
-            function(how),
-            step.ms.max(1),
-            step.offset_ms,
-        ),
-    }
+fn time(from: Timestamp, to: Timestamp) -> String {
+    format!("time >= {} AND time < {}", nanos(from.0), nanos(to.0))
 }
 
-fn function(how: Aggregate) -> &'static str {
-    match how {
-        Aggregate::Mean => "mean",
-        Aggregate::Min => "min",
-        Aggregate::Max => "max",
-        Aggregate::Sum => "sum",
-        Aggregate::Count => "count",
-        Aggregate::Last => "last",
-    }
+/// Where a series is. Measurements are services: all are asked, the device decides.
+fn of_series(series: &SeriesKey) -> String {
+    let (device, property) = (string(&series.device), string(&series.property));
+    format!("FROM /.*/ WHERE \"device\" = {device} AND \"property\" = {property}")
 }
 
-/// The query for the newest point of each series, and so also for the series that exist.
-pub(crate) fn last(device: Option<&str>, at: Option<Timestamp>) -> String {
-    let mut conditions = Vec::new();
-    if let Some(d) = device {
-        conditions.push(format!("\"device\" = {}", string(d)));
-    }
+/// One more than asked for says that there are more.
+fn limit(n: usize) -> usize {
+    n.saturating_add(1).min(i64::MAX as usize)
+}
+
+/// Raw points.
+pub(crate) fn raw(q: &RangeQuery) -> String {
+    format!(
+        "SELECT \"value\", \"quality\" {} AND {} ORDER BY time ASC LIMIT {}",
+        of_series(&q.series),
+        time(q.from, q.to),
+        limit(q.limit),
+    )
+}
+
+/// The windows of the usable points, with all aggregates; its times are their begins.
+pub(crate) fn usable(q: &WindowQuery) -> String {
+    let (of_usable, by) = (of_usable(q), by(q));
+    format!(
+        "SELECT count(\"value\") AS \"n\", min(\"value\") AS \"lo\", max(\"value\") AS \"hi\", \
+         sum(\"value\") AS \"total\", last(\"value\") AS \"value\", \
+         sum(\"quality\") AS \"uncertain\" {of_usable} {by}"
+    )
+}
+
+/// The windows of the bad points.
+pub(crate) fn bad(q: &WindowQuery) -> String {
+    let (of_series, time, by) = (of_series(&q.series), time(q.from, q.to), by(q));
+    format!("SELECT count(\"quality\") AS \"bad\" {of_series} AND {time} AND \"quality\" >= 2 {by}")
+}
+
+/// The first usable point, with its time.
+pub(crate) fn first(q: &WindowQuery) -> String {
+    format!("SELECT first(\"value\") AS \"value\" {}", of_usable(q))
+}
+
+/// How long after the first usable point the latest of each window came, in ns. InfluxQL gives no
+/// point's time together with windows; sums of the distances between points do.
+///
+/// The range must be one that has windows: InfluxDB 1 answers nothing when it begins at the first
+/// moment of all.
+pub(crate) fn latest(q: &WindowQuery) -> String {
+    let (of_usable, time, by) = (of_usable(q), time(q.from, q.to), by(q));
+    format!(
+        "SELECT last(\"since\") AS \"since\" FROM (SELECT cumulative_sum(\"gap\") AS \"since\" \
+         FROM (SELECT elapsed(\"value\", 1ns) AS \"gap\" {of_usable})) WHERE {time} {by}"
+    )
+}
+
+fn of_usable(q: &WindowQuery) -> String {
+    format!("{} AND {} AND \"quality\" < 2", of_series(&q.series), time(q.from, q.to))
+}
+
+fn by(q: &WindowQuery) -> String {
+    let ms = q.step.ms.max(1);
+    let (offset, limit) = (q.step.offset_ms.rem_euclid(ms), limit(q.limit));
+    format!("GROUP BY time({ms}ms,{offset}ms) fill(none) ORDER BY time ASC LIMIT {limit}")
+}
+
+/// The query for the newest point of each series.
+pub(crate) fn last(filter: &SeriesFilter, at: Option<Timestamp>) -> String {
+    let mut conditions = tags(filter);
     if let Some(at) = at {
         conditions.push(format!("time < {}", nanos(at.0.saturating_add(1))));
     }
-    let filter = match conditions.is_empty() {
-        true => String::new(),
-        false => format!(" WHERE {}", conditions.join(" AND ")),
-    };
+    let filter = whereas(&conditions);
     format!(
         "SELECT last(\"value\") AS \"value\", \"quality\" FROM /.*/{filter} \
          GROUP BY \"device\", \"property\""
     )
 }
 
-/// Body of an answer of `/query` with `epoch=ns`.
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    results: Vec<StatementResult>,
-    error: Option<String>,
+/// The query for the series that exist, from the index alone.
+pub(crate) fn series(filter: &SeriesFilter) -> String {
+    format!("SHOW SERIES FROM /.*/{}", whereas(&tags(filter)))
 }
 
-#[derive(Deserialize)]
-struct StatementResult {
-    #[serde(default)]
-    series: Vec<Rows>,
-    error: Option<String>,
-}
-
-/// Rows of one measurement and tag set.
-#[derive(Deserialize)]
-pub(crate) struct Rows {
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-    columns: Vec<String>,
-    #[serde(default)]
-    /// Kept as text: `serde_json` reads numbers one unit of the last place off now and then.
-    values: Vec<Vec<Box<RawValue>>>,
-}
-
-/// One row: its point, and how many points were made into it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Cell {
-    point: Point,
-    n: f64,
-}
-
-impl Rows {
-    /// Device and property, when the query grouped by them.
-    fn key(&self) -> Option<SeriesKey> {
-        let tag = |k: &str| self.tags.get(k).map(|t| Name::from(t.as_str()));
-        Some(SeriesKey { device: tag("device")?, property: tag("property")? })
-    }
-
-    /// Rows that have a time and a value. A row without a number was not written by us.
-    fn cells(&self) -> impl Iterator<Item = Cell> {
-        let column = |name: &str| self.columns.iter().position(|c| c == name);
-        let (time, value) = (column("time"), column("value"));
-        let (quality, n) = (column("quality"), column("n"));
-        self.values.iter().filter_map(move |row| {
-            let text = |i: Option<usize>| row.get(i?).map(|v| v.get());
-            let ns: i64 = text(time)?.parse().ok()?;
-            let value: f64 = text(value)?.parse().ok()?;
-            let quality = text(quality).and_then(|t| t.parse().ok()).unwrap_or(0);
-            let point = Point {
-                time: Timestamp(ns.div_euclid(1_000_000)),
-                value,
-                quality: Quality::from_u8(quality),
-            };
-            let n = text(n).and_then(|t| t.parse().ok()).unwrap_or(1.0);
-            Some(Cell { point, n })
-        })
-    }
-}
-
-/// Reads an answer.
-pub(crate) fn parse(body: &[u8]) -> Result<Vec<Rows>, Error> {
-    let body: Body = serde_json::from_slice(body)
-        .map_err(|e| Error::Query(format!("unreadable answer: {e}")))?;
-    if let Some(e) = body.error {
-        return Err(Error::Query(e));
-    }
-    let mut rows = Vec::new();
-    for result in body.results {
-        if let Some(e) = result.error {
-            return Err(Error::Query(e));
-        }
-        rows.extend(result.series);
-    }
-    Ok(rows)
-}
-
-/// Brings the rows of several measurements together in the order of time; windows that occur in
-/// several (a device that changed its service) are made one.
-pub(crate) fn merge(rows: &[Rows], step: Option<(Step, Aggregate)>) -> Vec<Point> {
-    let mut cells: Vec<Cell> = rows.iter().flat_map(Rows::cells).collect();
-    cells.sort_by_key(|c| c.point.time);
-    let Some((_, how)) = step else {
-        return cells.into_iter().map(|c| c.point).collect();
+fn tags(filter: &SeriesFilter) -> Vec<String> {
+    let one = |key: &str, text: &Option<ioc_model::Name>| {
+        text.as_ref().map(|t| format!("\"{key}\" = {}", string(t)))
     };
-    let mut out: Vec<Cell> = Vec::with_capacity(cells.len());
-    for c in cells {
-        match out.last_mut() {
-            Some(o) if o.point.time == c.point.time => *o = combine(*o, c, how),
-            _ => out.push(c),
-        }
-    }
-    out.into_iter().map(|c| c.point).collect()
+    let both = [one("device", &filter.device), one("property", &filter.property)];
+    both.into_iter().flatten().collect()
 }
 
-/// The newest point of each series, in the order of series.
-pub(crate) fn newest(rows: &[Rows]) -> Vec<LastValue> {
-    let mut newest: BTreeMap<SeriesKey, Point> = BTreeMap::new();
-    for r in rows {
-        let (Some(key), Some(cell)) = (r.key(), r.cells().next()) else { continue };
-        let point = newest.entry(key).or_insert(cell.point);
-        if point.time < cell.point.time {
-            *point = cell.point;
-        }
+fn whereas(conditions: &[String]) -> String {
+    match conditions.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", conditions.join(" AND ")),
     }
-    newest.into_iter().map(|(series, point)| LastValue { series, point }).collect()
-}
-
-fn combine(a: Cell, b: Cell, how: Aggregate) -> Cell {
-    let (x, y, n) = (a.point.value, b.point.value, a.n + b.n);
-    let value = match how {
-        Aggregate::Mean => (x * a.n + y * b.n) / n,
-        Aggregate::Min => x.min(y),
-        Aggregate::Max => x.max(y),
-        Aggregate::Sum | Aggregate::Count => x + y,
-        // Which of two services spoke last inside the window is not known here.
-        Aggregate::Last => y,
-    };
-    let worse = if (a.point.quality as u8) < b.point.quality as u8 { b } else { a };
-    Cell { point: Point { value, quality: worse.point.quality, ..a.point }, n }
 }
 
 #[cfg(test)]
 mod tests {
+    use ioc_model::Step;
+
     use super::*;
 
-    fn query(step: Option<(Step, Aggregate)>) -> RangeQuery {
-        RangeQuery {
-            series: SeriesKey { device: "d'; DROP DATABASE x; --".into(), property: "p\\".into() },
-            from: Timestamp(1_000),
-            to: Timestamp(i64::MAX),
-            step,
-            limit: 10,
-        }
+    fn hostile() -> SeriesKey {
+        SeriesKey { device: "d'; DROP DATABASE x; --".into(), property: "p\\".into() }
     }
 
     #[test]
     fn hostile_text_stays_inside_its_literal() {
         assert_eq!(string("a'b\\c\nd\"e"), "'a\\'b\\\\c\\nd\"e'");
-        insta::assert_snapshot!(range(&query(None)), @r#"SELECT "value", "quality" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 ORDER BY time ASC LIMIT 11"#);
+        let query = RangeQuery {
+            series: hostile(),
+            from: Timestamp(1_000),
+            to: Timestamp(i64::MAX),
+            step: None,
+            limit: 10,
+        };
+        insta::assert_snapshot!(raw(&query), @r#"SELECT "value", "quality" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 ORDER BY time ASC LIMIT 11"#);
+        let filter = SeriesFilter { property: Some("'".into()), ..SeriesFilter::of(Some("\\")) };
+        insta::assert_snapshot!(series(&filter), @r#"SHOW SERIES FROM /.*/ WHERE "device" = '\\' AND "property" = '\''"#);
+        insta::assert_snapshot!(last(&filter, Some(Timestamp(5))), @r#"SELECT last("value") AS "value", "quality" FROM /.*/ WHERE "device" = '\\' AND "property" = '\'' AND time < 6000000 GROUP BY "device", "property""#);
     }
 
     #[test]
-    fn windows_leave_bad_values_out() {
-        insta::assert_snapshot!(range(&query(Some((Step::of(60_000), Aggregate::Mean)))), @r#"SELECT mean("value") AS "value", max("quality") AS "quality", count("value") AS "n" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 9223372036854775806 AND "quality" < 2 GROUP BY time(60000ms,0ms) fill(none) ORDER BY time ASC LIMIT 11"#);
-    }
-
-    #[test]
-    fn answers_of_two_measurements_become_one() {
-        let body = br#"{"results":[{"statement_id":0,"series":[
-          {"name":"air","columns":["time","value","quality","n"],
-           "values":[[60000000000,10.0,0,1],[120000000000,5,1,2]]},
-          {"name":"kpi","columns":["time","value","quality","n"],"values":[[60000000000,40.0,1,2]]}
-        ]}]}"#;
-        let rows = parse(body).expect("valid");
-        let points = merge(&rows, Some((Step::of(60_000), Aggregate::Mean)));
-        let got: Vec<_> = points.iter().map(|p| (p.time.0, p.value, p.quality)).collect();
-        let expect = vec![(60_000, 30.0, Quality::Uncertain), (120_000, 5.0, Quality::Uncertain)];
-        assert_eq!(got, expect);
-    }
-
-    #[test]
-    fn a_servers_error_is_an_error() {
-        let body = br#"{"results":[{"statement_id":0,"error":"database not found: x"}]}"#;
-        assert!(matches!(parse(body), Err(Error::Query(e)) if e.contains("not found")));
-        assert!(parse(b"<html>").is_err());
+    fn windows_are_asked_for_by_quality_and_offset() {
+        let query = WindowQuery {
+            series: hostile(),
+            from: Timestamp(1_000),
+            to: Timestamp(2_000),
+            step: Step { ms: 86_400_000, offset_ms: -25_200_000 },
+            limit: 10,
+        };
+        insta::assert_snapshot!(usable(&query), @r#"SELECT count("value") AS "n", min("value") AS "lo", max("value") AS "hi", sum("value") AS "total", last("value") AS "value", sum("quality") AS "uncertain" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(bad(&query), @r#"SELECT count("quality") AS "bad" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" >= 2 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
+        insta::assert_snapshot!(first(&query), @r#"SELECT first("value") AS "value" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2"#);
+        insta::assert_snapshot!(latest(&query), @r#"SELECT last("since") AS "since" FROM (SELECT cumulative_sum("gap") AS "since" FROM (SELECT elapsed("value", 1ns) AS "gap" FROM /.*/ WHERE "device" = 'd\'; DROP DATABASE x; --' AND "property" = 'p\\' AND time >= 1000000000 AND time < 2000000000 AND "quality" < 2)) WHERE time >= 1000000000 AND time < 2000000000 GROUP BY time(86400000ms,61200000ms) fill(none) ORDER BY time ASC LIMIT 11"#);
     }
 
     proptest::proptest! {

@@ -49,11 +49,21 @@ impl State {
             tx.execute_batch(SCHEMA)?;
             tx.commit()?;
         }
+        // Additions that a program from before them reads past.
+        conn.execute_batch(
+            "CREATE INDEX IF NOT EXISTS dead_letter_position ON dead_letter (position);
+             INSERT OR IGNORE INTO meta VALUES ('points', 0);",
+        )?;
         Ok(Self { conn, max })
     }
 
     pub(crate) fn cursor(&self) -> Result<u64, Error> {
         self.meta("cursor")
+    }
+
+    /// Points stored since this file was made; those sent again after a crash count again.
+    pub(crate) fn points(&self) -> Result<u64, Error> {
+        self.meta("points")
     }
 
     /// Number of dead letters kept, and of those that made room for newer ones.
@@ -69,19 +79,29 @@ impl State {
         Ok(value.max(0) as u64)
     }
 
-    /// Moves the cursor and keeps the dead letters, together.
-    pub(crate) fn advance(&mut self, cursor: u64, letters: &[DeadLetter]) -> Result<(), Error> {
+    /// Moves the cursor, keeps the dead letters and counts points, together. A letter that is
+    /// there already came from before a crash: its lane was ahead of the cursor.
+    pub(crate) fn advance<'a>(
+        &mut self,
+        cursor: u64,
+        letters: impl IntoIterator<Item = &'a DeadLetter>,
+        points: u64,
+    ) -> Result<(), Error> {
         let tx = self.conn.transaction()?;
         let at = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let mut kept = 0;
         for l in letters {
-            tx.prepare_cached(
-                "INSERT INTO dead_letter (at, position, line, reason) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![at, whole(l.position), l.line, l.reason])?;
+            kept += tx
+                .prepare_cached(
+                    "INSERT INTO dead_letter (at, position, line, reason) SELECT ?1, ?2, ?3, ?4
+                     WHERE NOT EXISTS
+                       (SELECT 1 FROM dead_letter WHERE position = ?2 AND line = ?3)",
+                )?
+                .execute(params![at, whole(l.position), l.line, l.reason])?;
         }
-        if !letters.is_empty() {
+        if kept > 0 {
             let dropped = tx.execute(
                 "DELETE FROM dead_letter WHERE id <=
                    (SELECT id FROM dead_letter ORDER BY id DESC LIMIT 1 OFFSET ?1)",
@@ -92,6 +112,8 @@ impl State {
                 [whole(dropped as u64)],
             )?;
         }
+        let add = "UPDATE meta SET value = value + ?1 WHERE key = 'points'";
+        tx.execute(add, [whole(points)])?;
         tx.execute("UPDATE meta SET value = ?1 WHERE key = 'cursor'", [whole(cursor)])?;
         tx.commit()?;
         Ok(())
@@ -128,11 +150,13 @@ mod tests {
         for i in 0..5 {
             let letter =
                 DeadLetter { position: i, line: format!("l{i}"), reason: "because".into() };
-            state.advance(i + 1, &[letter]).expect("advances");
+            state.advance(i + 1, [&letter], 7).expect("advances");
+            state.advance(i + 1, [&letter], 0).expect("the same again is known");
         }
         drop(state);
         let state = State::open(&path, 3).expect("opens again");
         assert_eq!((state.cursor().expect("cursor"), state.counts().expect("counts")), (5, (3, 2)));
+        assert_eq!(state.points().expect("points"), 35);
         let kept: Vec<u64> =
             state.letters(9).expect("letters").iter().map(|l| l.1.position).collect();
         assert_eq!(kept, [4, 3, 2]);

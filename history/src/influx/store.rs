@@ -14,16 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::batch::Finished;
-use super::influxql;
 use super::queue::Queue;
 use super::sender;
 use super::state::{DeadLetter, State};
-use super::wire::Wire;
-use crate::aggregate::Windows;
+use super::wire::{Retention, Wire};
 use crate::{Error, InfluxConfig};
 
-/// Longest wait of a query for points that were appended and not yet answered.
-const SETTLE: Duration = Duration::from_secs(2);
+/// More lanes than any server takes writes at once.
+const IN_FLIGHT_MAX: usize = 64;
 
 /// Measurements in an InfluxDB 2. Cheap to clone.
 ///
@@ -31,7 +29,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// store: it ends with the last clone, or by [`InfluxStore::close`].
 #[derive(Clone)]
 pub struct InfluxStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     sender: Arc<SenderTask>,
 }
 
@@ -54,6 +52,16 @@ pub struct InfluxStats {
     pub queued_points: u64,
     /// Points that the server says it stored, since the start of the process.
     pub stored_points: u64,
+    /// The same since `influx.db` was made; points sent again after a crash count again.
+    pub points: u64,
+    /// Series written by this process.
+    pub series: u64,
+    /// Points of further series than `max_series`; they are dead letters.
+    pub refused_series_points: u64,
+    /// How long the bucket keeps its points, 0: for ever; `None`: not known.
+    pub bucket_retention_s: Option<u64>,
+    /// It is not what `retention_days` says; it is left as it is.
+    pub bucket_retention_differs: bool,
     /// Dead letters kept.
     pub dead_letters: u64,
     /// Dead letters that made room for newer ones.
@@ -71,8 +79,14 @@ pub(super) struct Shared {
     /// Positions below were counted in the ledger by an earlier process.
     pub(super) count_from: u64,
     pub(super) queue: Mutex<Queue>,
-    /// There is something to send.
-    pub(super) work: Notify,
+    /// There is something to send, for each lane.
+    pub(super) work: Vec<Notify>,
+    /// Answered batches of lanes whose outcome is not yet on disk.
+    pub(super) done: Mutex<Vec<(usize, Finished)>>,
+    /// One set-up at a time.
+    pub(super) set_up_turn: tokio::sync::Mutex<()>,
+    /// How long the bucket keeps its points, once the server has said it.
+    pub(super) retention: Mutex<Option<Retention>>,
     /// The cursor, and why nothing is being stored now.
     pub(super) progress: watch::Sender<Progress>,
     pub(super) state: Mutex<State>,
@@ -85,7 +99,14 @@ pub(super) struct Shared {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     pub(super) cursor: u64,
-    pub(super) trouble: Option<String>,
+    /// Of each lane.
+    pub(super) troubles: Vec<Option<String>>,
+}
+
+impl Progress {
+    pub(super) fn trouble(&self) -> Option<&String> {
+        self.troubles.iter().flatten().next()
+    }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -134,10 +155,23 @@ impl InfluxStore {
     /// Trouble with `influx.db`.
     pub async fn influx_stats(&self) -> Result<InfluxStats, Error> {
         let shared = Arc::clone(&self.shared);
-        let counts = tokio::task::spawn_blocking(move || lock(&shared.state).counts()).await;
-        let (dead_letters, dead_letters_dropped) = counts??;
+        let counts = tokio::task::spawn_blocking(move || {
+            let state = lock(&shared.state);
+            Ok::<_, Error>((state.counts()?, state.points()?))
+        });
+        let ((dead_letters, dead_letters_dropped), points) = counts.await??;
+        let kept = lock(&self.shared.retention).map(|r| r.seconds);
+        let (queued, series, refused) = {
+            let queue = lock(&self.shared.queue);
+            (queue.points(), queue.series().len(), queue.series().refused())
+        };
         Ok(InfluxStats {
-            queued_points: lock(&self.shared.queue).points() as u64,
+            queued_points: queued as u64,
+            points,
+            series: series as u64,
+            refused_series_points: refused,
+            bucket_retention_s: kept,
+            bucket_retention_differs: kept.is_some_and(|s| s != self.shared.config.retention_s()),
             stored_points: self.shared.stored_points.load(Relaxed),
             dead_letters,
             dead_letters_dropped,
@@ -157,15 +191,15 @@ impl InfluxStore {
 
     /// Waits until all that was appended has an answer, the server is in trouble, or `most` is
     /// over; returns the cursor.
-    async fn settle(&self, most: Duration) -> u64 {
+    pub(super) async fn settle(&self, most: Duration) -> u64 {
         let mut progress = self.shared.progress.subscribe();
         let target = {
             let mut queue = lock(&self.shared.queue);
             queue.seal();
             queue.next()
         };
-        self.shared.work.notify_one();
-        let there = progress.wait_for(|p| p.cursor >= target || p.trouble.is_some());
+        self.shared.wake();
+        let there = progress.wait_for(|p| p.cursor >= target || p.trouble().is_some());
         tokio::select! {
             _ = tokio::time::timeout(most, there) => {}
             () = self.shared.stopped.cancelled() => {}
@@ -188,6 +222,8 @@ fn check(config: &InfluxConfig) -> Result<(), Error> {
     for (setting, value) in [
         ("batch_points", config.batch_points as u64),
         ("queue_points", config.queue_points as u64),
+        ("in_flight", config.in_flight as u64),
+        ("max_series", config.max_series as u64),
         ("timeout_ms", config.timeout_ms),
         ("backoff_max_ms", config.backoff_max_ms),
         ("probe_interval_ms", config.probe_interval_ms),
@@ -197,6 +233,10 @@ fn check(config: &InfluxConfig) -> Result<(), Error> {
         if value == 0 {
             return Err(Error::Setting { setting, why: "must not be empty or 0".into() });
         }
+    }
+    if config.in_flight > IN_FLIGHT_MAX {
+        let why = format!("must not be more than {IN_FLIGHT_MAX}");
+        return Err(Error::Setting { setting: "in_flight", why });
     }
     Ok(())
 }
@@ -214,7 +254,7 @@ impl HistoryStore for InfluxStore {
             let mut progress = self.shared.progress.subscribe();
             let (all, sealed) = lock(&self.shared.queue).take(first, entries);
             if sealed || !all {
-                self.shared.work.notify_one();
+                self.shared.wake();
             }
             if all {
                 return Ok(());
@@ -228,40 +268,26 @@ impl HistoryStore for InfluxStore {
         }
     }
 
-    /// Sends what was appended and waits for the answers, but not for a server in trouble.
-    async fn flush(&self, _what: Flush) -> Result<u64, HistoryError> {
-        let config = &self.shared.config;
-        Ok(self.settle(Duration::from_millis(config.timeout_ms.saturating_mul(2))).await)
+    /// `All` sends what was appended and waits for the answers, but not for a server in trouble.
+    /// `Due` waits for nothing: full and old batches go out by themselves.
+    async fn flush(&self, what: Flush) -> Result<u64, HistoryError> {
+        let most = Duration::from_millis(self.shared.config.timeout_ms.saturating_mul(2));
+        Ok(match what {
+            Flush::Due => self.shared.progress.borrow().cursor,
+            Flush::All => self.settle(most).await,
+        })
     }
 
     async fn range(&self, query: &RangeQuery) -> Result<SeriesPoints, HistoryError> {
-        self.settle(SETTLE).await;
-        let rows = self.shared.wire.query(&influxql::range(query)).await?;
-        let mut points = influxql::merge(&rows, query.step);
-        let truncated = points.len() > query.limit;
-        points.truncate(query.limit);
-        Ok(SeriesPoints { points, truncated, ..SeriesPoints::default() })
+        self.read_range(query).await
     }
 
     async fn windows(&self, query: &WindowQuery) -> Result<SeriesWindows, HistoryError> {
-        self.settle(SETTLE).await;
-        let (series, from, to) = (query.series.clone(), query.from, query.to);
-        let raw = RangeQuery { series, from, to, step: None, limit: usize::MAX };
-        let rows = self.shared.wire.query(&influxql::range(&raw)).await?;
-        let mut windows = Windows::new(query.step, query.limit);
-        for point in influxql::merge(&rows, None) {
-            if windows.push(&point).is_break() {
-                break;
-            }
-        }
-        Ok(windows.finish())
+        self.read_windows(query).await
     }
 
     async fn series(&self, filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
-        let newest = self.newest(filter.device.as_deref(), None).await?;
-        let keys = newest.into_iter().map(|l| l.series).filter(|k| filter.matches(k));
-        let most = if filter.limit == 0 { usize::MAX } else { filter.limit };
-        Ok(keys.take(most).collect())
+        self.read_series(filter).await
     }
 
     async fn last(
@@ -269,7 +295,7 @@ impl HistoryStore for InfluxStore {
         device: Option<&str>,
         at: Timestamp,
     ) -> Result<Vec<LastValue>, HistoryError> {
-        self.newest(device, Some(at)).await
+        self.read_last(device, at).await
     }
 
     /// The bucket's own retention does it.
@@ -278,31 +304,7 @@ impl HistoryStore for InfluxStore {
     }
 
     async fn stats(&self) -> HistoryStats {
-        let trouble = self.shared.progress.borrow().trouble.clone();
-        let stopped =
-            self.shared.stopped.is_cancelled().then(|| "the sender has stopped".to_owned());
-        let trouble = trouble.or(stopped);
-        HistoryStats {
-            backend: "influxdb",
-            points: self.shared.stored_points.load(Relaxed),
-            series: 0,
-            bytes: 0,
-            healthy: trouble.is_none(),
-            trouble,
-            ..HistoryStats::default()
-        }
-    }
-}
-
-impl InfluxStore {
-    async fn newest(
-        &self,
-        device: Option<&str>,
-        at: Option<Timestamp>,
-    ) -> Result<Vec<LastValue>, HistoryError> {
-        self.settle(SETTLE).await;
-        let rows = self.shared.wire.query(&influxql::last(device, at)).await?;
-        Ok(influxql::newest(&rows))
+        self.read_stats().await
     }
 }
 
@@ -314,15 +316,18 @@ impl Shared {
         ledger: Arc<Ledger>,
         count_from: u64,
     ) -> Result<Self, Error> {
-        let cursor = state.cursor()?;
+        let (cursor, lanes) = (state.cursor()?, config.in_flight);
         Ok(Self {
             wire: Wire::new(&config, token)?,
             queue: Mutex::new(Queue::new(cursor, &config)),
             config,
             ledger,
             count_from,
-            work: Notify::new(),
-            progress: watch::Sender::new(Progress { cursor, trouble: None }),
+            work: (0..lanes).map(|_| Notify::new()).collect(),
+            done: Mutex::default(),
+            set_up_turn: tokio::sync::Mutex::default(),
+            retention: Mutex::default(),
+            progress: watch::Sender::new(Progress { cursor, troubles: vec![None; lanes] }),
             state: Mutex::new(state),
             stored_points: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
@@ -330,15 +335,8 @@ impl Shared {
         })
     }
 
-    /// A batch has its answers, and that is on disk.
-    pub(super) fn count(&self, done: &Finished) {
-        done.stored.apply(&self.ledger, |c| &c.stored);
-        done.dead.apply(&self.ledger, |c| &c.dead_lettered);
-        self.stored_points.fetch_add(done.points as u64, Relaxed);
-        lock(&self.queue).answered(done.lines);
-        self.progress.send_modify(|p| {
-            p.cursor = done.end;
-            p.trouble = None;
-        });
+    /// Tells every lane to look for work.
+    fn wake(&self) {
+        self.work.iter().for_each(Notify::notify_one);
     }
 }

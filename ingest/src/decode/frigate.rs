@@ -3,7 +3,8 @@
 //! A tracked object gives `object_detected` when it is new and `zone_entered` for each zone that
 //! it is in after a message and was not in before: updates are repeated often and must not be
 //! counted again. A review gives `review_detection` or `review_alert` when it is new or becomes
-//! an alert. Names of persons (`sub_label`), plates, and pictures are not kept.
+//! an alert. A plate that was read (`frigate/tracked_object_update`) is the detection `lpr`.
+//! Names of persons (`sub_label`) and pictures are not kept; plates are sealed, if at all.
 
 use ioc_model::{
     Body, ConfigError, Detection, Name, Quality, QuarantineReason, Record, Status, Timestamp,
@@ -14,6 +15,7 @@ use super::catalogue::{Catalogue, Hints, short};
 use super::config::FrigateConfig;
 use super::ids::{is_id, sanitise};
 use super::json::Json;
+use super::secret::{Out, Secret};
 use super::{Incoming, Refusal, time};
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Frigate {
         catalogue: &Catalogue,
         rest: &str,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         // A cleared retained message says nothing.
         if message.payload.is_empty() && message.retain {
@@ -62,19 +64,13 @@ impl Frigate {
         match levels[..] {
             ["events"] => self.event(catalogue, message, out),
             ["reviews"] => self.review(catalogue, message, out),
+            ["tracked_object_update"] => self.update(catalogue, message, out),
             ["available"] => self.status(catalogue, &self.config.prefix, message, out),
             [camera, "status", "detect"] => self.status(catalogue, camera, message, out),
             // Known topics that hold no measurement, or pictures and names that are not kept.
             [
-                "stats"
-                | "camera_activity"
-                | "tracked_object_update"
-                | "triggers"
-                | "model_state"
-                | "birdseye"
-                | "notifications"
-                | "onConnect"
-                | "restart",
+                "stats" | "camera_activity" | "triggers" | "model_state" | "birdseye"
+                | "notifications" | "onConnect" | "restart",
                 ..,
             ]
             | [_, "status", _]
@@ -117,7 +113,7 @@ impl Frigate {
         &self,
         catalogue: &Catalogue,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let json = Json::parse(message.payload)?;
         let stage = text(&json, "type")?;
@@ -133,6 +129,7 @@ impl Frigate {
         }
         let score = after.get("score").or_else(|| after.get("top_score")).and_then(Json::number);
         let confidence = score.filter(|s| (0.0..=1.0).contains(s));
+        let secret = Secret::read(plate(after), None);
         let mut push = |kind: &str, zone: Option<Name>, time: Result<Timestamp, Refusal>| {
             let detection = Detection {
                 kind: kind.into(),
@@ -145,7 +142,7 @@ impl Frigate {
             };
             let body = Body::Detection(Box::new(detection));
             let time = time.map_err(refuse)?;
-            out.push(self.record(catalogue, camera, time, message.received, body)?);
+            out.push(self.record(catalogue, camera, time, message.received, body)?, secret.clone());
             Ok::<(), Refusal>(())
         };
         if stage == "new" {
@@ -168,7 +165,7 @@ impl Frigate {
         &self,
         catalogue: &Catalogue,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let json = Json::parse(message.payload)?;
         let stage = text(&json, "type")?;
@@ -199,7 +196,35 @@ impl Frigate {
         };
         let body = Body::Detection(Box::new(detection));
         let time = seconds(after, "start_time").map_err(refuse)?;
-        out.push(self.record(catalogue, camera, time, message.received, body)?);
+        let record = self.record(catalogue, camera, time, message.received, body)?;
+        out.records.push(record);
+        Ok(())
+    }
+
+    /// A plate was read, or read better. Other updates (faces, descriptions) say nothing here.
+    fn update(
+        &self,
+        catalogue: &Catalogue,
+        message: &Incoming<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let json = Json::parse(message.payload)?;
+        if json.get("type").and_then(Json::text) != Some("lpr") {
+            return Ok(());
+        }
+        let camera = text(&json, "camera")?;
+        let refuse = |r: Refusal| r.of(camera);
+        let score = json.get("score").and_then(Json::number);
+        let detection = Detection {
+            kind: "lpr".into(),
+            id: Some(identifier(&json, "id").map_err(refuse)?),
+            confidence: score.filter(|s| (0.0..=1.0).contains(s)),
+            ..Detection::default()
+        };
+        let body = Body::Detection(Box::new(detection));
+        let time = seconds(&json, "timestamp").map_err(refuse)?;
+        let record = self.record(catalogue, camera, time, message.received, body)?;
+        out.push(record, Secret::read(json.get("plate"), None));
         Ok(())
     }
 
@@ -209,7 +234,7 @@ impl Frigate {
         catalogue: &Catalogue,
         device: &str,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let online = match message.payload {
             b"online" => true,
@@ -217,7 +242,8 @@ impl Frigate {
             _ => return Err(bad_field("not online, offline, stopped or disabled").of(device)),
         };
         let body = Body::Status(Status { online, battery: None });
-        out.push(self.record(catalogue, device, message.received, message.received, body)?);
+        let received = message.received;
+        out.records.push(self.record(catalogue, device, received, received, body)?);
         Ok(())
     }
 
@@ -229,7 +255,7 @@ impl Frigate {
         place: &str,
         label: &str,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let count = std::str::from_utf8(message.payload).ok().and_then(|t| t.parse::<u32>().ok());
         let count = count.ok_or_else(|| bad_field("the count is not a number").of(place))?;
@@ -248,7 +274,8 @@ impl Frigate {
         let mut values = Values::new();
         values.push((Name::clone(&property.name), value));
         let body = Body::Observation { quality: Quality::Good, values };
-        out.push(self.record(catalogue, place, message.received, message.received, body)?);
+        let received = message.received;
+        out.records.push(self.record(catalogue, place, received, received, body)?);
         Ok(())
     }
 }
@@ -287,6 +314,12 @@ fn text<'j>(json: &'j Json<'_>, field: &str) -> Result<&'j str, Refusal> {
     json.get(field)
         .and_then(Json::text)
         .ok_or_else(|| bad_field(format!("`{field}` is missing or no text")))
+}
+
+/// A text, or a text with its score.
+fn plate<'j, 'p>(object: &'j Json<'p>) -> Option<&'j Json<'p>> {
+    let plate = object.get("recognized_license_plate")?;
+    Some(plate.items().and_then(<[_]>::first).unwrap_or(plate))
 }
 
 fn identifier(json: &Json<'_>, field: &str) -> Result<Name, Refusal> {

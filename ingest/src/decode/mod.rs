@@ -10,6 +10,7 @@ mod json;
 mod mapping;
 mod native;
 mod onvif;
+mod secret;
 #[cfg(test)]
 pub(crate) mod shared_data;
 mod sorted;
@@ -21,7 +22,7 @@ mod units;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Timestamp};
+use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
 use catalogue::Catalogue;
 pub use config::{
@@ -33,6 +34,9 @@ use frigate::Frigate;
 use mapping::MappingDecoder;
 use native::Native;
 use onvif::Onvif;
+use secret::{Door, Forget, Out};
+
+use crate::quarantine::redact;
 
 /// Largest payload that is looked at.
 const PAYLOAD_BYTES: usize = 64 << 10;
@@ -74,7 +78,8 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), device: None }
+        // It may quote the name of a field, and devices write anything anywhere.
+        Self { reason, detail: redact::text(detail.into()), device: None }
     }
 
     fn of(mut self, device: &str) -> Self {
@@ -93,6 +98,7 @@ pub struct Decoders {
     fiware: Option<Fiware>,
     frigate: Option<Frigate>,
     onvif: Option<Onvif>,
+    door: Door,
 }
 
 impl Decoders {
@@ -121,7 +127,15 @@ impl Decoders {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { catalogue, native: Native::default(), mappings, fiware, frigate, onvif })
+        let (native, door) = (Native::default(), Door(Arc::new(Forget)));
+        Ok(Self { catalogue, native, mappings, fiware, frigate, onvif, door })
+    }
+
+    /// Seals number plates and links to pictures with `seal` from now on. Without it they are
+    /// forgotten.
+    #[must_use]
+    pub fn sealing(self, seal: Arc<dyn Seal>) -> Self {
+        Self { door: Door(seal), ..self }
     }
 
     /// Decodes one message.
@@ -147,7 +161,11 @@ impl Decoders {
         records: &mut Vec<Record>,
     ) -> Result<Option<Refusal>, Refusal> {
         let before = records.len();
-        let end = self.dispatch(message, records);
+        let mut out = Out::new(records);
+        let end = self.dispatch(message, &mut out);
+        if end.is_ok() {
+            out.seal(&self.door, message.received);
+        }
         let end = end.and_then(|()| self.doubt(records.get(before..).unwrap_or_default()));
         if end.is_err() {
             records.truncate(before);
@@ -185,7 +203,7 @@ impl Decoders {
         Ok(Some(doubt))
     }
 
-    fn dispatch(&self, message: &Incoming<'_>, out: &mut Vec<Record>) -> Result<(), Refusal> {
+    fn dispatch(&self, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
         let topic = message.topic;
         if topic.len() > TOPIC_BYTES {
             return Err(Refusal::new(
@@ -206,11 +224,11 @@ impl Decoders {
         }
         for mapping in &self.mappings {
             if let Some(captures) = mapping.matches(topic) {
-                return mapping.decode(&self.catalogue, &captures, message, out);
+                return mapping.decode(&self.catalogue, &captures, message, out.records);
             }
         }
         if let Some(fiware) = self.fiware.as_ref().filter(|f| f.takes(topic)) {
-            return fiware.decode(&self.catalogue, message, out);
+            return fiware.decode(&self.catalogue, message, out.records);
         }
         if let Some((frigate, rest)) =
             self.frigate.as_ref().and_then(|f| Some((f, f.rest_of(topic)?)))

@@ -6,6 +6,7 @@ mod topics;
 use ioc_model::{QuarantineReason, Record};
 
 use super::catalogue::Catalogue;
+use super::secret::Out;
 use super::{Incoming, Refusal};
 use topics::{Kind, Topics};
 
@@ -30,7 +31,7 @@ impl Native {
         catalogue: &Catalogue,
         rest: &str,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let refuse = |r: Refusal| match rest.split('/').nth(2) {
             Some(device) if !device.is_empty() => r.of(device),
@@ -65,8 +66,8 @@ impl Native {
             body: said.body,
         };
         let impossible = said.impossible.map(|body| Record { body, ..record.clone() });
-        out.push(record);
-        out.extend(impossible);
+        out.push(record, said.secret);
+        out.records.extend(impossible);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Items may be texts or bare values. A property event that is deleted is a zero-byte payload and
 //! says nothing here. `UtcTime` is UTC by its name, also where a camera leaves out the `Z`.
-//! Plates and faces are not kept.
+//! Faces are not kept; a plate and the link to its picture are sealed, if at all.
 
 use ioc_model::{
     Body, ConfigError, Detection, Name, Quality, QuarantineReason, Record, Timestamp, Values,
@@ -15,6 +15,7 @@ use super::config::OnvifConfig;
 use super::frigate::{check_devices, check_service};
 use super::ids::{is_kind, sanitise};
 use super::json::Json;
+use super::secret::{Out, Secret};
 use super::{Incoming, Refusal, time};
 
 /// Topic, the Data item that must be true (if it is a state), and the kind of detection.
@@ -97,7 +98,7 @@ impl Onvif {
         catalogue: &Catalogue,
         parts: &Parts<'_>,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         if message.payload.is_empty() {
             return Ok(());
@@ -116,18 +117,22 @@ impl Onvif {
         })?;
         let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
         let origin = catalogue.resolve(device, &hints).map_err(refuse)?;
-        out.extend(bodies.into_iter().map(|body| Record {
-            device: Name::clone(&origin.device),
-            area: Name::clone(&origin.area),
-            service: Name::clone(&origin.service),
-            source: 0,
-            time,
-            received: message.received,
-            seq: None,
-            clock_clamped: false,
-            derived: false,
-            body,
-        }));
+        let secret = secret(&json);
+        for body in bodies {
+            let record = Record {
+                device: Name::clone(&origin.device),
+                area: Name::clone(&origin.area),
+                service: Name::clone(&origin.service),
+                source: 0,
+                time,
+                received: message.received,
+                seq: None,
+                clock_clamped: false,
+                derived: false,
+                body,
+            };
+            out.push(record, secret.clone());
+        }
         Ok(())
     }
 
@@ -203,6 +208,16 @@ fn observed(catalogue: &Catalogue, property: &str, value: f64) -> Result<Option<
 
 fn data<'j, 'p>(json: &'j Json<'p>, item: &str) -> Option<&'j Json<'p>> {
     json.get("Data")?.get(item)
+}
+
+/// Number of the plate (ONVIF Analytics, `LicensePlateInfo`; some cameras send the number alone),
+/// and the link to the picture.
+fn secret(json: &Json<'_>) -> Secret {
+    let info = data(json, "LicensePlateInfo");
+    let plate = info.and_then(|i| i.get("PlateNumber")).or_else(|| data(json, "PlateNumber"));
+    let plate = plate.or(info);
+    let picture = ["ImageURI", "ImageUri", "SnapshotURI", "SnapshotUri"];
+    Secret::read(plate, picture.iter().find_map(|item| data(json, item)))
 }
 
 /// Name of the camera's rule.

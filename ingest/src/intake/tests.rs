@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
-use ioc_model::{Entry, Ledger, QuarantineReason, QuarantineStore, Record, Timestamp};
+use ioc_model::{
+    Entry, Ledger, Private, QuarantineReason, QuarantineStore, Record, Seal, Sealed, Timestamp,
+};
 use tempfile::TempDir;
 
 use super::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle};
@@ -410,4 +412,38 @@ fn outcomes_of_every_reason_are_counted_by_reason() {
         let expect: BTreeMap<_, _> = expect.into_iter().map(|w| (w, 1)).collect();
         assert_eq!(by_reason, expect);
     });
+}
+
+/// A pseudonym for each plate.
+struct Pseudonyms;
+
+impl Seal for Pseudonyms {
+    fn seal(&self, _: &str, _: &str, _: Timestamp, p: &Private<'_>) -> Option<Sealed> {
+        let pseudonym = p.plate?.bytes().fold(0, |h: u64, b| h.wrapping_mul(31) + u64::from(b));
+        Some(Sealed { key: 1, mask: "***".into(), pseudonym, bytes: Box::default() })
+    }
+}
+
+#[tokio::test]
+async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_none() {
+    let mut r = rig(IntakeConfig::default());
+    r.intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
+    let event =
+        |plate: &str| format!(r#"{{"time":{},"type":"red_light","plate":"{plate}"}}"#, RECEIVED.0);
+    let topic = "ioc/v1/hai_chau/traffic/cam-1/event";
+    let payloads = [event("51F-123.45"), event("51F-123.46"), event("51F-123.45")];
+    let messages = payloads.each_ref().map(|p| message(topic, p));
+    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let expect = [Outcome::Accepted, Outcome::Accepted, Outcome::Duplicate];
+    assert_eq!(submitted.outcomes, expect);
+    let taken = r.sink.taken.lock().expect("lock").clone();
+    assert!(!format!("{taken:?}").contains("123.4"), "{taken:?}");
+    // After a restart the journal's records say the same.
+    let again = rig(IntakeConfig::default());
+    let mut intake = again.intake;
+    intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
+    taken.iter().for_each(|record| intake.remember(record));
+    let door = intake.source("gateway");
+    let submitted = intake.submit(&door, &messages).await.expect("room");
+    assert_eq!(submitted.outcomes, vec![Outcome::Duplicate; 3]);
 }

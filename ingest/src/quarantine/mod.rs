@@ -1,6 +1,6 @@
 //! Refused messages, raw and with the reason, bounded in rows, rows per device and bytes.
 
-mod redact;
+pub(crate) mod redact;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -73,7 +73,7 @@ pub struct Refused {
     pub reason: QuarantineReason,
     /// Why, in words.
     pub detail: String,
-    /// Payload, cut at 64 KiB, values of fields that hold a number plate masked.
+    /// Payload, cut at 64 KiB, what is or may be personal masked.
     pub payload: Vec<u8>,
 }
 
@@ -88,7 +88,7 @@ impl Refused {
             device: refusal.device,
             reason: refusal.reason,
             detail: refusal.detail,
-            payload: redact::mask_plates(kept),
+            payload: redact::payload(kept),
         }
     }
 

@@ -46,47 +46,100 @@ pub(crate) async fn answer(
     }
 }
 
+/// Counts a write as being handled for as long as it lives.
+struct Handling<'a>(&'a Mutex<World>);
+
+impl<'a> Handling<'a> {
+    fn begin(world: &'a Mutex<World>) -> Self {
+        let (now, most) = &mut lock(world).in_flight;
+        *now += 1;
+        *most = (*most).max(*now);
+        Self(world)
+    }
+}
+
+impl Drop for Handling<'_> {
+    fn drop(&mut self) {
+        lock(self.0).in_flight.0 -= 1;
+    }
+}
+
 async fn write(
     world: &Mutex<World>,
     query: &BTreeMap<String, String>,
     body: &[u8],
     gzip: bool,
 ) -> Result<Answer, std::io::Error> {
+    let _handling = Handling::begin(world);
+    let body = text(body, gzip);
+    let note = |status| {
+        let body = body.as_deref().unwrap_or_default();
+        let (lines, first) = (body.lines().count(), body.lines().next().unwrap_or_default());
+        let first = first.to_owned();
+        lock(world).log.push(WriteLog { at: Instant::now(), lines, first, status, gzip });
+    };
+    let store = || {
+        let answer = match &body {
+            Ok(text) => handle(&mut lock(world), query, text),
+            Err(why) => error(400, "invalid", why),
+        };
+        note(answer.status().as_u16());
+        answer
+    };
     let misbehave = {
         let mut world = lock(world);
-        world.script.pop_front().or_else(|| world.always.clone())
+        let stuck = world
+            .stuck
+            .as_ref()
+            .zip(body.as_ref().ok())
+            .is_some_and(|(s, b)| b.contains(s.as_str()));
+        match stuck {
+            true => Some(Misbehave::Status(503, None)),
+            false => world.script.pop_front().or_else(|| world.always.clone()),
+        }
     };
     match misbehave {
         Some(Misbehave::Status(status, retry_after)) => {
-            log(world, "/api/v2/write", (0, status, gzip));
+            note(status);
             let mut answer = error(status, "scripted", "scripted answer");
             if let Some(value) = retry_after.and_then(|v| v.parse().ok()) {
                 answer.headers_mut().insert("retry-after", value);
             }
-            return Ok(answer);
+            Ok(answer)
+        }
+        Some(Misbehave::Garbage(status, bytes)) => {
+            note(status);
+            let mut answer = error(status, "", "");
+            *answer.body_mut() = Full::from(bytes);
+            Ok(answer)
         }
         Some(Misbehave::Hang) => {
-            log(world, "/api/v2/write", (0, 0, gzip));
-            return std::future::pending().await;
+            note(0);
+            std::future::pending().await
+        }
+        Some(Misbehave::Reset) => {
+            note(0);
+            Err(std::io::Error::other("reset before storing"))
         }
         Some(Misbehave::ResetAfterStore) => {
-            store(&mut lock(world), query, body, gzip);
-            return Err(std::io::Error::other("reset after storing"));
+            store();
+            Err(std::io::Error::other("reset after storing"))
         }
-        Some(Misbehave::Slow(pause)) => tokio::time::sleep(pause).await,
-        None => {}
+        Some(Misbehave::StoreAnd(status)) => {
+            let stored = store();
+            if status >= 300 {
+                return Ok(error(status, "scripted", "scripted answer"));
+            }
+            let mut answer = Response::new(Full::default());
+            *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+            Ok(if stored.status().is_success() { answer } else { stored })
+        }
+        Some(Misbehave::Slow(pause)) => {
+            tokio::time::sleep(pause).await;
+            Ok(store())
+        }
+        None => Ok(store()),
     }
-    Ok(store(&mut lock(world), query, body, gzip))
-}
-
-fn store(world: &mut World, query: &BTreeMap<String, String>, body: &[u8], gzip: bool) -> Answer {
-    let (lines, answer) = match text(body, gzip) {
-        Ok(text) => (text.lines().count(), handle(world, query, &text)),
-        Err(why) => (0, error(400, "invalid", &why)),
-    };
-    let status = answer.status().as_u16();
-    world.log.push(WriteLog { at: Instant::now(), lines, status, gzip });
-    answer
 }
 
 fn text(body: &[u8], gzip: bool) -> Result<String, String> {
@@ -116,6 +169,10 @@ fn handle(world: &mut World, query: &BTreeMap<String, String>, text: &str) -> An
     let Some(bucket) = bucket else {
         return error(404, "not found", &format!("bucket \"{}\" not found", get("bucket")));
     };
+    if world.counting {
+        bucket.stored_lines += text.lines().count() as u64;
+        return no_content();
+    }
     let mut lines = Vec::new();
     for (text, parsed) in line::lines(text) {
         let marked = malformed.iter().any(|m| text.contains(m.as_str()));
@@ -129,7 +186,10 @@ fn handle(world: &mut World, query: &BTreeMap<String, String>, text: &str) -> An
     let mut reason = String::new();
     for (text, line) in lines {
         let marked = unprocessable.iter().any(|m| text.contains(m.as_str()));
+        let at = (world.keep_order && !marked)
+            .then(|| (line.series.clone(), line.time.unwrap_or_default()));
         let refused = if marked { Err("marked by the test".into()) } else { keep(bucket, line) };
+        world.order.extend(at.filter(|_| refused.is_ok()));
         if let Err(why) = refused {
             dropped += 1;
             reason = why;
@@ -141,6 +201,10 @@ fn handle(world: &mut World, query: &BTreeMap<String, String>, text: &str) -> An
         );
         return error(422, "unprocessable entity", &why);
     }
+    no_content()
+}
+
+fn no_content() -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = hyper::StatusCode::NO_CONTENT;
     answer
@@ -242,7 +306,8 @@ fn make_org(world: &Mutex<World>, body: &[u8]) -> Answer {
 
 fn log(world: &Mutex<World>, path: &str, (lines, status, gzip): (usize, u16, bool)) {
     if path == "/api/v2/write" {
-        lock(world).log.push(WriteLog { at: Instant::now(), lines, status, gzip });
+        let first = String::new();
+        lock(world).log.push(WriteLog { at: Instant::now(), lines, first, status, gzip });
     }
 }
 

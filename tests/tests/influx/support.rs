@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ioc_history::{InfluxConfig, InfluxStore};
 use ioc_model::line::nanos;
@@ -57,6 +57,15 @@ impl Setup {
     /// (stored, dead-lettered) records of the ledger.
     pub fn counted(&self) -> (u64, u64) {
         (self.door.stored.load(Relaxed), self.door.dead_lettered.load(Relaxed))
+    }
+
+    /// Times of the attempts at the same lines, for each lane that sends.
+    pub fn attempts_by_lane(&self) -> Vec<Vec<Instant>> {
+        let mut lanes: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
+        for w in &self.fake.world().log {
+            lanes.entry(w.first.clone()).or_default().push(w.at);
+        }
+        lanes.into_values().collect()
     }
 
     /// The bucket holds exactly the points of `entries`, each once.

@@ -1,9 +1,14 @@
 //! One reading in is one point out, whatever texts a device sends.
 
+use std::collections::BTreeMap;
+
 use ioc_model::line::{nanos, write_record};
-use ioc_model::{Entry, HistoryStore, Record};
+use ioc_model::{
+    Entry, HistoryStore, LastValue, Point, RangeQuery, Record, SeriesFilter, SeriesKey, Timestamp,
+};
 use ioc_tests::influx_fake::line::{self, Field};
 
+use crate::real;
 use crate::support::{Setup, flush_to, now_ms, reading};
 
 /// splitmix64: the same texts in every run.
@@ -124,6 +129,46 @@ async fn hostile_texts_arrive_as_they_are_or_as_dead_letters() {
     assert_eq!(s.counted(), (n, 3_000 - n));
     let stats = store.influx_stats().await.expect("stats");
     assert_eq!((stats.malformed, stats.dead_letters), (0, 3_000 - n));
+}
+
+/// What the real parser of InfluxDB makes of hostile texts: its index and its values.
+#[tokio::test]
+async fn influxdb_1_reads_hostile_texts_as_they_were_meant() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some((_server, base)) = real::influxd(&folder).await else { return };
+    let store = real::open(real::compatibility_proxy(base).await, &folder).await;
+    let mut random = Random(99);
+    let mut newest = BTreeMap::new();
+    let entries: Vec<Entry> = (0..4_000)
+        .map(|i| {
+            let mut r = hostile(&mut random);
+            r.time.0 += i;
+            let mut good = true;
+            write_record(&r, &mut String::new(), |x| good &= x.is_ok());
+            r.for_each_point(|property, value, quality| {
+                let series = SeriesKey { device: r.device.clone(), property: property.clone() };
+                if good {
+                    newest.insert(series, Point { time: r.time, value, quality });
+                }
+            });
+            Entry::Record(r)
+        })
+        .collect();
+    store.append(0, &entries).await.expect("append");
+    flush_to(&store, 4_000).await;
+    assert_eq!(store.influx_stats().await.expect("stats").malformed, 0, "not one 400");
+    let keys = store.series(&SeriesFilter::default()).await.expect("series");
+    assert_eq!(keys, newest.keys().cloned().collect::<Vec<_>>());
+    let expect: Vec<LastValue> =
+        newest.into_iter().map(|(series, point)| LastValue { series, point }).collect();
+    let got = store.last(None, Timestamp(now_ms() + 86_400_000)).await.expect("last");
+    assert_eq!(got, expect);
+    // Each can be asked for by its name.
+    for LastValue { series, point } in expect.iter().step_by(20) {
+        let (from, to) = (point.time, point.time.plus_ms(1));
+        let query = RangeQuery { series: series.clone(), from, to, step: None, limit: 9 };
+        assert_eq!(store.range(&query).await.expect("range").points, [*point], "{series:?}");
+    }
 }
 
 #[tokio::test]

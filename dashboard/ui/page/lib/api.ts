@@ -47,6 +47,10 @@ export const post = <T>(path: string, body: unknown, headers?: Record<string, st
   call('POST', path, body, headers) as Promise<T>;
 export const del = (path: string) => call('DELETE', path);
 
+/** Whether something is served there. */
+export const reachable = (path: string): Promise<boolean> =>
+  fetch(path, { method: 'HEAD', credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS) }).then((a) => a.ok, () => false);
+
 /** A query text without the empty ones. */
 export function query(params: Record<string, string | number | null | undefined>): string {
   const q = new URLSearchParams();

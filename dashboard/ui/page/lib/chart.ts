@@ -2,8 +2,9 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Lang } from './model';
-import { columns, type Sample } from './columns';
+import { alone, columns, type Sample } from './columns';
 import * as fmt from './fmt';
+import { DAY_MS } from './plan';
 import { alpha, COLOR, SEVERITY } from './theme';
 import { schedule, unschedule } from './raf';
 
@@ -20,6 +21,10 @@ export interface ChartOptions {
   to: number;
   /** Longer than this without a reading is a gap, ms. */
   gap: number;
+  /** Length of the windows that the values are means of, ms; 0: single readings. */
+  window: number;
+  /** What the bounds of a window are called. */
+  bounds: (low: string, high: string) => string;
 }
 
 export class Chart {
@@ -42,6 +47,17 @@ export class Chart {
     this.points = points;
     this.opts = opts;
     this.build();
+  }
+
+  /** The same readings, also those that were pushed, with other words or limits. */
+  restyle(opts: ChartOptions): void {
+    this.set(this.points, opts);
+  }
+
+  /** Other readings in the same stretch and style; the pointer stays where it is. */
+  renew(points: Sample[]): void {
+    this.points = points;
+    schedule(this.refresh);
   }
 
   /** Adds a reading at the end; older or equal times are known already. */
@@ -103,11 +119,17 @@ export class Chart {
         },
         series: [
           {},
-          { stroke: COLOR.series, width: 1.5, spanGaps: false, points: { show: this.points.length < 40, size: 4, fill: COLOR.series } },
+          {
+            stroke: COLOR.series, width: 1.5, spanGaps: false,
+            points: { show: true, size: 4, fill: COLOR.series, filter: (u, i) => (this.points.length < 40 ? null : alone(u.data[i] ?? [])) },
+          },
           { stroke: COLOR.normal, width: 0, points: { show: true, size: 6, width: 1.2, fill: COLOR.ground, stroke: COLOR.normal } },
+          { width: 0, points: { show: false } },
+          { width: 0, points: { show: false } },
         ],
+        bands: [{ series: [4, 3], fill: alpha(COLOR.series, 0.24) }],
         axes: [
-          { ...axis, size: rem * 2.1, gap: 4, space: rem * 5, values: (_u, at) => at.map((s) => this.tick(s * 1000, at)) },
+          { ...axis, size: rem * 2.1, gap: 4, space: rem * 5, values: (_u, at) => at.map((s) => this.tick(s * 1000)) },
           {
             ...axis, size: rem * 4.2, gap: 4, space: rem * 2.2,
             values: (_u, at) => at.map((v) => fmt.number(v, digitsOf(at), o.lang)),
@@ -137,12 +159,14 @@ export class Chart {
     return [a >= 0 && a - air < 0 ? 0 : a - air, b + air];
   }
 
-  private tick(ms: number, all: number[]): string {
-    const days = (all.at(-1) ?? 0) - (all[0] ?? 0) > 172_800;
-    if (days) return fmt.dayMonth(ms);
+  private tick(ms: number): string {
+    const span = this.opts.to - this.opts.from;
     const text = fmt.hourMinute(ms);
-    if (text === '00:00') return fmt.dayMonth(ms);
-    return (this.opts.to - this.opts.from) < 300_000 ? fmt.time(ms) : text;
+    if (text === '00:00') {
+      const day = fmt.date(ms);
+      return span > 200 * DAY_MS && day.startsWith('01/') ? day.slice(3) : day.slice(0, 5);
+    }
+    return span < 300_000 ? fmt.time(ms) : text;
   }
 
   private background(u: uPlot): void {
@@ -209,7 +233,15 @@ export class Chart {
     }
     const ms = (u.data[0][i] as number) * 1000;
     const value = u.data[1]?.[i] ?? u.data[2]?.[i];
-    this.onHover(value == null ? '' : `${fmt.dateTime(ms)} · ${fmt.quantity(value, this.opts.digits, this.opts.unit, this.opts.lang)}`);
+    if (value == null) {
+      this.onHover('');
+      return;
+    }
+    const { digits, unit, lang, window } = this.opts;
+    const [low, high] = [u.data[3]?.[i], u.data[4]?.[i]];
+    const when = window >= DAY_MS ? fmt.date(ms) : window > 0 ? `${fmt.hourMinute(ms)} ${fmt.date(ms)}` : fmt.dateTime(ms);
+    const spread = low == null || high == null ? '' : ` (${this.opts.bounds(fmt.number(low, digits, lang), fmt.number(high, digits, lang))})`;
+    this.onHover(`${when} · ${fmt.quantity(value, digits, unit, lang)}${spread}`);
   }
 }
 

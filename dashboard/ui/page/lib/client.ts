@@ -1,7 +1,7 @@
 // Every call of the page to its server, by name and with types.
 import { del, get, post, query } from './api';
 import type { Action, Alert, AlertDetail, Hold, HoldRequest, Incident, Outcome, Target } from './life';
-import type { City, Device, DeviceDetail, HistoryAnswer, Rule, Session } from './model';
+import type { City, Device, DeviceDetail, HistoryAnswer, PersonalRow, Revealed, Rule, Session } from './model';
 import type { Backtest, Delivery, Handover, KpiReport, Shift, ShiftEntry } from './reports';
 
 const part = encodeURIComponent;
@@ -26,8 +26,12 @@ export const client = {
   rules: () => get<{ rules: Rule[] }>('/api/v1/rules'),
   rule: (id: string) => get<Rule & { canonical: string }>(`/api/v1/rules/${part(id)}`),
   status: () => get<{ clock: string }>('/api/v1/status'),
-  history: (q: { device: string; property: string; from: number; to: number; step: number | null; agg: string | null; limit: number }) =>
+  history: (q: { device: string; property: string; from: number; to: number; step: number | null; offset: number | null; agg: string | null; limit: number }) =>
     get<HistoryAnswer>(`/api/v1/history${query(q)}`),
+  series: (device: string) => get<{ series: { device: string; property: string }[] }>(`/api/v1/history/series${query({ device })}`),
+  personal: (q: { device: string; limit: number; before: PersonalRow['id'] | null }) =>
+    get<{ rows: PersonalRow[]; next: PersonalRow['id'] | null }>(`/api/v1/personal${query(q)}`),
+  reveal: (id: PersonalRow['id'], reason: string) => post<Revealed>(`/api/v1/personal/${part(String(id))}/reveal`, { reason }),
 
   alerts: (q: AlertQuery) => get<AlertPage>(`/api/v1/alerts${query({ ...q })}`),
   alert: (id: string) => get<AlertDetail>(`/api/v1/alerts/${part(id)}`),

@@ -64,7 +64,17 @@ export interface Tile {
 export interface HistoryAnswer {
   device: string; property: string; unit: string; step: number | null; agg: string | null;
   truncated: boolean; points: [number, number, number][];
+  /** The coarsest of what was read, from when single readings are kept, and where windows begin; absent on older servers. */
+  tier?: 'raw' | 'minute' | 'hour'; raw_from?: number | null; offset?: number | null;
 }
+
+/** Personal data of a detection as a list shows it: masked. */
+export interface PersonalRow {
+  id: number | string; device: string; area: string; service: string; kind: string; time: number; mask: string;
+  /** The same for one plate within a month; not the plate. */
+  pseudonym: number | string; has_snapshot: boolean; expires: number | null;
+}
+export interface Revealed { plate: string | null; snapshot: string | null }
 export interface Rule {
   id: string; kind: string; service: string; name: Text; file: string; line: number; source: string;
 }

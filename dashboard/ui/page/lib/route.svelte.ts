@@ -3,8 +3,9 @@ import { isStateFilter } from './filter';
 import type { GroupBy } from './grouping';
 import type { Lang } from './model';
 import type { Sort } from './order';
+import { RANGES } from './plan';
 
-export const SCREENS = ['', 'shift', 'kpi', 'holds'] as const;
+export const SCREENS = ['', 'shift', 'kpi', 'holds', 'data'] as const;
 export type ScreenName = (typeof SCREENS)[number];
 export const TABS = ['list', 'held', 'closed'] as const;
 export type Tab = (typeof TABS)[number];
@@ -75,7 +76,7 @@ export function parse(path: string, search: string, lang: Lang): View {
     alert: deep?.[1] === 'a' ? (deep[2] ?? '') : (p.get('alert') ?? ''),
     device: deep?.[1] === 'd' ? (deep[2] ?? '') : (p.get('device') ?? ''),
     prop: p.get('prop') ?? '',
-    hours: hours === 1 || hours === 6 ? hours : 24,
+    hours: RANGES.find((h) => h === hours) ?? DEFAULTS.hours,
     map: p.get('map') ?? '',
   };
 }

@@ -84,11 +84,8 @@ fn late_part(
     }
     pieces.push(Piece { points: now, ..late });
     work.merged_blocks += pieces.len() as u64;
-    replace(conn, series, &pieces, work)?;
-    if let Some(block) = Stored::new(series, &rest)? {
-        // Its place among the late blocks says when it came.
-        insert(conn, Some(late.id), Lane::Late, late.tiers, &block)?;
-    }
+    let left = Stored::new(series, &rest)?;
+    replace(conn, series, &pieces, left, work)?;
     Ok(!rest.is_empty())
 }
 
@@ -110,7 +107,7 @@ pub(super) fn small(conn: &Connection, series: i64, work: &mut Work) -> Result<b
             continue;
         }
         work.merged_blocks += pieces.len() as u64;
-        replace(conn, series, &pieces, work)?;
+        replace(conn, series, &pieces, None, work)?;
     }
 }
 
@@ -141,8 +138,14 @@ fn small_run(conn: &Connection, series: i64, skip: &[i64]) -> Result<Option<Vec<
 }
 
 /// Puts in-order blocks in the place of `pieces`, whose points of one moment are in the order of
-/// arrival when read piece by piece.
-fn replace(conn: &Connection, series: i64, pieces: &[Piece], work: &mut Work) -> Result<(), Error> {
+/// arrival when read piece by piece. `left` is what stays of the last of them.
+fn replace(
+    conn: &Connection,
+    series: i64,
+    pieces: &[Piece],
+    left: Option<Stored>,
+    work: &mut Work,
+) -> Result<(), Error> {
     let all = pieces.iter().fold(0, |bits, p| bits | p.tiers);
     for tier in rollup::TIERS {
         let bit = rollup::bit(tier);
@@ -153,6 +156,10 @@ fn replace(conn: &Connection, series: i64, pieces: &[Piece], work: &mut Work) ->
     let mut delete = conn.prepare_cached("DELETE FROM block WHERE id = ?1")?;
     for piece in pieces {
         delete.execute([piece.id])?;
+    }
+    if let (Some(left), Some(late)) = (left, pieces.last()) {
+        // Its number says when it came; it is taken before SQLite gives it to another block.
+        insert(conn, Some(late.id), Lane::Late, late.tiers, &left)?;
     }
     let mut points: Vec<Point> = pieces.iter().flat_map(|p| p.points.iter().copied()).collect();
     points.sort_by_key(|p| p.time);

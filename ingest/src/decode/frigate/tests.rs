@@ -48,7 +48,7 @@ fn updates_without_a_new_zone_ends_and_false_positives_say_nothing() {
 }
 
 #[test]
-fn neither_names_nor_plates_are_kept() {
+fn names_and_without_a_seal_plates_are_not_kept() {
     let records = decode(&decoders("{}"), "frigate/events", event("new", "[]", false));
     let text = format!("{:?}", records.expect("accepted"));
     assert!(!text.contains("John") && !text.contains("ABC12345"), "{text}");
@@ -119,11 +119,31 @@ fn pictures_and_settings_are_passed_over_and_the_rest_is_refused() {
         "frigate/front/person/snapshot",
         "frigate/front/detect/state",
         "frigate/front/motion",
-        "frigate/tracked_object_update",
     ] {
         assert_eq!(one(&d, topic, [0xff, 0xd8]), "0 records", "{topic}");
     }
     assert!(one(&d, "frigate/a/b/c/d", "1").starts_with("unknown_topic"));
     let off = decoders("{ frigate: null }");
     assert!(one(&off, "frigate/events", "{}").starts_with("unknown_topic"));
+}
+
+#[test]
+fn a_read_plate_is_an_lpr_detection_and_other_updates_say_nothing() {
+    let d = decoders("{}");
+    let update = |kind: &str| {
+        format!(
+            r#"{{"type":"{kind}","id":"1607123955.475377-mxklsc","name":"Lan","plate":"51F-123.45",
+            "score":0.95,"camera":"gate","timestamp":1607123958.748}}"#
+        )
+    };
+    assert_eq!(
+        one(&d, "frigate/tracked_object_update", update("lpr")),
+        "unassigned/camera_analytics/gate 1607123958748 lpr id=1607123955.475377-mxklsc object=- \
+         p=0.95 n=- zone=-"
+    );
+    for other in ["face", "description", "classification"] {
+        assert_eq!(one(&d, "frigate/tracked_object_update", update(other)), "0 records");
+    }
+    let bad = one(&d, "frigate/tracked_object_update", r#"{"type":"lpr","camera":"gate"}"#);
+    assert!(bad.starts_with("bad_field: `id`"), "{bad}");
 }

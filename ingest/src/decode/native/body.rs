@@ -4,11 +4,12 @@ use std::fmt;
 
 use ioc_model::{Body, Detection, Quality, QuarantineReason, Status, Timestamp};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::super::Refusal;
 use super::super::catalogue::{Catalogue, PropertyInfo, short};
 use super::super::ids::is_kind;
+use super::super::secret::{Secret, SecretText};
 use super::super::sorted::Sorted;
 use super::super::strict::{Id, Number, Slot, Time, bounded, read, walk};
 
@@ -19,6 +20,8 @@ pub(super) struct Said {
     pub(super) body: Body,
     /// The values that cannot be, when there are others.
     pub(super) impossible: Option<Body>,
+    /// Plate and picture of an event.
+    pub(super) secret: Secret,
 }
 
 impl Said {
@@ -34,7 +37,7 @@ pub(super) fn observation(catalogue: &Catalogue, payload: &[u8]) -> Result<Said,
 }
 
 /// `{"time", "type", "id"?, "object"?, "confidence"?, "count"?, "zone"?, "seq"?, "plate"?,
-/// "snapshot"?}`; plate and snapshot are read over and not kept.
+/// "snapshot"?}`; plate and snapshot are no part of the body.
 pub(super) fn event(payload: &[u8]) -> Result<Said, Refusal> {
     let slot = Slot::default();
     read(payload, &slot, Object(Event { slot: &slot }))
@@ -97,7 +100,7 @@ impl Payload for Observation<'_> {
             return Err(slot.refuse(QuarantineReason::BadField, detail));
         }
         let (body, impossible) = values.into_bodies(quality);
-        Ok(Said { time, seq, body, impossible })
+        Ok(Said { time, seq, body, impossible, secret: Secret::default() })
     }
 }
 
@@ -114,6 +117,7 @@ impl Payload for Event<'_> {
         let (mut time, mut kind, mut seq) = (None, None, None);
         let (mut id, mut object, mut zone) = (None, None, None);
         let (mut confidence, mut count) = (None, None);
+        let mut secret = Secret::default();
         walk(map, EVENT, slot, |field, map| {
             let name = |field| Id { field, slot };
             match field {
@@ -125,7 +129,8 @@ impl Payload for Event<'_> {
                 5 => count = bounded(map, slot, "count", 1e6)?,
                 6 => zone = map.next_value_seed(name("zone"))?,
                 7 => seq = map.next_value::<Option<u64>>()?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                8 => secret.set_plate(map.next_value_seed(SecretText)?),
+                _ => secret.set_snapshot(map.next_value_seed(SecretText)?),
             }
             Ok(())
         })?;
@@ -135,7 +140,7 @@ impl Payload for Event<'_> {
         })?;
         let detection = Detection { kind, id, object, confidence, count, zone, personal: None };
         let body = Body::Detection(Box::new(detection));
-        Ok(Said { time, seq, body, impossible: None })
+        Ok(Said { time, seq, body, impossible: None, secret })
     }
 }
 
@@ -159,7 +164,8 @@ impl Payload for DeviceStatus<'_> {
         let online = online.ok_or_else(|| {
             slot.refuse(QuarantineReason::BadField, "`online` is missing".to_owned())
         })?;
-        Ok(Said { time, seq, body: Body::Status(Status { online, battery }), impossible: None })
+        let body = Body::Status(Status { online, battery });
+        Ok(Said { time, seq, body, impossible: None, secret: Secret::default() })
     }
 }
 

@@ -146,7 +146,7 @@ fn topics_are_checked_and_name_the_device_of_a_refusal() {
 }
 
 #[test]
-fn events_never_keep_plate_or_snapshot() {
+fn without_a_seal_plate_and_snapshot_are_forgotten() {
     let payload = r#"{"time":"2025-10-28T01:00:00+07:00","type":"wrong_way","id":"e-1",
         "object":"car","confidence":0.9,"count":2,"zone":"lane1","plate":"43A-123.45",
         "snapshot":"http://x/1.jpg"}"#;

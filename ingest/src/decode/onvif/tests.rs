@@ -116,7 +116,7 @@ fn the_documented_temperature_is_in_celsius() {
 }
 
 #[test]
-fn plates_and_faces_are_not_kept() {
+fn faces_and_without_a_seal_plates_are_not_kept() {
     let payload = r#"{"UtcTime":"2025-10-28T01:00:00Z","Source":{"Rule":"gate"},"Data":{"Likelihood":0.9,
         "ObjectId":"3","LicensePlateInfo":{"PlateNumber":"43A-123.45"},"ImageURI":"http://x/y"}}"#;
     let d = decoders("{}");

@@ -1,0 +1,111 @@
+//! Export, open data and SensorThings: requests handed to `ioc_share`, its answers made ours.
+
+use futures::StreamExt;
+use ioc_share::{Answer, Ask, Body, Scope};
+use warp::Reply;
+use warp::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    IF_NONE_MATCH, VARY,
+};
+use warp::http::{HeaderMap, StatusCode};
+use warp::reply::Response;
+
+use crate::long;
+use crate::reply::{self, ApiError};
+use crate::router::Admitted;
+
+const OPEN: &str = "/open";
+const SENSORTHINGS: &str = "/sensorthings/v1.1";
+
+/// `GET /api/v1/export`.
+pub(crate) async fn export(call: Admitted) -> Result<Response, ApiError> {
+    let base = base(&call, "/api/v1/export")?;
+    let sources = &call.context.sources;
+    let answer = ioc_share::export::answer(sources, &Scope::All, &ask(&call, "", &base)).await;
+    ours(&call, answer)
+}
+
+/// `GET /open…`.
+pub(crate) async fn open_data(call: Admitted) -> Result<Response, ApiError> {
+    let open = &call.context.parts.open_data;
+    if !open.enabled() {
+        return Err(ApiError::not_found("open data are not published here"));
+    }
+    let base = base(&call, OPEN)?;
+    let path = call.request.path.strip_prefix(OPEN).unwrap_or_default();
+    let answer = open.answer(&call.context.sources, &ask(&call, path, &base)).await;
+    ours(&call, answer)
+}
+
+/// `GET /sensorthings/v1.1…`: everything with a session, what is published without one.
+pub(crate) async fn sensorthings(call: Admitted) -> Result<Response, ApiError> {
+    let base = base(&call, SENSORTHINGS)?;
+    let path = call.request.path.strip_prefix(SENSORTHINGS).unwrap_or_default();
+    let scope = match call.session {
+        Some(_) => Scope::All,
+        None => call.context.parts.open_data.scope(),
+    };
+    let ask = ask(&call, path, &base);
+    let answer = ioc_share::sensorthings::answer(&call.context.sources, &scope, &ask).await;
+    let public = call.session.is_none();
+    let mut response = ours(&call, answer)?;
+    if public {
+        let headers = response.headers_mut();
+        headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    }
+    Ok(response)
+}
+
+/// Where a prefix is reached from outside.
+fn base(call: &Admitted, prefix: &str) -> Result<String, ApiError> {
+    let local = call.request.peer.local.ip();
+    let host = call.context.origins.host(&call.request.headers, local)?;
+    Ok(format!("{}{prefix}", call.context.origins.public(&host)))
+}
+
+fn ask<'a>(call: &'a Admitted, path: &'a str, base: &'a str) -> Ask<'a> {
+    let headers = &call.request.headers;
+    let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+    Ask {
+        path,
+        query: &call.request.raw_query,
+        base,
+        accept: text(ACCEPT),
+        language: text(ACCEPT_LANGUAGE),
+        if_none_match: text(IF_NONE_MATCH),
+    }
+}
+
+fn ours(call: &Admitted, answer: Answer) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(answer.status)
+        .map_err(|e| ApiError::internal("write the answer", &e))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in answer.headers {
+        let value =
+            HeaderValue::from_str(&value).map_err(|e| ApiError::internal("write a header", &e))?;
+        headers.append(HeaderName::from_static(name), value);
+    }
+    let asked = &call.request.headers;
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let mut response = match answer.body {
+        Body::Bytes(body) => match reply::zipped(asked, kind, &body) {
+            Some(zipped) => {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+                Response::new(zipped.into())
+            }
+            None => Response::new(body.into()),
+        },
+        Body::Stream(stream) => {
+            let bytes = long::counter();
+            warp::reply::stream(stream.inspect(move |part| bytes.add(part))).into_response()
+        }
+    };
+    *response.status_mut() = status;
+    response.headers_mut().remove(CONTENT_TYPE);
+    for (name, value) in &headers {
+        response.headers_mut().append(name, value.clone());
+    }
+    Ok(response)
+}
