@@ -35,6 +35,9 @@ pub enum Error {
     /// The name or the position of a series is damaged.
     #[error("a row of the series table of the history database is damaged")]
     DamagedSeries,
+    /// The file was repaired several times and cannot be read again.
+    #[error("the history database is damaged again and again: is the disk failing?")]
+    DamagedAgain,
     /// Points could not be compressed.
     #[error("compress points: {0}")]
     Compress(#[source] pco::errors::PcoError),

@@ -297,6 +297,10 @@ pub(crate) fn raw_from(conn: &Connection) -> Result<Option<i64>, Error> {
     meta_i64(conn, "raw_from")
 }
 
+pub(crate) fn set_raw_from(conn: &Connection, at: i64) -> Result<(), Error> {
+    set_meta_i64(conn, "raw_from", at)
+}
+
 pub(crate) fn set_since(conn: &Connection, since: i64) -> Result<(), Error> {
     set_meta_i64(conn, "since", since)
 }

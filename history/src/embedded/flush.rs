@@ -24,7 +24,17 @@ impl Inner {
     pub(super) fn flush(&self, what: Flush, now: Instant) -> Result<u64, Error> {
         let mut writer = lock(&self.writer);
         let due = self.due(what, now);
-        while self.write_some(&mut writer, due)? {}
+        if self.unreadable.load(Relaxed) {
+            self.repair(&mut writer)?;
+        }
+        loop {
+            match self.write_some(&mut writer, due) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) if database::is_damaged(&e) => self.repair(&mut writer)?,
+                Err(e) => return Err(e),
+            }
+        }
         Ok(self.cursor.load(Relaxed))
     }
 

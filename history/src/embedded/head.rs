@@ -280,6 +280,11 @@ impl Heads {
         self.since = self.since.min(taken.since);
     }
 
+    /// The first series with the positions below which their points are on disk.
+    pub(crate) fn positions(&self, count: usize) -> Vec<(SeriesKey, u64)> {
+        self.series.iter().take(count).map(|s| (s.key.clone(), s.next)).collect()
+    }
+
     /// How many series have points in memory that no flush has begun to write.
     pub(crate) fn dirty_series(&self) -> usize {
         self.dirty.len()

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,13 @@ use rusqlite::Connection;
 use super::database;
 use super::head::Heads;
 use super::maintain::FileLock;
+use super::salvage::{self, Salvaged};
 use crate::{EmbeddedConfig, Error};
 
 /// Readers kept open for the next query; further ones are closed after use.
 const IDLE_READERS: usize = 4;
+/// Repairs of the file by one process: where a disk fails again and again, copying does not help.
+const REPAIRS_MAX: u64 = 3;
 /// Wait of `append` when memory is full and the disk refused a flush.
 const FLUSH_RETRY: Duration = Duration::from_millis(500);
 
@@ -53,10 +56,16 @@ pub(super) struct Inner {
     pub(super) damaged: AtomicU64,
     /// Why the last flush failed, if it did.
     pub(super) trouble: Mutex<Option<String>>,
-    /// Where a database lies that could not be read at the start.
-    set_aside: Option<PathBuf>,
-    /// No other process writes to the file.
-    _only_writer: Option<FileLock>,
+    /// No other process writes to the file. `None`: nor does this one.
+    only_writer: Option<FileLock>,
+    /// What the last repair saved of a damaged file.
+    salvaged: Mutex<Option<Salvaged>>,
+    /// A query or a flush found that SQLite cannot read the file.
+    pub(super) unreadable: AtomicBool,
+    /// Read: a connection of `readers` is open for use. Write: the file is exchanged. A connection
+    /// to the old file must not be closed after that: SQLite would remove the log of the new one.
+    file: RwLock<()>,
+    repairs: AtomicU64,
 }
 
 /// The one connection that writes.
@@ -76,8 +85,9 @@ impl EmbeddedStore {
     /// positions below `count_from` were counted in the ledger by an earlier process. Blocks on
     /// the disk.
     ///
-    /// A file that is no database any more is moved aside (`<path>.damaged-1`), reported in
-    /// [`HistoryStore::stats`], and a new one begun: the journal is then read from its start.
+    /// Of a file that cannot be read whole, what can be read is copied into a new one; the old one
+    /// is kept (`<path>.damaged-1`), and [`HistoryStore::stats`] tells. The same is done by the
+    /// next flush when a query or flush finds the file unreadable.
     ///
     /// # Errors
     /// [`Error`] when the folder or file cannot be used; [`Error::InUse`] while another process
@@ -95,12 +105,12 @@ impl EmbeddedStore {
                 .map_err(|source| Error::Folder { path: folder.into(), source })?;
         }
         let only_writer = FileLock::take(&path)?;
-        let mut set_aside = None;
+        salvage::finish(&path)?;
+        let mut salvaged = None;
         let (conn, heads, points) = match load(&path, &config, count_from) {
             Err(e) if database::is_damaged(&e) => {
-                let aside = database::set_aside(&path)?;
-                tracing::error!(error = %e, aside = %aside.display(), "history database is damaged");
-                set_aside = Some(aside);
+                tracing::error!(error = %e, "history database is damaged");
+                salvaged = Some(salvage::salvage(&path, &[])?);
                 load(&path, &config, count_from)?
             }
             other => other?,
@@ -118,8 +128,11 @@ impl EmbeddedStore {
             path,
             config,
             ledger,
-            set_aside,
-            _only_writer: Some(only_writer),
+            only_writer: Some(only_writer),
+            salvaged: Mutex::new(salvaged),
+            unreadable: AtomicBool::new(false),
+            file: RwLock::default(),
+            repairs: AtomicU64::new(0),
         })))
     }
 
@@ -150,8 +163,11 @@ impl EmbeddedStore {
             path: path.to_owned(),
             config,
             ledger: Arc::default(),
-            set_aside: None,
-            _only_writer: None,
+            only_writer: None,
+            salvaged: Mutex::default(),
+            unreadable: AtomicBool::new(false),
+            file: RwLock::default(),
+            repairs: AtomicU64::new(0),
         })))
     }
 
@@ -210,17 +226,41 @@ impl Inner {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         let idle = lock(&self.readers).pop();
         let conn = match idle {
             Some(conn) => conn,
             None => database::open_reader(&self.path)?,
         };
         let answer = work(&conn);
+        if answer.as_ref().is_err_and(database::is_damaged) {
+            self.unreadable.store(true, Relaxed);
+        }
         let mut readers = lock(&self.readers);
         if readers.len() < IDLE_READERS {
             readers.push(conn);
         }
         answer
+    }
+
+    /// Copies what can be read of an unreadable file into a new one, and goes on with that. When
+    /// it cannot, the next flush tries again.
+    pub(super) fn repair(&self, writer: &mut Writer) -> Result<(), Error> {
+        if self.repairs.load(Relaxed) >= REPAIRS_MAX {
+            return Err(Error::DamagedAgain);
+        }
+        self.unreadable.store(true, Relaxed);
+        let known = lock(&self.heads).positions(writer.series);
+        let _file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        lock(&self.readers).clear();
+        writer.conn = Connection::open_in_memory()?;
+        let done = salvage::salvage(&self.path, &known)?;
+        writer.conn = database::open(&self.path)?;
+        self.points.store(database::meta(&writer.conn, "points")?, Relaxed);
+        *lock(&self.salvaged) = Some(done);
+        self.repairs.fetch_add(1, Relaxed);
+        self.unreadable.store(false, Relaxed);
+        Ok(())
     }
 
     /// Seconds from the opening of the store to `now`.
@@ -250,8 +290,16 @@ impl Inner {
         let last_flush = lock(&self.trouble).clone();
         let healthy = last_flush.is_none();
         let damage = (damaged > 0).then(|| format!("damaged blocks met: {damaged}"));
-        let aside =
-            self.set_aside.as_ref().map(|p| format!("damaged database kept as {}", p.display()));
+        let aside = lock(&self.salvaged).as_ref().map(|s| {
+            format!(
+                "damaged database kept as {}; copied from it: {} rows, without {} damaged rows and \
+                 {} unreadable places",
+                s.aside.display(),
+                s.rows,
+                s.damaged,
+                s.gaps
+            )
+        });
         let trouble: Vec<String> = [last_flush, damage, aside].into_iter().flatten().collect();
         let heads = lock(&self.heads);
         let since = since.unwrap_or(i64::MAX).min(heads.since);
@@ -296,6 +344,9 @@ impl HistoryStore for EmbeddedStore {
 
     /// Not cancelled by dropping the future: the flush then ends in the background.
     async fn flush(&self, what: Flush) -> Result<u64, HistoryError> {
+        if self.0.only_writer.is_none() {
+            return self.cursor().await;
+        }
         self.blocking(move |inner| inner.flush(what, Instant::now())).await
     }
 
@@ -332,6 +383,9 @@ impl HistoryStore for EmbeddedStore {
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, HistoryError> {
+        if self.0.only_writer.is_none() {
+            return Ok(Maintained::default());
+        }
         self.blocking(move |inner| inner.maintain(&inner.config.retention, now)).await
     }
 

@@ -54,9 +54,17 @@ async fn every_address_of_the_pages_and_the_catalogue_answers() {
 async fn unknown_addresses_are_refused_in_both_languages() {
     let world = World::shipped();
     for path in [
-        "/nothing", "/datasets", "/datasets/", "/datasets/none", "/datasets/noise/data.xml",
-        "/datasets/noise/data.csv/x", "/catalog.jsonld/x", "//", "/datasets/%6eoise",
-        "/datasets/../catalog.jsonld", "/datasets/<script>",
+        "/nothing",
+        "/datasets",
+        "/datasets/",
+        "/datasets/none",
+        "/datasets/noise/data.xml",
+        "/datasets/noise/data.csv/x",
+        "/catalog.jsonld/x",
+        "//",
+        "/datasets/%6eoise",
+        "/datasets/../catalog.jsonld",
+        "/datasets/<script>",
     ] {
         let (status, text) = world.text(path).await;
         assert_eq!(status, 404, "{path}");
@@ -174,10 +182,15 @@ async fn windows_begin_with_the_city_s_day_and_add_up_what_is_a_total() {
     for hour in 0..48_i64 {
         world.memory.put(&id, "rainfall", start.plus_ms(hour * 3_600_000), 1.5, Quality::Good);
         let degrees = 20.0 + hour as f64;
-        world.memory.put(&id, "temperature", start.plus_ms(hour * 3_600_000), degrees, Quality::Good);
+        world.memory.put(
+            &id,
+            "temperature",
+            start.plus_ms(hour * 3_600_000),
+            degrees,
+            Quality::Good,
+        );
     }
-    let address =
-        format!("/datasets/rain-weather/data.csv?from=2026-10-13&step=P1D&device={id}");
+    let address = format!("/datasets/rain-weather/data.csv?from=2026-10-13&step=P1D&device={id}");
     let (status, text) = world.text(&address).await;
     assert_eq!(status, 200, "{text}");
     let rows = lines(&text);

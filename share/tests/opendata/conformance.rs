@@ -69,8 +69,7 @@ async fn a_dcat_validator_accepts_the_catalogue() {
 #[tokio::test]
 async fn a_dcat_validator_refuses_a_broken_catalogue() {
     let world = World::shipped();
-    let whole: Value =
-        serde_json::from_str(&get(&world, "/catalog.jsonld").await).expect("JSON");
+    let whole: Value = serde_json::from_str(&get(&world, "/catalog.jsonld").await).expect("JSON");
     let served = Served::new();
     type Break = fn(&mut Value) -> Option<Value>;
     let breaks: [(&str, Break, &str); 6] = [
@@ -83,7 +82,11 @@ async fn a_dcat_validator_refuses_a_broken_catalogue() {
         ),
         (
             "access",
-            |c| c["dcat:dataset"][2]["dcat:distribution"][1].as_object_mut()?.remove("dcat:accessURL"),
+            |c| {
+                c["dcat:dataset"][2]["dcat:distribution"][1]
+                    .as_object_mut()?
+                    .remove("dcat:accessURL")
+            },
             "dcat:accessURL",
         ),
         (
@@ -93,7 +96,11 @@ async fn a_dcat_validator_refuses_a_broken_catalogue() {
         ),
         (
             "frequency",
-            |c| c["dcat:dataset"][0].as_object_mut()?.insert("dct:accrualPeriodicity".into(), "often".into()),
+            |c| {
+                c["dcat:dataset"][0]
+                    .as_object_mut()?
+                    .insert("dct:accrualPeriodicity".into(), "often".into())
+            },
             "dcterms:accrualPeriodicity",
         ),
     ];
