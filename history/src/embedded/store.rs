@@ -57,6 +57,8 @@ pub(super) struct Inner {
     pub(super) damaged: AtomicU64,
     /// Why the last flush failed, if it did.
     pub(super) trouble: Mutex<Option<String>>,
+    /// No other process writes to the file. `None`: nor does this one.
+    only_writer: Option<FileLock>,
     /// What the last repair saved of a damaged file.
     salvaged: Mutex<Option<Salvaged>>,
     /// A query or a flush found that SQLite cannot read the file.
@@ -65,8 +67,6 @@ pub(super) struct Inner {
     /// to the old file must not be closed after that: SQLite would remove the log of the new one.
     file: RwLock<()>,
     repairs: AtomicU64,
-    /// No other process writes to the file.
-    _only_writer: Option<FileLock>,
 }
 
 /// The one connection that writes.
@@ -129,11 +129,11 @@ impl EmbeddedStore {
             path,
             config,
             ledger,
+            only_writer: Some(only_writer),
             salvaged: Mutex::new(salvaged),
             unreadable: AtomicBool::new(false),
             file: RwLock::default(),
             repairs: AtomicU64::new(0),
-            _only_writer: Some(only_writer),
         })))
     }
 
@@ -164,11 +164,11 @@ impl EmbeddedStore {
             path: path.to_owned(),
             config,
             ledger: Arc::default(),
+            only_writer: None,
             salvaged: Mutex::default(),
             unreadable: AtomicBool::new(false),
             file: RwLock::default(),
             repairs: AtomicU64::new(0),
-            _only_writer: None,
         })))
     }
 
@@ -346,6 +346,9 @@ impl HistoryStore for EmbeddedStore {
 
     /// Not cancelled by dropping the future: the flush then ends in the background.
     async fn flush(&self, what: Flush) -> Result<u64, HistoryError> {
+        if self.0.only_writer.is_none() {
+            return self.cursor().await;
+        }
         self.blocking(move |inner| inner.flush(what, Instant::now())).await
     }
 
@@ -382,6 +385,9 @@ impl HistoryStore for EmbeddedStore {
     }
 
     async fn maintain(&self, now: Timestamp) -> Result<Maintained, HistoryError> {
+        if self.0.only_writer.is_none() {
+            return Ok(Maintained::default());
+        }
         self.blocking(move |inner| inner.maintain(&inner.config.retention, now)).await
     }
 

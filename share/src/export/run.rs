@@ -63,9 +63,10 @@ pub struct Export {
     file_name: String,
     selection: Selection,
     pages: Pages,
-    /// `None` after the end, and after a piece whose making was broken off.
+    /// `None` after a piece whose making was broken off.
     encoder: Option<Box<dyn Encode>>,
     begun: bool,
+    finished: bool,
     index: usize,
     facts: Option<Arc<Facts>>,
     rows: u64,
@@ -115,6 +116,7 @@ impl Export {
             file_name: file_name(&request, &zone),
             encoder: Some(encoder(&request, zone)),
             begun: request.resume.is_some(),
+            finished: false,
             request,
             selection,
             pages,
@@ -126,78 +128,51 @@ impl Export {
     }
 
     /// The next piece of the file; `None` after its end. Not cancel safe: an export whose `next`
-    /// was dropped ends with an error.
+    /// was dropped is broken off.
     ///
     /// # Errors
-    /// The store's, or one of writing; the file is then not whole and there is no more of it.
+    /// The store's, or one of writing; the file is then not whole, and there is no more of it: each
+    /// further call is an error too.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let mut out = Vec::new();
-        if self.done() {
+        if self.finished {
             return Ok(None);
         }
+        // Put back when the piece is made: what happens before leaves nothing to go on with.
+        let broken = || io::Error::other("the export was broken off");
+        let mut work = Work { encoder: self.encoder.take().ok_or_else(broken)?, out: Vec::new() };
         if !std::mem::replace(&mut self.begun, true) {
-            self.encode(&mut out, |e, out| e.begin(out)).await?;
+            work = work.run(|e, out| e.begin(out)).await?;
         }
-        while out.len() < PIECE_BYTES {
-            if self.index >= self.selection.series.len() || self.pages.exhausted() {
-                self.encode(&mut out, |e, out| e.end(out)).await?;
-                self.finish();
-                break;
-            }
-            self.page(&mut out).await?;
+        while work.out.len() < PIECE_BYTES && !self.finished {
+            work = match self.index >= self.selection.series.len() || self.pages.exhausted() {
+                true => {
+                    let done = work.run(|e, out| e.end(out)).await?;
+                    self.finished = true;
+                    done
+                }
+                false => self.page(work).await?,
+            };
         }
-        Ok(Some(Bytes::from(out)))
+        self.unwritable = work.encoder.unwritable();
+        self.encoder = Some(work.encoder);
+        Ok(Some(Bytes::from(work.out)))
     }
 
-    async fn page(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    async fn page(&mut self, mut work: Work) -> io::Result<Work> {
         let key = &self.selection.series[self.index].key;
-        let (rows, last) = match self.pages.next(key).await {
-            Ok(page) => page,
-            Err(error) => {
-                self.encoder = None;
-                return Err(io::Error::other(error));
-            }
-        };
+        let (rows, last) = self.pages.next(key).await.map_err(io::Error::other)?;
         self.rows += rows.len() as u64;
         if rows.len() > 0 {
             let (selection, index) = (&self.selection, self.index);
             let facts = self.facts.get_or_insert_with(|| Arc::new(selection.facts(index)));
             let facts = Arc::clone(facts);
-            self.encode(out, move |e, out| e.rows(&facts, rows, out)).await?;
+            work = work.run(move |e, out| e.rows(&facts, rows, out)).await?;
         }
         if last {
             self.index += 1;
             self.facts = None;
         }
-        Ok(())
-    }
-
-    /// Compressing a row group takes a tenth of a second: not on the threads that serve others.
-    async fn encode(
-        &mut self,
-        out: &mut Vec<u8>,
-        work: impl FnOnce(&mut dyn Encode, &mut Vec<u8>) -> io::Result<()> + Send + 'static,
-    ) -> io::Result<()> {
-        let broken = || io::Error::other("the export was broken off");
-        let mut encoder = self.encoder.take().ok_or_else(broken)?;
-        let mut buffer = std::mem::take(out);
-        let (encoder, buffer, result) = tokio::task::spawn_blocking(move || {
-            let result = work(&mut *encoder, &mut buffer);
-            (encoder, buffer, result)
-        })
-        .await
-        .map_err(io::Error::other)?;
-        self.unwritable = encoder.unwritable();
-        *out = buffer;
-        result.map(|()| self.encoder = Some(encoder))
-    }
-
-    fn done(&self) -> bool {
-        self.begun && self.encoder.is_none()
-    }
-
-    fn finish(&mut self) {
-        self.encoder = None;
+        Ok(work)
     }
 
     /// How far it has come.
@@ -218,6 +193,27 @@ impl Export {
     /// What is asked for, with the limit of the scope.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+}
+
+/// A piece being made.
+struct Work {
+    encoder: Box<dyn Encode>,
+    out: Vec<u8>,
+}
+
+impl Work {
+    /// Compressing a row group takes a tenth of a second: not on the threads that serve others.
+    async fn run(
+        mut self,
+        work: impl FnOnce(&mut dyn Encode, &mut Vec<u8>) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Self> {
+        tokio::task::spawn_blocking(move || {
+            work(&mut *self.encoder, &mut self.out)?;
+            Ok(self)
+        })
+        .await
+        .map_err(io::Error::other)?
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{Answer, Scope, Sources};
 mod broken;
 mod formats;
 mod parquet;
+mod readers;
 mod resume;
 mod scope;
 

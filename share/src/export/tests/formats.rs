@@ -164,4 +164,31 @@ proptest! {
         }).collect();
         prop_assert_eq!(&read, &expect);
     }
+
+    #[test]
+    fn line_protocol_read_by_another_parser_is_the_points(points in points()) {
+        let store = filled(&points);
+        let expect = kept(&store);
+        let text = block_on(whole(&sources(store), &query("format=lp")));
+        let mut last: Option<(SeriesKey, i64)> = None;
+        let read: Vec<_> = influxdb_line_protocol::parse_lines(&text).map(|line| {
+            let line = line.expect("a line");
+            let key = key(
+                &line.tag_value("device").expect("a device").to_string(),
+                &line.tag_value("property").expect("a property").to_string(),
+            );
+            let nanos = line.timestamp.expect("a time");
+            // Two readings of one series never have one time.
+            let now = Some((key.clone(), nanos));
+            assert!(last < now, "{last:?} {now:?}");
+            last = now;
+            let value = line.field_value("value").expect("a value").to_string();
+            let quality = line.field_value("quality").expect("a quality").to_string();
+            let quality = quality.trim_end_matches('i').parse().expect("a number");
+            let time = ioc_model::Timestamp(nanos / 1_000_000);
+            let value = value.parse().expect("a number");
+            (key, Point { time, value, quality: Quality::from_u8(quality) })
+        }).collect();
+        prop_assert_eq!(&read, &expect);
+    }
 }
