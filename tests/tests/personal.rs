@@ -109,8 +109,11 @@ async fn publish_as_device(ioc: &Ioc, messages: &[DeviceMessage]) -> Result<Vec<
 async fn all_answers(ioc: &Ioc, api: &Api) -> Result<Vec<(String, String)>> {
     let document = api.get("/api/v1/openapi.json").await?;
     let paths = document["paths"].as_object().context("paths")?;
-    let mut wanted: Vec<String> =
-        paths.iter().filter(|(p, m)| m["get"].is_object() && !p.contains('{')).map(|(p, _)| p.clone()).collect();
+    let mut wanted: Vec<String> = paths
+        .iter()
+        .filter(|(p, m)| m["get"].is_object() && !p.contains('{'))
+        .map(|(p, _)| p.clone())
+        .collect();
     for more in ["/open/catalog.jsonld", "/sensorthings/v1.1", "/sensorthings/v1.1/Observations"] {
         wanted.push(more.into());
     }
@@ -146,12 +149,7 @@ async fn rows(api: &Api) -> Result<Vec<Value>> {
 }
 
 /// Through the gateway and through the broker; returns when all is in history and listed.
-async fn publish(
-    ioc: &Ioc,
-    broker: &Mosquitto,
-    api: &Api,
-    c: &Canaries,
-) -> Result<Vec<Vec<u8>>> {
+async fn publish(ioc: &Ioc, broker: &Mosquitto, api: &Api, c: &Canaries) -> Result<Vec<Vec<u8>>> {
     wait_until("the subscription", LIMIT, async || {
         let status = api.get("/api/v1/status").await?;
         let waiting = status["subscribers"].as_array().context("subscribers")?.clone();
@@ -286,7 +284,11 @@ async fn the_journal_gives_back_only_what_has_a_key(
             let status = admin.get("/api/v1/status").await?;
             let read = admin.get("/api/v1/ledger").await.is_ok();
             let rows = rows(&admin).await?.len();
-            let done = if with_keys { rows == c.kept.len() } else { read && status["journal"]["next"].as_u64() > Some(0) };
+            let done = if with_keys {
+                rows == c.kept.len()
+            } else {
+                read && status["journal"]["next"].as_u64() > Some(0)
+            };
             Ok(done.then_some(()))
         })
         .await?;

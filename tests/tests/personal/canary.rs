@@ -30,7 +30,13 @@ impl Canaries {
     pub fn new(now: i64) -> Self {
         let (mut texts, mut kept) = (Vec::new(), Vec::new());
         let mut messages = |door: u32| -> Vec<Message> {
-            let mut maker = Maker { now, n: door * 1_000, texts: &mut texts, made: Vec::new(), kept: &mut kept };
+            let mut maker = Maker {
+                now,
+                n: door * 1_000,
+                texts: &mut texts,
+                made: Vec::new(),
+                kept: &mut kept,
+            };
             maker.kept_events();
             maker.forgotten_events();
             maker.refused_native();
@@ -85,7 +91,11 @@ impl Maker<'_> {
         let number = 10_007 + self.n * 17;
         let plate = format!("51F-{:03}.{:02}", number / 100, number % 100);
         let link = format!("http://nvr{0}.canary.example/shot-{0}.jpg?token=k{0}", self.n);
-        self.texts.extend([plate.clone(), format!("shot-{}.jpg", self.n), format!("nvr{}.canary", self.n)]);
+        self.texts.extend([
+            plate.clone(),
+            format!("shot-{}.jpg", self.n),
+            format!("nvr{}.canary", self.n),
+        ]);
         (plate, link, self.now + i64::from(self.n))
     }
 
@@ -100,7 +110,9 @@ impl Maker<'_> {
 
     fn kept_events(&mut self) {
         let (p, l, t) = self.next();
-        let both = format!(r#"{{"time":{t},"type":"red_light","id":"e-{t}","plate":"{p}","snapshot":"{l}"}}"#);
+        let both = format!(
+            r#"{{"time":{t},"type":"red_light","id":"e-{t}","plate":"{p}","snapshot":"{l}"}}"#
+        );
         self.keep(NATIVE, both, Some(&p), Some(&l));
         let (p, _, t) = self.next();
         let plate = format!(r#"{{"plate":"{p}","time":{t},"type":"wrong_way","object":"car"}}"#);
@@ -122,11 +134,13 @@ impl Maker<'_> {
         self.keep(NATIVE, list, None, Some(&l));
         let (p, l, t) = self.next();
         let long = format!("{p}{}", "x".repeat(60));
-        let payload = format!(r#"{{"time":{t},"type":"red_light","plate":"{long}","snapshot":"{l}"}}"#);
+        let payload =
+            format!(r#"{{"time":{t},"type":"red_light","plate":"{long}","snapshot":"{l}"}}"#);
         self.keep(NATIVE, payload, None, Some(&l));
         let (p, l, t) = self.next();
         let long = format!("{l}{}", "x".repeat(2_048));
-        let payload = format!(r#"{{"time":{t},"type":"red_light","plate":"{p}","snapshot":"{long}"}}"#);
+        let payload =
+            format!(r#"{{"time":{t},"type":"red_light","plate":"{p}","snapshot":"{long}"}}"#);
         self.keep(NATIVE, payload, Some(&p), None);
         let (p, _, t) = self.next();
         let payload = format!(
@@ -135,16 +149,27 @@ impl Maker<'_> {
         );
         self.keep(UPDATE, payload, Some(&p), None);
         let (p, l, t) = self.next();
-        let payload = onvif(t, &format!(r#""ObjectId":"{t}","LicensePlateInfo":{{"PlateNumber":"{p}"}},"ImageURI":"{l}""#));
+        let payload = onvif(
+            t,
+            &format!(
+                r#""ObjectId":"{t}","LicensePlateInfo":{{"PlateNumber":"{p}"}},"ImageURI":"{l}""#
+            ),
+        );
         self.keep(LPR, payload, Some(&p), Some(&l));
     }
 
     fn forgotten_events(&mut self) {
         let (p, l, t) = self.next();
-        self.send(NATIVE, format!(r#"{{"time":{t},"type":"crowd","plate":"{p}","snapshot":"{l}"}}"#));
+        self.send(
+            NATIVE,
+            format!(r#"{{"time":{t},"type":"crowd","plate":"{p}","snapshot":"{l}"}}"#),
+        );
         let (p, l, t) = self.next();
         let security = NATIVE.replace("traffic/canary-cam", "security/canary-guard");
-        self.send(&security, format!(r#"{{"time":{t},"type":"red_light","plate":"{p}","snapshot":"{l}"}}"#));
+        self.send(
+            &security,
+            format!(r#"{{"time":{t},"type":"red_light","plate":"{p}","snapshot":"{l}"}}"#),
+        );
         let (p, l, t) = self.next();
         self.texts.push("Canary Person".into());
         self.send("frigate/events", frigate(t, &format!(
@@ -166,18 +191,39 @@ impl Maker<'_> {
         let forms: [fn(&str, &str, i64) -> String; 14] = [
             |p, l, t| format!(r#"{{"time":{t},"type":"red_light","snapshot":"{l}","plate":"{p}"#),
             |p, l, _| format!(r#"{{"type":"red_light","plate":"{p}","snapshot":"{l}"}}"#),
-            |p, l, t| format!(r#"{{"time":{t},"type":"red_light","number_plate":"{p}","shot":"{l}"}}"#),
-            |p, l, t| format!(r#"{{"time":{t},"type":"red_light","plate":"{p}","plate":"{p}","x":"{l}"}}"#),
+            |p, l, t| {
+                format!(r#"{{"time":{t},"type":"red_light","number_plate":"{p}","shot":"{l}"}}"#)
+            },
+            |p, l, t| {
+                format!(
+                    r#"{{"time":{t},"type":"red_light","plate":"{p}","plate":"{p}","x":"{l}"}}"#
+                )
+            },
             |p, _, t| format!(r#"{{"time":{t},"type":"red_light","{p}":1}}"#),
             |p, l, t| format!(r#"{{"time":{t},"type":"{p}","zone":"{l}"}}"#),
             |p, l, _| format!(r#"{{"time":"{p}","type":"red_light","url":"{l}"}}"#),
             |p, l, t| format!(r#"{{"time":{t},"type":"red_light","id":"{p} x","zone":"{l}"}}"#),
-            |p, l, _| format!(r#"<a><plate>{p}</plate><SimpleItem Name="PlateNumber" Value="{p}"/><b>{l}</b></a>"#),
-            |p, l, t| format!(r#"{{"time":{t},"vehicle":{{"Name":"Plate","Value":"{p}"}},"l":"{}"}}"#, l.replace('/', "\\/")),
+            |p, l, _| {
+                format!(
+                    r#"<a><plate>{p}</plate><SimpleItem Name="PlateNumber" Value="{p}"/><b>{l}</b></a>"#
+                )
+            },
+            |p, l, t| {
+                format!(
+                    r#"{{"time":{t},"vehicle":{{"Name":"Plate","Value":"{p}"}},"l":"{}"}}"#,
+                    l.replace('/', "\\/")
+                )
+            },
             |p, l, _| format!("{p} seen at {l}"),
             |p, l, t| format!(r#"[{{"time":{t},"plate":"{p}","snapshot":"{l}"}}]"#),
-            |p, l, t| format!(r#"{{"time":{t},"type":"red_light","confidence":"{p}","snapshot":"{l}"}}"#),
-            |p, l, t| format!(r#"{{"time":{t},"type":"red_light","count":7e99,"plate":{{"x":["{p}",{{"y":"{l}"}}]}}}}"#),
+            |p, l, t| {
+                format!(r#"{{"time":{t},"type":"red_light","confidence":"{p}","snapshot":"{l}"}}"#)
+            },
+            |p, l, t| {
+                format!(
+                    r#"{{"time":{t},"type":"red_light","count":7e99,"plate":{{"x":["{p}",{{"y":"{l}"}}]}}}}"#
+                )
+            },
         ];
         for form in forms {
             let (p, l, t) = self.next();
@@ -190,7 +236,10 @@ impl Maker<'_> {
         self.send(&observed, format!(r#"{{"time":{t},"values":{{"speed":"{p}"}}}}"#));
         let (p, l, t) = self.next();
         let status = NATIVE.replace("event", "status");
-        self.send(&status, format!(r#"{{"time":{t},"online":true,"plate":"{p}","snapshot":"{l}"}}"#));
+        self.send(
+            &status,
+            format!(r#"{{"time":{t},"online":true,"plate":"{p}","snapshot":"{l}"}}"#),
+        );
     }
 
     fn refused_others(&mut self) {
@@ -199,9 +248,13 @@ impl Maker<'_> {
         let (p, l, t) = self.next();
         self.send("frigate/events", frigate(t, &format!(r#""recognized_license_plate":"{p}","sub_label":"Canary Person","thumbnail":"{l}""#)));
         let (p, l, _) = self.next();
-        self.send(UPDATE, format!(r#"{{"type":"lpr","camera":"canary_gate","plate":"{p}","image":"{l}"}}"#));
+        self.send(
+            UPDATE,
+            format!(r#"{{"type":"lpr","camera":"canary_gate","plate":"{p}","image":"{l}"}}"#),
+        );
         let (p, l, _) = self.next();
-        let late = onvif(0, &format!(r#""LicensePlateInfo":{{"PlateNumber":"{p}"}},"ImageURI":"{l}""#));
+        let late =
+            onvif(0, &format!(r#""LicensePlateInfo":{{"PlateNumber":"{p}"}},"ImageURI":"{l}""#));
         self.send(LPR, late.replace("UtcTime", "Time"));
         let (p, l, t) = self.next();
         let odd = "canary-onvif/onvif-ej/acme:Rule/Plate";
