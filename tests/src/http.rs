@@ -36,6 +36,32 @@ impl Api {
         Ok(Self { client, base, cookie })
     }
 
+    /// Signs in with a password.
+    pub async fn sign_in_as(ioc: &Ioc, user: &str, password: &str) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let base = format!("http://{}", ioc.http);
+        let stranger = Self { client, base, cookie: String::new() };
+        let answer = stranger
+            .client
+            .post(format!("{}/api/v1/session", stranger.base))
+            .header("origin", &stranger.base)
+            .header("x-ioc-request", "1")
+            .json(&json!({ "user": user, "password": password }))
+            .send()
+            .await?;
+        let cookie = answer.headers().get("set-cookie").and_then(|v| v.to_str().ok());
+        let cookie = cookie.and_then(|v| v.split(';').next()).map(str::to_owned);
+        let cookie = cookie.with_context(|| format!("{user} cannot sign in"))?;
+        Ok(Self { cookie, ..stranger })
+    }
+
+    /// GET as text, with its status.
+    pub async fn text(&self, path: &str) -> Result<(u16, String)> {
+        let url = format!("{}{path}", self.base);
+        let answer = self.client.get(url).header("cookie", &self.cookie).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// The same session at another address (after a restart).
     pub fn at(&self, ioc: &Ioc) -> Self {
         Self { base: format!("http://{}", ioc.http), ..self.clone() }

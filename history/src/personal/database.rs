@@ -147,8 +147,9 @@ impl PersonalDb {
         for (id, record) in waiting.iter() {
             if let Body::Detection(d) = &record.body
                 && let Some(sealed) = &d.personal
-                // Read again from an old journal: what nobody can open is no row.
-                && self.keyring.holds(sealed.key)
+                // Read again from an old journal: what nobody can open is no row. Its day may have
+                // a key again, but another one.
+                && self.keyring.opens(sealed)
             {
                 insert(&tx, *id, record, (d, sealed)).map_err(store)?;
             }
@@ -272,7 +273,7 @@ impl PersonalStore for PersonalDb {
         let Some((row, sealed)) = self.find(id).map_err(store)? else {
             return Err(PersonalError::NotThere);
         };
-        if !self.keyring.holds(sealed.key) {
+        if !self.keyring.opens(&sealed) {
             return Err(PersonalError::NotThere);
         }
         let detail = serde_json::json!({

@@ -65,13 +65,18 @@ pub(super) fn seal(key: &Key, label: Label, private: &Private<'_>) -> Option<Sea
 }
 
 /// `None`: another key, or not what was sealed.
-pub(super) fn open(key: &Key, sealed: &Sealed) -> Option<Revealed> {
+pub(super) fn decrypt(key: &Key, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
     let (form, rest) = sealed.bytes.split_first()?;
     let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
     let aad = associated(sealed.key, sealed.pseudonym, *form, &sealed.mask);
     let payload = Payload { msg: ciphertext, aad: &aad };
-    let plain = cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()?;
-    let plain = Zeroizing::new(plain);
+    cipher(key).decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+}
+
+/// `None`: another key, or not what was sealed.
+pub(super) fn open(key: &Key, sealed: &Sealed) -> Option<Revealed> {
+    let plain = decrypt(key, sealed)?;
+    let form = sealed.bytes.first()?;
     let (lengths, texts) = plain.split_first_chunk::<4>()?;
     let plate = usize::from(u16::from_le_bytes([lengths[0], lengths[1]]));
     let link = usize::from(u16::from_le_bytes([lengths[2], lengths[3]]));

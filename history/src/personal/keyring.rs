@@ -54,8 +54,15 @@ impl Keyring {
         Ok(())
     }
 
+    #[cfg(test)]
     pub(super) fn holds(&self, day: u32) -> bool {
         self.files().get(KeyId::Day(day)).is_some()
+    }
+
+    /// It could be shown.
+    pub(super) fn opens(&self, sealed: &Sealed) -> bool {
+        let key = self.files().get(KeyId::Day(sealed.key)).cloned();
+        key.is_some_and(|key| envelope::decrypt(&key, sealed).is_some())
     }
 
     /// `None` when its key is gone or it is not what was sealed.

@@ -232,6 +232,10 @@ fn an_old_journal_gives_nothing_back_once_the_key_is_gone() {
     // Nor does a new key of the same day open it.
     w.sealed(NOW, "51F-123.45");
     assert!(w.keyring.holds(sealed.key) && w.keyring.open_sealed(sealed).is_none());
+    let db = w.db();
+    db.append(1, &entries).expect("taken");
+    db.flush(Flush::All).expect("durable");
+    assert_eq!(ids(&db, &all()), Vec::<u64>::new());
 }
 
 #[test]
@@ -263,6 +267,7 @@ fn a_row_that_somebody_edited_cannot_be_opened() {
     let edit = "UPDATE detection SET mask = '43A-***.00'";
     assert_eq!(db.writer().db.execute(edit, []).expect("edited"), 1);
     assert!(matches!(db.reveal(0, "a good reason", &lan()), Err(PersonalError::NotThere)));
+    assert_eq!(w.acts(), [], "nothing was shown");
 }
 
 #[test]
