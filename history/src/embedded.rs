@@ -9,6 +9,11 @@
 //! Invariant: a query sees each point once. The change from "in memory" to "on disk" (commit and
 //! clearing of the memory) happens under the write side of `gate`; a query takes its snapshot of
 //! both under the read side.
+//!
+//! Reading (`query`): a range is cut into segments, each answered by one tier; rows are read in
+//! the order of time, parts of one window put together, and given on as soon as no later row can
+//! add to them. Housekeeping (`maintain`) changes where points lie, never which there are. One
+//! process writes to a file, which a lock beside it (`<path>.lock`) ensures.
 
 mod block;
 mod database;

@@ -24,6 +24,9 @@ use super::store::{Inner, lock};
 use crate::Error;
 use crate::aggregate::{self, Points};
 
+/// Length of a window of the coarsest tier, ms.
+const BEYOND: i64 = 3_600_000;
+
 impl Inner {
     /// Points of a range, merged from in-order blocks, late blocks and memory.
     pub(super) fn range(&self, q: &RangeQuery) -> Result<SeriesPoints, Error> {
@@ -84,7 +87,7 @@ impl Inner {
         }
     }
 
-    /// One series at one moment, with what of it is in memory in [from, to), and from when on
+    /// One series at one moment, with what of it is in memory near [from, to), and from when on
     /// its tiers are kept. An unknown series has an empty answer.
     fn view<T: Default>(
         &self,
@@ -92,10 +95,12 @@ impl Inner {
         (from, to): (i64, i64),
         answer: impl FnOnce(&View<'_>, &Floors) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        // Windows of the coarsest tier may reach so far beyond the range.
+        let (begin, end) = (from.saturating_sub(BEYOND), to.saturating_add(BEYOND));
         self.read(|conn| {
             let (snapshot, found) = self.snapshot(conn, |heads| {
                 let number = heads.number(&key.device, &key.property)?;
-                Some((i64::from(number), heads.memory(number, |t| from <= t && t < to)))
+                Some((i64::from(number), heads.memory(number, |t| begin <= t && t < end)))
             })?;
             let Some((series, memory)) = found else { return Ok(T::default()) };
             let mut floors = Floors::read(&snapshot)?;

@@ -56,6 +56,11 @@ impl Floors {
                 put(conn, key, new.0[i])?;
             }
         }
+        if new.of(Tier::Hour) != old.of(Tier::Hour) {
+            // Nothing older is known any more, but for the tails of silent sensors.
+            let since = "UPDATE meta SET value = max(value, ?1) WHERE key = 'since'";
+            conn.execute(since, [new.of(Tier::Hour)])?;
+        }
         Ok((new != old).then_some(new))
     }
 

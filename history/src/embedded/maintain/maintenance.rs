@@ -32,6 +32,10 @@ pub enum Part {
     Rollup,
     /// The newest row of windows, which grows.
     RollupTail,
+    /// The row that says which series it is.
+    Series,
+    /// The structure of the file: pages and indexes.
+    File,
 }
 
 /// One thing that `verify` found.
@@ -146,7 +150,8 @@ pub fn stats(path: &Path) -> Result<FileStats, Error> {
 }
 
 /// Decodes every row of the file: checksums, counts, order, and that the windows of a tier are
-/// those of the raw points as far as these are kept. Changes nothing; works while another process
+/// those of the raw points as far as these are kept; then SQLite's own check of pages and indexes.
+/// Changes nothing; works while another process
 /// writes to the file (each series is looked at in one moment).
 ///
 /// # Errors

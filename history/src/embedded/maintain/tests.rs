@@ -42,7 +42,7 @@ fn steady(from: i64, every: i64, n: i64) -> Vec<Point> {
 async fn compaction_brings_late_points_into_the_blocks_of_their_time() {
     let mut world = World::new(keeping(0, 0, 0), 11);
     for _ in 0..20 {
-        world.send(0, Habit { every: 6_000, late: 20, by: 2 * DAY }, 4_000).await;
+        world.send(0, Habit { every: 2_500, late: 20, by: 2 * DAY }, 4_000).await;
         world.send(1, Habit { every: 60_000, late: 30, by: 5 * DAY }, 1_000).await;
         world.flush(Flush::All).await;
     }
@@ -140,7 +140,7 @@ async fn a_damaged_block_does_not_stop_housekeeping() {
 async fn queries_during_housekeeping_see_each_point_once() {
     let mut world = World::new(keeping(0, 0, 0), 4);
     for _ in 0..20 {
-        world.send(0, Habit { every: 6_000, late: 20, by: DAY }, 3_000).await;
+        world.send(0, Habit { every: 2_500, late: 20, by: DAY }, 3_000).await;
         world.flush(Flush::All).await;
     }
     assert!(count(&world, "SELECT count(*) FROM block WHERE late = 1") > 5);
@@ -168,7 +168,7 @@ proptest! {
     fn what_retention_leaves_equals_a_recomputation(
         seed in any::<u64>(),
         late in 0u32..20,
-        days in (1u32..4, 1u32..6, 1u32..9),
+        days in (1u32..3, 1u32..3, 1u32..4),
         now_in_day in 0i64..DAY,
     ) {
         let rt = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
@@ -180,8 +180,8 @@ async fn retention_case(seed: u64, late: u32, days: (u32, u32, u32), now_in_day:
     let (raw_days, minute_days, hour_days) = (days.0, days.0 + days.1, days.0 + days.1 + days.2);
     let mut world = World::new(keeping(raw_days, minute_days, hour_days), seed);
     // Devices whose windows pay in both tiers, in the hour alone, in none.
-    for (device, every) in [(0, 9_000), (1, 60_000), (2, 1_200_000)] {
-        let n = (25 * DAY / every) as usize;
+    for (device, every) in [(0, 2_500), (1, 60_000), (2, 1_200_000)] {
+        let n = (10 * DAY / every) as usize;
         for part in 0..5 {
             world.send(device, Habit { every, late, by: 2 * DAY }, n / 5).await;
             world.flush(if part % 2 == 0 { Flush::All } else { Flush::Due }).await;
@@ -331,4 +331,23 @@ async fn verify_finds_what_is_wrong_though_every_checksum_is_right() {
     db.execute(twice, []).expect("adds");
     let report = verified(&world);
     assert!(report.findings.iter().any(|f| f.what.contains("overlaps")), "{report:?}");
+}
+
+#[tokio::test]
+async fn verify_reports_a_damaged_series_row_and_a_damaged_structure() {
+    let mut world = World::new(keeping(0, 0, 0), 1);
+    world.give(0, &steady(T0, 1_000, 3_000)).await;
+    world.flush(Flush::All).await;
+    let db = database(&world);
+    db.execute("UPDATE series SET next = next + 1", []).expect("changes");
+    let parts = |w: &World| verified(w).findings.iter().map(|f| f.part).collect::<Vec<_>>();
+    assert_eq!(parts(&world), [Part::Series]);
+    db.execute("UPDATE series SET next = next - 1", []).expect("changes");
+    assert!(parts(&world).is_empty());
+    let lose =
+        "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'series_by_name'";
+    db.execute_batch(lose).expect("changes");
+    drop(db);
+    let found = parts(&world);
+    assert!(!found.is_empty() && found.iter().all(|p| *p == Part::File), "{found:?}");
 }

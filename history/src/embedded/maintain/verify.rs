@@ -32,7 +32,41 @@ pub(super) fn verify(
         report.series += 1;
         progress(Progress { series: report.series, of });
     }
+    structure(conn, &mut report)?;
     Ok(report)
+}
+
+/// Pages and indexes, by SQLite's own check: what an index does not find, no row can tell.
+fn structure(conn: &Connection, report: &mut VerifyReport) -> Result<(), Error> {
+    let mut q = conn.prepare("PRAGMA integrity_check")?;
+    let mut lines = q.query([])?;
+    loop {
+        let (what, last): (String, bool) = match lines.next() {
+            Ok(Some(line)) => (line.get(0)?, false),
+            Ok(None) => return Ok(()),
+            Err(e) => (e.to_string(), true),
+        };
+        if what != "ok" {
+            push(report, of_file(Part::File, what));
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// A finding that belongs to no series.
+fn of_file(part: Part, what: String) -> Finding {
+    Finding {
+        device: String::new(),
+        property: String::new(),
+        part,
+        tier: Tier::Raw,
+        from: Timestamp(i64::MIN),
+        to: Timestamp(i64::MAX),
+        points_lost: 0,
+        what,
+    }
 }
 
 /// Numbers and names; a damaged row is reported and still looked into, by its number.
@@ -49,19 +83,7 @@ fn all_series(
             None => {
                 let id: i64 = r.get(0)?;
                 let what = format!("row of series {id} is damaged: its name is not known");
-                push(
-                    report,
-                    Finding {
-                        device: String::new(),
-                        property: String::new(),
-                        part: Part::Block,
-                        tier: Tier::Raw,
-                        from: Timestamp(i64::MIN),
-                        to: Timestamp(i64::MAX),
-                        points_lost: 0,
-                        what,
-                    },
-                );
+                push(report, of_file(Part::Series, what));
                 series.push((id, String::new(), String::new()));
             }
         }

@@ -25,7 +25,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let habit = (
-        prop::sample::select(vec![0i64, 40, 1_000, 9_000, 60_000]),
+        prop::sample::select(vec![0i64, 40, 1_000, 2_500, 60_000]),
         prop::sample::select(vec![0u32, 3, 40]),
         prop::sample::select(vec![2_000i64, H, 3 * DAY]),
     );
@@ -106,9 +106,9 @@ proptest! {
 #[tokio::test]
 async fn a_limit_gives_the_first_windows_and_says_that_there_are_more() {
     let mut world = World::new(for_ever(), 1);
-    world.send(0, Habit { every: 5_000, late: 10, by: DAY }, 9_000).await;
+    world.send(0, Habit { every: 2_000, late: 10, by: DAY }, 9_000).await;
     world.flush(Flush::All).await;
-    world.send(0, Habit { every: 5_000, late: 10, by: DAY }, 300).await;
+    world.send(0, Habit { every: 2_000, late: 10, by: DAY }, 300).await;
     for step in [Step::of(M), Step::of(H), Step::of(90_000)] {
         let range = (T0 + 5 * DAY + 77_777, T0 + 50 * DAY);
         let all = world.windows(0, range, step, usize::MAX).await.windows;
@@ -150,7 +150,7 @@ fn flip(world: &World, table: &str, at: &str) {
 async fn filled() -> World {
     let mut world = World::new(for_ever(), 5);
     for _ in 0..10 {
-        world.send(0, Habit { every: 6_000, late: 4, by: 2 * DAY }, 15_000).await;
+        world.send(0, Habit { every: 2_000, late: 4, by: 2 * DAY }, 15_000).await;
         world.flush(Flush::All).await;
     }
     world
@@ -210,7 +210,7 @@ async fn the_tier_that_was_read_is_told() {
 async fn the_newest_value_is_known_where_only_windows_are_left() {
     let retention = Retention { raw_days: 2, minute_days: 4, hour_days: 0 };
     let mut world = World::new(EmbeddedConfig { retention, ..for_ever() }, 3);
-    world.send(0, Habit { every: 5_000, late: 0, by: 0 }, 200_000).await;
+    world.send(0, Habit { every: 2_500, late: 0, by: 0 }, 400_000).await;
     world.flush(Flush::All).await;
     world.maintain(world.clock[&0]).await;
     for (back, length) in [(DAY, 1), (3 * DAY, M), (7 * DAY, H)] {
