@@ -32,6 +32,9 @@ pub enum Error {
         /// Newest known.
         known: i64,
     },
+    /// The list of the tables is damaged.
+    #[error("the schema of the history database is damaged")]
+    DamagedSchema,
     /// The name or the position of a series is damaged.
     #[error("a row of the series table of the history database is damaged")]
     DamagedSeries,

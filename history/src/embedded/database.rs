@@ -125,13 +125,36 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
             let tx = conn.transaction()?;
             tx.execute_batch(TABLES)?;
             tx.execute_batch(BESIDE)?;
+            note_schema(&tx)?;
             tx.commit()?;
         }
         1 => migrate::from_1(&mut conn)?,
-        LAYOUT => {}
+        LAYOUT => check_schema(&conn)?,
         found => return Err(Error::Layout { path: path.into(), found, known: LAYOUT }),
     }
     Ok(conn)
+}
+
+/// Checksum of the texts of all tables, indexes and triggers.
+fn schema_crc(conn: &Connection) -> Result<i64, Error> {
+    let all = "SELECT group_concat(sql) FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+    let text: Option<String> = conn.query_row(all, [], |r| r.get(0))?;
+    Ok(i64::from(crc32fast::hash(text.unwrap_or_default().as_bytes())))
+}
+
+/// Notes the texts of the schema: a flipped bit in one may leave it valid and other than it was.
+pub(crate) fn note_schema(conn: &Connection) -> Result<(), Error> {
+    set_meta_i64(conn, "schema_crc", schema_crc(conn)?)
+}
+
+/// The texts of the schema are those that were noted.
+pub(crate) fn check_schema(conn: &Connection) -> Result<(), Error> {
+    // Also without the table `meta`, by whatever name it goes now.
+    let noted = meta_i64(conn, "schema_crc").map_err(|_| Error::DamagedSchema)?;
+    match noted {
+        Some(noted) if noted != schema_crc(conn)? => Err(Error::DamagedSchema),
+        _ => Ok(()),
+    }
 }
 
 /// The layout of a file: 0 without tables. It stands in two places: a flipped bit must not make
@@ -246,7 +269,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
 /// The bytes are not a database any more: nothing in it can be found.
 pub(crate) fn is_damaged(e: &Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    if matches!(e, Error::DamagedSeries) {
+    if matches!(e, Error::DamagedSeries | Error::DamagedSchema) {
         return true;
     }
     let Error::Database(e) = e else { return false };

@@ -29,6 +29,7 @@ pub(crate) fn from_1(conn: &mut Connection) -> Result<(), Error> {
          WHERE t IS NOT NULL",
         [],
     )?;
+    database::note_schema(&tx)?;
     tx.commit()?;
     Ok(())
 }

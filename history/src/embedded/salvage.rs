@@ -7,6 +7,7 @@
 //! series whose name is lost in both is kept as `damaged` / `series-<number>`.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use ioc_model::SeriesKey;
@@ -16,6 +17,8 @@ use super::block::BlockMeta;
 use super::database;
 use crate::Error;
 
+/// Bytes of a page, as `database::open` sets it.
+const PAGE: usize = 8_192;
 /// Rows copied in one transaction.
 const ROWS_PER_WRITE: u64 = 5_000;
 /// What retention keeps in `meta`.
@@ -76,10 +79,12 @@ fn copy(
     known: &[(SeriesKey, u64)],
     done: &mut Salvaged,
 ) -> Result<(), Error> {
-    let old = Connection::open(from)?;
+    let new = database::open(to)?;
+    new.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    let patched = patched(from, to)?;
+    let old = Connection::open(patched.as_deref().unwrap_or(from))?;
     // What a file cannot answer is left out, also this.
     let _ = old.execute_batch("PRAGMA query_only = 1; PRAGMA cell_size_check = 1;");
-    let new = database::open(to)?;
     let mut copy = Copy { old, new, done, points: 0, since: i64::MAX, last_series: -1 };
     copy.new.execute_batch("BEGIN")?;
     for table in &TABLES {
@@ -88,7 +93,39 @@ fn copy(
     copy.series(known)?;
     copy.meta()?;
     copy.new.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
+    drop(copy);
+    if let Some(patched) = patched {
+        remove(&patched);
+    }
     Ok(())
+}
+
+/// Where SQLite cannot even read the list of tables (the first page), a copy of the file with the
+/// first page of a new one: files of this layout have their tables at the same places.
+fn patched(from: &Path, new: &Path) -> Result<Option<PathBuf>, Error> {
+    let readable = |path: &Path| database::check_schema(&Connection::open(path)?);
+    if readable(from).is_ok() {
+        return Ok(None);
+    }
+    let to = PathBuf::from(format!("{}.patched", from.display()));
+    remove(&to);
+    let patch = || -> std::io::Result<()> {
+        std::fs::copy(from, &to)?;
+        let pages = std::fs::metadata(&to)?.len() / PAGE as u64;
+        let mut first = vec![0; PAGE];
+        std::fs::File::open(new)?.read_exact(&mut first)?;
+        // Size of the file in pages, and no list of free pages (file format, 1.3).
+        first[28..32].copy_from_slice(&u32::try_from(pages).unwrap_or(u32::MAX).to_be_bytes());
+        first[32..40].fill(0);
+        std::fs::File::options().write(true).open(&to)?.write_all(&first)
+    };
+    // A file too short to be a database is not worth more.
+    if let Err(e) = patch() {
+        tracing::warn!(error = %e, "the damaged history database cannot be patched");
+        remove(&to);
+        return Ok(None);
+    }
+    Ok(Some(to))
 }
 
 /// A table of rows with a checksum: key, series, late or tier, t_min, t_max, n, crc, data, tiers.
@@ -164,9 +201,10 @@ impl Copy<'_> {
 
     /// Copies rows until the end or an error; `from` is behind the last good row.
     fn rows(&mut self, table: &Table, sql: &str, from: &mut i64) -> Result<(), Error> {
-        let mut q = self.old.prepare(sql)?;
+        // Whatever the old file says: it is what is damaged. Errors of the new one count.
+        let mut q = self.old.prepare(sql).map_err(|_| Error::DamagedSchema)?;
         let mut rows = q.query([*from])?;
-        while let Some(r) = rows.next()? {
+        while let Some(r) = rows.next().map_err(|_| Error::DamagedSchema)? {
             let Some(row) = read(table, r) else {
                 self.done.damaged += 1;
                 continue;
