@@ -216,6 +216,8 @@ async fn plates_and_links_come_out_only_where_an_administrator_asks_with_a_reaso
 
     ioc.stop()?;
     nothing_clear("files of the data folder", &files_with(&data, &canaries)?)?;
+    let log = std::fs::read_to_string(data.join("ioc.log"))?;
+    assert!(log.contains("TRACE"), "the log was not at trace level");
     let copy = home.path().join("copy");
     copy_folder(&data, &copy)?;
     let journal = journal_bytes(&copy).await?;
