@@ -247,7 +247,8 @@ async fn a_view_is_audited(ioc: &Ioc, admin: &Api, operator: &Api, c: &Canaries)
     }
     let mut expect: Vec<_> = c.kept.iter().map(|(p, s)| (json!(p), json!(s))).collect();
     let sort = |v: &mut Vec<(Value, Value)>| v.sort_by_key(|(p, s)| format!("{p}{s}"));
-    (sort(&mut shown), sort(&mut expect));
+    sort(&mut shown);
+    sort(&mut expect);
     assert_eq!(shown, expect, "what was sealed is what was sent");
 
     let log = admin.get("/api/v1/audit?limit=5000").await?;
