@@ -216,6 +216,8 @@ async fn plates_and_links_come_out_only_where_an_administrator_asks_with_a_reaso
 
     ioc.stop()?;
     nothing_clear("files of the data folder", &files_with(&data, &canaries)?)?;
+    let log = std::fs::read_to_string(data.join("ioc.log"))?;
+    assert!(log.contains("TRACE"), "the log was not at trace level");
     let copy = home.path().join("copy");
     copy_folder(&data, &copy)?;
     let journal = journal_bytes(&copy).await?;
@@ -245,7 +247,8 @@ async fn a_view_is_audited(ioc: &Ioc, admin: &Api, operator: &Api, c: &Canaries)
     }
     let mut expect: Vec<_> = c.kept.iter().map(|(p, s)| (json!(p), json!(s))).collect();
     let sort = |v: &mut Vec<(Value, Value)>| v.sort_by_key(|(p, s)| format!("{p}{s}"));
-    (sort(&mut shown), sort(&mut expect));
+    sort(&mut shown);
+    sort(&mut expect);
     assert_eq!(shown, expect, "what was sealed is what was sent");
 
     let log = admin.get("/api/v1/audit?limit=5000").await?;

@@ -1,6 +1,7 @@
 //! The register as the app and the dashboard use it.
 
 mod act;
+mod acts;
 mod apply;
 mod bulk;
 mod desk;

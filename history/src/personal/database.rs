@@ -46,7 +46,7 @@ pub(super) struct Writer {
     /// Journal position below which all is in `waiting` or on the disk.
     next: u64,
     /// The same of the disk.
-    cursor: u64,
+    durable: u64,
     /// Read, but not on the disk yet. The number of a row is its journal position.
     waiting: Vec<(u64, Record)>,
 }
@@ -89,7 +89,7 @@ impl PersonalDb {
             .map_err(store)?;
         let cursor = cursor.unwrap_or(0).max(0).cast_unsigned();
         let reader = Mutex::new(connect().map_err(store)?);
-        let writer = Mutex::new(Writer { db, next: cursor, cursor, waiting: Vec::new() });
+        let writer = Mutex::new(Writer { db, next: cursor, durable: cursor, waiting: Vec::new() });
         Ok(Self { keyring, audit, writer, reader })
     }
 
@@ -130,7 +130,7 @@ impl PersonalDb {
     /// Trouble with the database.
     pub fn flush(&self, what: Flush) -> Result<u64, PersonalError> {
         let mut writer = self.writer();
-        let moved = writer.next - writer.cursor;
+        let moved = writer.next - writer.durable;
         let due = match what {
             Flush::Due => !writer.waiting.is_empty() || moved >= ENTRIES_UNSAID,
             Flush::All => moved > 0,
@@ -138,11 +138,11 @@ impl PersonalDb {
         if due {
             self.write(&mut writer)?;
         }
-        Ok(writer.cursor)
+        Ok(writer.durable)
     }
 
     fn write(&self, writer: &mut Writer) -> Result<(), PersonalError> {
-        let Writer { db, next, cursor, waiting } = writer;
+        let Writer { db, next, durable, waiting } = writer;
         let tx = db.transaction().map_err(store)?;
         for (id, record) in waiting.iter() {
             if let Body::Detection(d) = &record.body
@@ -160,7 +160,7 @@ impl PersonalDb {
         )
         .map_err(store)?;
         tx.commit().map_err(store)?;
-        *cursor = *next;
+        *durable = *next;
         waiting.clear();
         Ok(())
     }
