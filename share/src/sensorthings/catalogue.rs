@@ -89,6 +89,10 @@ impl<'a> Catalogue<'a> {
         devices.dedup_by(|a, b| a.id == b.id);
         let (mut things, mut streams) = (Vec::new(), Vec::new());
         for device in devices {
+            // What only a feed knows has an id and a name from outside: a plate could be in it.
+            if *scope != Scope::All && !city.devices.contains_key(&device.id) {
+                continue;
+            }
             let names: BTreeSet<&Name> =
                 device.properties.iter().filter(|p| visible(device, p)).collect();
             if names.is_empty() && *scope != Scope::All {
