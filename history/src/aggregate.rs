@@ -99,53 +99,6 @@ pub(crate) fn windows_of(step: Step, points: &[Point]) -> Vec<Window> {
     out
 }
 
-/// Takes points in the order of time and makes them windows, until the limit is reached.
-pub(crate) struct Windows {
-    step: Step,
-    limit: usize,
-    open: Option<Window>,
-    out: SeriesWindows,
-}
-
-impl Windows {
-    pub(crate) fn new(step: Step, limit: usize) -> Self {
-        Self { step, limit, open: None, out: SeriesWindows::default() }
-    }
-
-    /// Takes the next point; `Break` says that no further point can change the answer.
-    pub(crate) fn push(&mut self, point: &Point) -> ControlFlow<()> {
-        let start = self.step.begin(point.time);
-        match &mut self.open {
-            Some(w) if w.start == start => add(w, point),
-            open => {
-                let mut next = empty(start);
-                add(&mut next, point);
-                if let Some(done) = open.replace(next) {
-                    return self.emit(done);
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The answer.
-    pub(crate) fn finish(mut self) -> SeriesWindows {
-        if let (Some(window), false) = (self.open.take(), self.out.truncated) {
-            let _ = self.emit(window);
-        }
-        self.out
-    }
-
-    fn emit(&mut self, window: Window) -> ControlFlow<()> {
-        if self.out.windows.len() >= self.limit {
-            self.out.truncated = true;
-            return ControlFlow::Break(());
-        }
-        self.out.windows.push(window);
-        ControlFlow::Continue(())
-    }
-}
-
 /// Points of an aggregate from windows; those without a usable point are left out.
 pub(crate) fn points(windows: SeriesWindows, how: ioc_model::Aggregate) -> SeriesPoints {
     let point =
@@ -179,38 +132,30 @@ mod tests {
         ]
     }
 
-    fn check(step: Step, how: Aggregate, limit: usize, expect: &[(i64, f64)], truncated: bool) {
-        let mut c = Windows::new(step, limit);
-        for point in input() {
-            if c.push(&point).is_break() {
-                break;
-            }
-        }
-        let got = points(c.finish(), how);
+    fn check(step: Step, how: Aggregate, expect: &[(i64, f64)]) {
+        let windows =
+            SeriesWindows { windows: windows_of(step, &input()), ..SeriesWindows::default() };
+        let got = points(windows, how);
         let pairs: Vec<_> = got.points.iter().map(|p| (p.time.0, p.value)).collect();
-        assert_eq!((pairs.as_slice(), got.truncated), (expect, truncated));
+        assert_eq!(pairs.as_slice(), expect);
     }
 
     #[test]
     fn windows_are_aligned_and_leave_bad_values_out_of_aggregates() {
         let ten = Step::of(10);
-        check(ten, Aggregate::Mean, 9, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
-        check(ten, Aggregate::Count, 9, &[(-10, 1.0), (0, 2.0), (30, 1.0)], false);
-        check(ten, Aggregate::Min, 9, &[(-10, 9.0), (0, 1.0), (30, 7.0)], false);
-        check(ten, Aggregate::Max, 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
-        check(ten, Aggregate::Sum, 9, &[(-10, 9.0), (0, 4.0), (30, 7.0)], false);
-        check(ten, Aggregate::Last, 9, &[(-10, 9.0), (0, 3.0), (30, 7.0)], false);
+        check(ten, Aggregate::Mean, &[(-10, 9.0), (0, 2.0), (30, 7.0)]);
+        check(ten, Aggregate::Count, &[(-10, 1.0), (0, 2.0), (30, 1.0)]);
+        check(ten, Aggregate::Min, &[(-10, 9.0), (0, 1.0), (30, 7.0)]);
+        check(ten, Aggregate::Max, &[(-10, 9.0), (0, 3.0), (30, 7.0)]);
+        check(ten, Aggregate::Sum, &[(-10, 9.0), (0, 4.0), (30, 7.0)]);
+        check(ten, Aggregate::Last, &[(-10, 9.0), (0, 3.0), (30, 7.0)]);
         let moved = Step { ms: 10, offset_ms: -3 };
-        check(moved, Aggregate::Sum, 9, &[(-3, 10.0), (7, 3.0), (27, 7.0)], false);
+        check(moved, Aggregate::Sum, &[(-3, 10.0), (7, 3.0), (27, 7.0)]);
     }
 
     #[test]
     fn a_window_counts_bad_and_uncertain_points() {
-        let mut c = Windows::new(Step::of(10), 9);
-        for point in input() {
-            let _ = c.push(&point);
-        }
-        let w = c.finish().windows;
+        let w = windows_of(Step::of(10), &input());
         let counts: Vec<_> = w.iter().map(|w| (w.start.0, w.count, w.uncertain, w.bad)).collect();
         assert_eq!(counts, [(-10, 1, 0, 0), (0, 2, 1, 1), (10, 0, 0, 1), (30, 1, 0, 0)]);
         assert_eq!(w[1].quality(), Quality::Uncertain);
@@ -218,8 +163,6 @@ mod tests {
 
     #[test]
     fn the_limit_counts_answers_and_says_when_there_are_more() {
-        check(Step::of(10), Aggregate::Mean, 2, &[(-10, 9.0), (0, 2.0)], true);
-        check(Step::of(10), Aggregate::Mean, 4, &[(-10, 9.0), (0, 2.0), (30, 7.0)], false);
         let mut raw = Points::new(2);
         let pushed: Vec<bool> = input().map(|p| raw.push(p).is_break()).to_vec();
         assert!(pushed[2]);

@@ -97,7 +97,7 @@ pub fn minutes(series: usize) -> Box<dyn Iterator<Item = Batch>> {
     Box::new((0..24 * 60i64).map(move |minute| {
         let time = Timestamp(1_700_000_000_000 + minute * 60_000);
         let entry = |(i, device): (usize, &Name)| {
-            let wave = ((minute as f64 / 1_440.0 + i as f64 / 77.0) * 6.283).sin();
+            let wave = ((minute as f64 / 1_440.0 + i as f64 / 77.0) * std::f64::consts::TAU).sin();
             let value = ((25.0 + 5.0 * wave + noise()) * 10.0).round() / 10.0;
             let mut values = Values::new();
             values.push(("temperature".into(), value));

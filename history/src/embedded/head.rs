@@ -219,6 +219,11 @@ impl Heads {
         }
     }
 
+    /// Time of the newest point of all series.
+    pub(crate) fn newest_time(&self) -> Timestamp {
+        Timestamp(self.series.iter().map(|s| s.t_max).max().unwrap_or(i64::MIN))
+    }
+
     /// Moves the heads that are due to the flush, at most `limit` of them.
     pub(crate) fn take(&mut self, due: Due, limit: usize) -> Taken {
         let since = std::mem::replace(&mut self.since, i64::MAX);

@@ -79,9 +79,11 @@ impl OpenData {
     pub fn load(files: &ConfigFiles, city: &City) -> Result<Self, Vec<ConfigError>> {
         let loaded = load::load(files, city)?;
         let catalogue = loaded.and_then(|(enabled, catalogue)| enabled.then_some(catalogue));
+        let as_measured = |d: &&Dataset| d.step_s == 0 && d.delay_s == 0;
         let pairs = catalogue
             .iter()
             .flat_map(|c| &c.datasets)
+            .filter(as_measured)
             .flat_map(|d| d.properties.iter().map(|p| (d.service.clone(), p.clone())));
         let mut hash = Sha256::new();
         for (name, text) in &files.0 {
@@ -111,7 +113,8 @@ impl OpenData {
         self.catalogue.as_ref()
     }
 
-    /// What may be seen without signing in.
+    /// What may be seen without signing in beside [`Self::answer`]: pairs that are published as
+    /// they were measured. Where a dataset coarsens or delays, only `/open` gives it.
     pub fn scope(&self) -> Scope {
         self.scope.clone()
     }

@@ -63,20 +63,23 @@ impl Inner {
         keep: &Retention,
         now: Timestamp,
     ) -> Result<Maintained, Error> {
+        let newest = lock(&self.heads).newest_time();
         let mut writer = lock(&self.writer);
-        let done = turn(&mut writer.conn, keep, now)?;
+        let done = turn(&mut writer.conn, keep, (now, newest))?;
         self.points.fetch_sub(done.expired_points.min(self.points.load(Relaxed)), Relaxed);
         Ok(done)
     }
 }
 
-/// One turn, in one transaction: a reader sees all of it or nothing.
+/// One turn, in one transaction: a reader sees all of it or nothing. `newest`: time of the newest
+/// point of the store; what is kept is counted back from it, or from `now` if that is earlier.
 pub(super) fn turn(
     conn: &mut Connection,
     keep: &Retention,
-    now: Timestamp,
+    (now, newest): (Timestamp, Timestamp),
 ) -> Result<Maintained, Error> {
-    let due = Floors::due(keep, now);
+    // A clock that jumps ahead gives up nothing, nor does the end of a feed.
+    let due = Floors::due(keep, now.min(newest));
     let (at, next) = (floors::get(conn, PASS_AT)?, floors::get(conn, PASS_NEXT)?);
     let fresh = at.is_some_and(|at| at <= now.0 && now.0 - at < PASS_EVERY);
     let running = next.is_some_and(|n| n != DONE);
@@ -156,9 +159,11 @@ pub(super) fn to_the_end(
     };
     let mut report = CompactReport { bytes_before: bytes(conn)?, ..CompactReport::default() };
     let of: i64 = conn.query_row("SELECT count(*) FROM series", [], |r| r.get(0))?;
+    let newest: Option<i64> = conn.query_row("SELECT max(t_max) FROM tail", [], |r| r.get(0))?;
+    let newest = Timestamp(newest.unwrap_or(i64::MIN));
     floors::put(conn, PASS_NEXT, 0)?;
     loop {
-        let done = turn(conn, &config.retention, now)?;
+        let done = turn(conn, &config.retention, (now, newest))?;
         report.expired_points += done.expired_points;
         report.merged_blocks += done.merged_blocks;
         let next = floors::get(conn, PASS_NEXT)?.filter(|n| *n != DONE).unwrap_or(of);
