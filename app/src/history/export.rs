@@ -68,7 +68,8 @@ pub(crate) struct ExportArgs {
     /// Only these properties
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub property: Vec<String>,
-    /// From when: RFC 3339, 2026-11-20, 2026-11-20T08:00 (Đà Nẵng time), or -7d [default: -24h]
+    /// From when: RFC 3339, 2026-11-20, 2026-11-20T08:00 (Đà Nẵng time), or -7d [default: a day before
+    /// --to]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// Until when, in the same ways [default: now]
@@ -113,8 +114,9 @@ impl ExportArgs {
                 Misuse(format!("{name}: `{text}` is no time\n  {hint}"))
             })
         };
-        let from = time("--from", self.from.as_deref().unwrap_or("-24h"))?;
         let to = time("--to", self.to.as_deref().unwrap_or("now"))?;
+        let from = self.from.as_deref().map(|from| time("--from", from)).transpose()?;
+        let from = from.unwrap_or(to - DAY_MS);
         let mut query = format!("format={}&from={from}&to={to}", self.format().word());
         if let Some(ms) = self.step {
             let whole_days = ms % DAY_MS == 0;

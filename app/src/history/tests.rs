@@ -148,11 +148,11 @@ fn what_is_not_there_is_misuse_and_damage_is_failure() {
     assert!(history(data.path(), "stats").is_ok());
     assert!(history(data.path(), "verify").is_ok());
     assert!(history(data.path(), "compact").is_ok());
-    // One bit of the largest value in the file: a block's.
+    // The first byte of a block.
     let path = data.path().join("history.sqlite");
     let conn = rusqlite::Connection::open(&path).expect("opens");
     let changed = conn
-        .execute("UPDATE tail SET data = x'00' || substr(data, 2) WHERE slot = 0", [])
+        .execute("UPDATE tail SET data = CAST(x'00' || substr(data, 2) AS BLOB) WHERE slot = 0", [])
         .expect("updates");
     assert_eq!(changed, 1);
     drop(conn);

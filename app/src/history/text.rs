@@ -111,6 +111,8 @@ fn finding(f: &Finding, language: Language) -> String {
         Part::Tail => t("khối đang đầy dần", "growing block"),
         Part::Rollup => t("hàng cửa sổ", "row of windows"),
         Part::RollupTail => t("hàng cửa sổ đang đầy dần", "growing row of windows"),
+        Part::Series => t("hàng của chuỗi", "row of the series"),
+        Part::File => t("cấu trúc tệp", "structure of the file"),
     };
     let tier = match f.tier {
         Tier::Raw => "",
@@ -121,6 +123,9 @@ fn finding(f: &Finding, language: Language) -> String {
         0 => String::new(),
         n => format!("; {} {}", count(n), t("giá trị bị mất", "readings lost")),
     };
+    if f.part == Part::File {
+        return format!("{part}: {}", one_line(&f.what));
+    }
     format!(
         "{}/{} {part}{tier} {} – {}: {}{lost}",
         one_line(&f.device),
