@@ -68,7 +68,7 @@ pub(crate) enum HistoryAction {
     /// Give up what is older than it is kept, bring late readings into order, give space back;
     /// the centre must be stopped, and the disk needs room for the file once more
     Compact,
-    Export(ExportArgs),
+    Export(Box<ExportArgs>),
 }
 
 pub(crate) fn command(args: &HistoryArgs) -> anyhow::Result<()> {
