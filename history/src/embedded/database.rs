@@ -137,9 +137,11 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
 
 /// Checksum of the texts of all tables, indexes and triggers.
 fn schema_crc(conn: &Connection) -> Result<i64, Error> {
-    let all = "SELECT group_concat(sql) FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
-    let text: Option<String> = conn.query_row(all, [], |r| r.get(0))?;
-    Ok(i64::from(crc32fast::hash(text.unwrap_or_default().as_bytes())))
+    // As bytes: a flipped bit need not leave a text.
+    let all = "SELECT CAST(group_concat(sql) AS BLOB)
+               FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+    let text: Option<Vec<u8>> = conn.query_row(all, [], |r| r.get(0))?;
+    Ok(i64::from(crc32fast::hash(&text.unwrap_or_default())))
 }
 
 /// Notes the texts of the schema: a flipped bit in one may leave it valid and other than it was.
