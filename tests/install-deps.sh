@@ -14,6 +14,8 @@ want /usr/bin/strace strace
 want /usr/bin/xmllint libxml2-utils
 want /usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd
 want /usr/bin/openssl openssl
+want /usr/bin/cc gcc
+want /usr/share/doc/python3-venv python3-venv
 if [ ${#need[@]} -gt 0 ]; then
   echo "installing for the tests: ${need[*]}"
   if [ "$(id -u)" -ne 0 ]; then echo "run as root, or install these packages by hand" >&2; exit 1; fi
@@ -28,5 +30,7 @@ if [ ${#need[@]} -gt 0 ]; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${need[@]}"
 fi
+# Readers and validators of what we give to others, from PyPI, each in its own environment.
+for part in export opendata sensorthings; do bash "$(dirname "$0")/$part/venv.sh" >/dev/null; done
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
