@@ -9,7 +9,7 @@ use ioc_alerts::kpi::Kpis;
 use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, Way, WayParts};
 use ioc_alerts::shift::{self, Shifts};
 use ioc_alerts::{Language, Register, RegisterParts, cap};
-use ioc_dashboard::{Forms, Lang, Live, Printout};
+use ioc_dashboard::{Forms, Lang, Live, NoteAct, Printout};
 use ioc_ingest::Publications;
 use ioc_model::{AlertStore, Timestamp};
 use tokio::sync::Notify;
@@ -70,6 +70,14 @@ impl Alerting {
             clock,
         };
         Ok((alerting, notifier))
+    }
+
+    /// The audit log for acts that are about no alert.
+    pub(crate) fn note_act(&self) -> NoteAct {
+        let register = Arc::clone(&self.register);
+        Arc::new(move |action, actor, detail| {
+            Ok(register.note_act(action, actor, (None, Some(detail))).map(drop)?)
+        })
     }
 }
 

@@ -357,6 +357,7 @@ impl Core {
             notifications: Arc::clone(&self.alerting.notifications) as _,
             forms: self.forms.clone(),
             history,
+            note_act: self.alerting.note_act(),
             open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
             personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),

@@ -16,6 +16,8 @@ use crate::{DashboardConfig, Parts};
 
 /// Long reads of one kind at once: fewer than there are cores, so that short ones go on.
 const AT_ONCE: usize = 2;
+/// Exports under way; each holds up to some 20 MiB.
+const EXPORTS_AT_ONCE: usize = 8;
 
 /// What the dashboard counts of itself.
 #[derive(Debug, Default)]
@@ -62,6 +64,8 @@ pub(crate) struct Context {
     pub reports: Semaphore,
     /// Reads of public warnings, which anybody may ask for.
     pub feeds: Semaphore,
+    /// Exports and other long answers: so many at once, further ones are refused.
+    pub exports: Arc<Semaphore>,
     /// First lists of sockets.
     pub listings: Semaphore,
     pub tracker: TaskTracker,
@@ -90,6 +94,7 @@ impl Context {
             sockets: Arc::new(Semaphore::new(config.max_sockets)),
             reports: Semaphore::new(AT_ONCE),
             feeds: Semaphore::new(AT_ONCE),
+            exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
             devices: Mutex::default(),

@@ -41,5 +41,5 @@ pub use auth::{Auth, AuthError, FirstAdmin, Identity, Role, SignInError, UserRow
 pub use config::{ConfigMistake, DashboardConfig};
 pub use error::DashboardError;
 pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};
-pub use parts::{Clock, FeedForm, Forms, HandoverForm, Lang, Parts, Printout};
+pub use parts::{Clock, FeedForm, Forms, HandoverForm, Lang, NoteAct, Parts, Printout};
 pub use server::Dashboard;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ioc_model::{
-    AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore, PersonalStore,
-    QuarantineStore, RuleStore, ShiftStore, Timestamp,
+    Actor, AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore,
+    PersonalStore, QuarantineStore, RuleStore, ShiftStore, Timestamp,
 };
 
 use ioc_share::opendata::OpenData;
@@ -60,6 +60,14 @@ impl fmt::Debug for Forms {
     }
 }
 
+/// Writes an act that is about no alert into the audit log: action, who, and more as JSON text.
+/// Called on a blocking thread.
+pub type NoteAct = Arc<
+    dyn Fn(&str, &Actor, &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + Sync,
+>;
+
 /// Everything the dashboard shows, behind the traits of `ioc_model`.
 #[derive(Clone)]
 pub struct Parts {
@@ -79,6 +87,8 @@ pub struct Parts {
     pub forms: Forms,
     /// Measurements.
     pub history: Arc<dyn HistoryStore>,
+    /// The audit log, for acts that are about no alert.
+    pub note_act: NoteAct,
     /// What of them is published.
     pub open_data: Arc<OpenData>,
     /// Refused messages.

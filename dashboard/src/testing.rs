@@ -289,6 +289,7 @@ impl Server {
             notifications: Arc::clone(&notify) as _,
             forms: desk::forms(),
             history: Arc::new(FakeHistory),
+            note_act: Arc::new(|_, _, _| Ok(())),
             open_data: Arc::new(open_data),
             quarantine: Arc::new(FakeQuarantine),
             personal: Some(Arc::clone(&personal) as _),

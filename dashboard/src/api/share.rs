@@ -1,7 +1,11 @@
 //! Export, open data and SensorThings: requests handed to `ioc_share`, its answers made ours.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use ioc_share::{Answer, Ask, Body, Scope};
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use warp::Reply;
 use warp::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -10,6 +14,7 @@ use warp::http::header::{
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
+use crate::context::blocking;
 use crate::long;
 use crate::reply::{self, ApiError};
 use crate::router::Admitted;
@@ -19,10 +24,26 @@ const SENSORTHINGS: &str = "/sensorthings/v1.1";
 
 /// `GET /api/v1/export`.
 pub(crate) async fn export(call: Admitted) -> Result<Response, ApiError> {
+    let turn = Arc::clone(&call.context.exports).try_acquire_owned().map_err(|_| {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let error = ApiError::new(status, "too_many_exports", "too many exports are under way");
+        ApiError { retry_after_s: Some(30), ..error }
+    })?;
     let base = base(&call, "/api/v1/export")?;
     let sources = &call.context.sources;
     let answer = ioc_share::export::answer(sources, &Scope::All, &ask(&call, "", &base)).await;
-    ours(&call, answer)
+    if answer.status == 200 {
+        note(&call).await?;
+    }
+    ours(&call, answer, Some(turn))
+}
+
+/// Who takes data away is in the audit log before the first byte.
+async fn note(call: &Admitted) -> Result<(), ApiError> {
+    let (actor, note_act) = (call.actor()?, Arc::clone(&call.context.parts.note_act));
+    let detail = json!({ "query": call.request.raw_query }).to_string();
+    let noted = blocking("note the export", move || note_act("data_exported", &actor, &detail));
+    noted.await?.map_err(|e| ApiError::internal("note the export", &*e))
 }
 
 /// `GET /open…`.
@@ -34,7 +55,7 @@ pub(crate) async fn open_data(call: Admitted) -> Result<Response, ApiError> {
     let base = base(&call, OPEN)?;
     let path = call.request.path.strip_prefix(OPEN).unwrap_or_default();
     let answer = open.answer(&call.context.sources, &ask(&call, path, &base)).await;
-    ours(&call, answer)
+    ours(&call, answer, None)
 }
 
 /// `GET /sensorthings/v1.1…`: everything with a session, what is published without one.
@@ -48,7 +69,7 @@ pub(crate) async fn sensorthings(call: Admitted) -> Result<Response, ApiError> {
     let ask = ask(&call, path, &base);
     let answer = ioc_share::sensorthings::answer(&call.context.sources, &scope, &ask).await;
     let public = call.session.is_none();
-    let mut response = ours(&call, answer)?;
+    let mut response = ours(&call, answer, None)?;
     if public {
         let headers = response.headers_mut();
         headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
@@ -77,7 +98,12 @@ fn ask<'a>(call: &'a Admitted, path: &'a str, base: &'a str) -> Ask<'a> {
     }
 }
 
-fn ours(call: &Admitted, answer: Answer) -> Result<Response, ApiError> {
+/// `turn` is held until the body has been sent.
+fn ours(
+    call: &Admitted,
+    answer: Answer,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(answer.status)
         .map_err(|e| ApiError::internal("write the answer", &e))?;
     let mut headers = HeaderMap::new();
@@ -99,7 +125,11 @@ fn ours(call: &Admitted, answer: Answer) -> Result<Response, ApiError> {
         },
         Body::Stream(stream) => {
             let bytes = long::counter();
-            warp::reply::stream(stream.inspect(move |part| bytes.add(part))).into_response()
+            let counted = stream.inspect(move |part| {
+                let _held = &turn;
+                bytes.add(part);
+            });
+            warp::reply::stream(counted).into_response()
         }
     };
     *response.status_mut() = status;

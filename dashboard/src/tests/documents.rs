@@ -97,7 +97,7 @@ async fn history_is_asked_and_answered_in_the_units_of_the_city() {
     let (_, raw) = client.get(path).await;
     let expected = json!({
         "device": "air-000", "property": "pm25", "unit": "µg/m³", "step": null, "agg": null,
-        "truncated": false, "points": [[1000, 0.0, 0], [61000, 1.0, 1], [121000, 2.0, 2]],
+        "offset": null, "tier": "raw", "raw_from": null, "truncated": false, "points": [[1000, 0.0, 0], [61000, 1.0, 1], [121000, 2.0, 2]],
     });
     assert_eq!(raw, expected);
     let (_, stepped) = client.get(&format!("{path}&step=60000&agg=max")).await;

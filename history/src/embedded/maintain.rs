@@ -5,6 +5,7 @@
 //! are older than they are kept), so a query sees each point once before, between and after.
 
 mod compact;
+pub(crate) mod fill;
 mod floors;
 mod lock;
 pub mod maintenance;

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::database;
+use super::maintain::fill;
 use crate::Error;
 
 /// Layout 1 had no tiers and wrote everything with each flush: its cursor holds for every series.
-/// Blocks of before stand for themselves in the tiers.
+/// Blocks of before stand for themselves in the tiers until housekeeping has added their windows.
 pub(crate) fn from_1(conn: &mut Connection) -> Result<(), Error> {
     let tx = conn.transaction()?;
     tx.execute_batch(
@@ -29,6 +30,7 @@ pub(crate) fn from_1(conn: &mut Connection) -> Result<(), Error> {
          WHERE t IS NOT NULL",
         [],
     )?;
+    fill::ask(&tx)?;
     database::note_schema(&tx)?;
     tx.commit()?;
     Ok(())

@@ -15,6 +15,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::block::BlockMeta;
 use super::database;
+use super::maintain::fill;
+use super::rollup::TIERS;
+use super::tiers;
 use crate::Error;
 
 /// Bytes of a page, as `database::open` sets it.
@@ -92,6 +95,7 @@ fn copy(
     }
     copy.series(known)?;
     copy.meta()?;
+    copy.tiers()?;
     copy.new.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
     drop(copy);
     if let Some(patched) = patched {
@@ -255,6 +259,18 @@ impl Copy<'_> {
             database::put_series(&self.new, id, (&device, &property), next)?;
         }
         Ok(())
+    }
+
+    /// Which windows were lost is not known, so all that can be made again from raw points are:
+    /// they go here, their blocks stand for themselves, and housekeeping adds them.
+    fn tiers(&mut self) -> Result<(), Error> {
+        for series in 0..=self.last_series {
+            for tier in TIERS {
+                tiers::keep_before_raw(&self.new, series, tier)?;
+            }
+        }
+        self.new.execute("UPDATE block SET tiers = 0", [])?;
+        fill::ask(&self.new)
     }
 
     fn meta(&mut self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use ioc_model::{Flush, HistoryStore, Point, Quality, Step, Tier, Timestamp};
 use proptest::prelude::*;
 
 use super::maintenance::{self, Part};
+use crate::embedded::salvage;
 use crate::embedded::world::{DAY, Habit, T0, World, multiset, same_windows};
 use crate::{EmbeddedConfig, Error, Retention};
 
@@ -265,8 +266,9 @@ async fn a_turn_does_a_bounded_part_and_the_next_goes_on() {
     for device in 0..4 {
         world.give(device, &steady(T0, 100, 900_000)).await;
     }
-    world.flush(Flush::All).await;
     let now = Timestamp(T0 + 10 * DAY);
+    world.give(9, &steady(now.0, 1, 1)).await;
+    world.flush(Flush::All).await;
     let first = world.store().maintain(now).await.expect("maintain");
     assert!(first.more && first.expired_points > 0);
     let mut turns = 1;
@@ -289,8 +291,9 @@ async fn a_turn_does_a_bounded_part_and_the_next_goes_on() {
 async fn compact_is_refused_while_the_store_is_open_and_then_gives_space_back() {
     let mut world = World::new(keeping(1, 0, 0), 1);
     world.give(0, &steady(T0, 1_000, 300_000)).await;
-    world.flush(Flush::All).await;
     let now = Timestamp(T0 + 10 * DAY);
+    world.give(9, &steady(now.0, 1, 1)).await;
+    world.flush(Flush::All).await;
     let config = world.config().clone();
     let refused = maintenance::compact(&world.path(), &config, now, &mut |_| {});
     assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
@@ -299,7 +302,7 @@ async fn compact_is_refused_while_the_store_is_open_and_then_gives_space_back() 
     let done = maintenance::compact(&world.path(), &config, now, &mut |p| told.push(p));
     let done = done.expect("compact");
     assert!(done.expired_points > 200_000 && done.bytes_after < done.bytes_before, "{done:?}");
-    assert_eq!(told.last().map(|p| (p.series, p.of)), Some((1, 1)));
+    assert_eq!(told.last().map(|p| (p.series, p.of)), Some((2, 2)));
     world.restart().await;
     world.check_windows(0, ALL, Step::of(H)).await;
 }
@@ -350,4 +353,60 @@ async fn verify_reports_a_damaged_series_row_and_a_damaged_structure() {
     drop(db);
     let found = parts(&world);
     assert!(!found.is_empty() && found.iter().all(|p| *p == Part::File), "{found:?}");
+}
+
+#[tokio::test]
+async fn windows_lost_in_a_salvage_are_made_again() {
+    let mut world = World::new(keeping(0, 0, 0), 3);
+    world.give(0, &steady(T0, 1_000, 40_000)).await;
+    world.flush(Flush::All).await;
+    world.close();
+    assert!(count(&world, "SELECT count(*) FROM rollup") > 0);
+    database(&world).execute("UPDATE rollup SET crc = crc + 1", []).expect("damages");
+    salvage::salvage(&world.path(), &[]).expect("salvages");
+    world.restart().await;
+    for turn in 0..2 {
+        for step in [Step::of(M), Step::of(H)] {
+            world.check_windows(0, ALL, step).await;
+        }
+        let with = count(&world, "SELECT count(*) FROM block WHERE tiers = 3");
+        assert_eq!(with > 0, turn == 1);
+        world.maintain(T0 + DAY).await;
+    }
+    let report = verified(&world);
+    assert!(report.is_clean() && report.windows_compared > 600, "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn a_salvage_keeps_the_windows_whose_points_were_given_up() {
+    let mut world = World::new(keeping(1, 0, 0), 3);
+    world.give(0, &steady(T0 + 500, 3_000, 4 * DAY / 3_000)).await;
+    world.flush(Flush::All).await;
+    world.maintain(T0 + 4 * DAY).await;
+    assert!(world.raw(0, ALL).await.len() < 2 * 28_800 + 1_000, "old points are gone");
+    let before = [
+        world.windows(0, ALL, Step::of(M), usize::MAX).await,
+        world.windows(0, ALL, Step::of(H), usize::MAX).await,
+    ];
+    world.close();
+    salvage::salvage(&world.path(), &[]).expect("salvages");
+    world.restart().await;
+    for turn in 0..2 {
+        for (step, before) in [M, H].into_iter().zip(&before) {
+            let after = world.windows(0, ALL, Step::of(step), usize::MAX).await;
+            // The one window that points given up and points kept share may lose the former.
+            let differ = before.windows.iter().filter(|w| !after.windows.contains(w)).count();
+            assert!(differ <= 1, "{differ} of {} after turn {turn}", before.windows.len());
+        }
+        world.maintain(T0 + 4 * DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_ahead_gives_up_nothing() {
+    let mut world = World::new(keeping(1, 2, 3), 3);
+    world.give(0, &steady(T0, 1_000, 20_000)).await;
+    world.flush(Flush::All).await;
+    world.maintain(T0 + 10_000 * DAY).await;
+    world.check_raw(0, ALL).await;
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::floors::{self, Floors};
 use super::maintenance::{CompactReport, Progress};
-use super::{compact, retention, rows};
+use super::{compact, fill, retention, rows};
 use crate::embedded::database;
 use crate::embedded::store::{Inner, lock};
 use crate::{EmbeddedConfig, Error, Retention};
@@ -85,6 +85,11 @@ pub(super) fn turn(
     let running = next.is_some_and(|n| n != DONE);
     let mut first = next.filter(|_| running).unwrap_or(0);
     let tx = conn.transaction()?;
+    if fill::is_wanted(&tx)? {
+        fill::turn(&tx, &mut Work::new())?;
+        tx.commit()?;
+        return Ok(Maintained { more: true, ..Maintained::default() });
+    }
     let raised = due.raise(&tx)?.is_some();
     if !running {
         if fresh && !raised {
