@@ -53,6 +53,8 @@ pub struct IocOptions {
     pub event_clock: bool,
     /// Replaces `ioc.yaml` of the shipped configuration.
     pub settings: Option<String>,
+    /// With `settings`: open data are published.
+    pub open_data: bool,
     /// A configuration folder, used as it is.
     pub config: Option<PathBuf>,
     /// Environment variables.
@@ -88,7 +90,11 @@ impl Ioc {
         }
         if let Some(settings) = &options.settings {
             let dir = data.join("config");
-            copy_folder(&config_folder(), &dir)?;
+            if options.open_data {
+                config_with_open_data(&dir)?;
+            } else {
+                copy_folder(&config_folder(), &dir)?;
+            }
             std::fs::write(dir.join("ioc.yaml"), settings)?;
             command.arg("--config").arg(dir);
         }
@@ -187,6 +193,18 @@ pub fn terminate(id: u32) -> Result<()> {
 /// The repository's configuration folder.
 pub fn config_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../config")
+}
+
+/// A copy of the repository's configuration in `folder`, with its open data published.
+pub fn config_with_open_data(folder: &Path) -> Result<()> {
+    copy_folder(&config_folder(), folder)?;
+    let file = folder.join("opendata.yaml");
+    let text = std::fs::read_to_string(&file)?;
+    if !text.contains("enabled: false") {
+        bail!("open data are not off as shipped");
+    }
+    std::fs::write(&file, text.replacen("enabled: false", "enabled: true", 1))?;
+    Ok(())
 }
 
 /// A folder of `../shared/data`, or `None` with a word when it is not there.

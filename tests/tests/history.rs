@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use ioc_tests::process::{binary, config_folder, copy_folder};
+use ioc_tests::process::{binary, config_with_open_data};
 use ioc_tests::publisher::{Message, Publisher};
 use ioc_tests::{Api, Ioc, IocOptions, now_ms, wait_until};
 use reqwest::header::HeaderMap;
@@ -31,13 +31,9 @@ fn messages(readings: &[(i64, f64)]) -> Vec<Message> {
     readings.iter().enumerate().map(one).collect()
 }
 
-/// The shipped configuration with one published dataset.
+/// The shipped configuration with its datasets published, and blocks written early.
 fn config(folder: &Path) -> Result<()> {
-    copy_folder(&config_folder(), folder)?;
-    let file = folder.join("opendata.yaml");
-    let text = std::fs::read_to_string(&file)?;
-    assert!(text.contains("enabled: false"), "open data are off as shipped");
-    std::fs::write(&file, text.replacen("enabled: false", "enabled: true", 1))?;
+    config_with_open_data(folder)?;
     std::fs::write(folder.join("ioc.yaml"), "history:\n  embedded:\n    head_age_s: 1\n")?;
     Ok(())
 }
@@ -161,6 +157,9 @@ async fn export(ioc: &Ioc, api: &Api, sent: &[(i64, f64)], end: i64) -> Result<(
     let geo = get(ioc, &format!("{path}&format=geojson"), Some(&api.cookie)).await?;
     let geo: serde_json::Value = serde_json::from_str(&geo.text)?;
     assert_eq!(geo["type"], "FeatureCollection");
+    let audit = api.get("/api/v1/audit?limit=5000").await?;
+    let lines = audit.to_string();
+    assert_eq!(lines.matches("data_exported").count(), 3, "each export has its line: {lines}");
     Ok(())
 }
 

@@ -43,7 +43,8 @@ fn settings(broker: u16, keep_days: u32) -> String {
 fn options(broker: &Mosquitto, env: &[(&str, String)]) -> IocOptions {
     let mut env: Vec<_> = env.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     env.push(("IOC_LOG".into(), "trace".into()));
-    IocOptions { settings: Some(settings(broker.port, 30)), env, ..IocOptions::default() }
+    let settings = Some(settings(broker.port, 30));
+    IocOptions { settings, open_data: true, env, ..IocOptions::default() }
 }
 
 /// Adds a user and signs in.
@@ -114,9 +115,17 @@ async fn all_answers(ioc: &Ioc, api: &Api) -> Result<Vec<(String, String)>> {
         .filter(|(p, m)| m["get"].is_object() && !p.contains('{'))
         .map(|(p, _)| p.clone())
         .collect();
-    for more in ["/open/catalog.jsonld", "/sensorthings/v1.1", "/sensorthings/v1.1/Observations"] {
+    for more in
+        ["/sensorthings/v1.1", "/sensorthings/v1.1/Things", "/sensorthings/v1.1/Observations"]
+    {
         wanted.push(more.into());
     }
+    let catalogue = api.get("/open/catalog.jsonld").await?.to_string();
+    let links = catalogue.split('"').filter_map(|t| t.split_once("/open/datasets/"));
+    let published: Vec<String> = links.map(|(_, p)| format!("/open/datasets/{p}")).collect();
+    anyhow::ensure!(published.iter().any(|p| p.ends_with("data.csv")), "nothing is published");
+    wanted.push("/open/catalog.jsonld".into());
+    wanted.extend(published);
     let span = format!("from={}&to={}", now_ms() - 3_600_000, now_ms() + 60_000);
     let devices = api.get("/api/v1/devices").await?;
     for device in devices["devices"].as_array().context("devices")? {
