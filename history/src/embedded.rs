@@ -19,6 +19,7 @@ mod block;
 mod database;
 mod flush;
 mod head;
+mod layout;
 mod maintain;
 mod migrate;
 mod query;

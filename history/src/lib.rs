@@ -3,12 +3,12 @@
 //!
 //! What it does: takes the points of accepted records, batch by batch, and answers range, newest
 //! and listing questions. What it does not do: it keeps no live state, judges no value, reads no
-//! journal (the caller does, from `cursor()`), and spawns nothing but the InfluxDB sender on a
-//! tracker that is passed in.
+//! journal (the caller does, from `cursor()`), and spawns nothing but the InfluxDB senders.
 //!
-//! Data flow: journal reader → `append` → heads in memory → `flush` → blocks in SQLite and the
-//! journal position in one transaction; or → line protocol → batches → InfluxDB, the position
-//! kept when all of a batch is stored or dead-lettered.
+//! Data flow: journal reader → `append` → heads in memory → `flush` → blocks and windows in SQLite
+//! and the journal positions in one transaction; or → line protocol → batches → InfluxDB, the
+//! position below which all is stored or dead-lettered kept. Sealed personal data go another way:
+//! journal reader → [`personal`].
 //!
 //! How it fails: the journal is the spool. While the disk or the server refuses, the cursor
 //! stands still and `append` makes the reader wait; nothing is dropped. A damaged block costs its

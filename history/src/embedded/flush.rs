@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::block::BLOCK_POINTS;
 use super::database::{self, Lane, Stored};
 use super::head::{Due, Taken};
+use super::layout;
 use super::store::{Inner, Writer, lock};
 use super::tiers::Closed;
 use crate::Error;
@@ -31,7 +32,7 @@ impl Inner {
             match self.write_some(&mut writer, due) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(e) if database::is_damaged(&e) => self.repair(&mut writer)?,
+                Err(e) if layout::is_damaged(&e) => self.repair(&mut writer)?,
                 Err(e) => return Err(e),
             }
         }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::database;
+use super::layout;
 use super::maintain::fill;
 use crate::Error;
 
@@ -16,7 +17,7 @@ pub(crate) fn from_1(conn: &mut Connection) -> Result<(), Error> {
          ALTER TABLE series ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
          DROP INDEX block_by_time;",
     )?;
-    tx.execute_batch(database::BESIDE)?;
+    tx.execute_batch(layout::BESIDE)?;
     let next = database::meta(&tx, "cursor")?;
     database::set_cursor(&tx, next)?;
     let mut last = -1;
@@ -31,7 +32,7 @@ pub(crate) fn from_1(conn: &mut Connection) -> Result<(), Error> {
         [],
     )?;
     fill::ask(&tx)?;
-    database::note_schema(&tx)?;
+    layout::note_schema(&tx)?;
     tx.commit()?;
     Ok(())
 }

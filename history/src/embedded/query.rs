@@ -19,6 +19,7 @@ pub(crate) use self::items::rollup_row;
 use self::plan::{Broken, plan};
 use self::sweep::{End, View};
 use super::database::{self, Lane, Stored};
+use super::layout;
 use super::maintain::Floors;
 use super::store::{Inner, lock};
 use crate::Error;
@@ -135,7 +136,7 @@ impl Inner {
     fn points(&self, stored: Result<Stored, Error>) -> Result<Vec<Point>, Error> {
         let points = match stored {
             Ok(block) => block.points(),
-            Err(e) if database::is_damaged(&e) => None,
+            Err(e) if layout::is_damaged(&e) => None,
             Err(e) => return Err(e),
         };
         Ok(points.unwrap_or_else(|| {

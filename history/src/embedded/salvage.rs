@@ -15,12 +15,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::block::BlockMeta;
 use super::database;
+use super::layout;
 use super::maintain::fill;
 use super::rollup::TIERS;
 use super::tiers;
 use crate::Error;
 
-/// Bytes of a page, as `database::open` sets it.
+/// Bytes of a page, as `layout::open` sets it.
 const PAGE: usize = 8_192;
 /// Rows copied in one transaction.
 const ROWS_PER_WRITE: u64 = 5_000;
@@ -50,7 +51,7 @@ pub(crate) fn salvage(path: &Path, known: &[(SeriesKey, u64)]) -> Result<Salvage
     remove(&new);
     let mut done = Salvaged::default();
     copy(path, &new, known, &mut done)?;
-    done.aside = database::set_aside(path)?;
+    done.aside = layout::set_aside(path)?;
     std::fs::rename(&new, path).map_err(|source| Error::Folder { path: new, source })?;
     tracing::error!(?done, "history database was damaged; what can be read was copied");
     Ok(done)
@@ -82,7 +83,7 @@ fn copy(
     known: &[(SeriesKey, u64)],
     done: &mut Salvaged,
 ) -> Result<(), Error> {
-    let new = database::open(to)?;
+    let new = layout::open(to)?;
     new.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     let patched = patched(from, to)?;
     let old = Connection::open(patched.as_deref().unwrap_or(from))?;
@@ -107,7 +108,7 @@ fn copy(
 /// Where SQLite cannot even read the list of tables (the first page), a copy of the file with the
 /// first page of a new one: files of this layout have their tables at the same places.
 fn patched(from: &Path, new: &Path) -> Result<Option<PathBuf>, Error> {
-    let readable = |path: &Path| database::check_schema(&Connection::open(path)?);
+    let readable = |path: &Path| layout::check_schema(&Connection::open(path)?);
     if readable(from).is_ok() {
         return Ok(None);
     }
@@ -193,7 +194,7 @@ impl Copy<'_> {
         let sql = format!("SELECT {columns} FROM {name} WHERE {key} >= ?1 ORDER BY {key}");
         let mut from = 0;
         while let Err(e) = self.rows(table, &sql, &mut from) {
-            if !database::is_damaged(&e) {
+            if !layout::is_damaged(&e) {
                 return Err(e);
             }
             self.done.gaps += 1;

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use super::database;
 use super::head::Heads;
+use super::layout;
 use super::maintain::FileLock;
 use super::salvage::{self, Salvaged};
 use crate::{EmbeddedConfig, Error};
@@ -109,7 +110,7 @@ impl EmbeddedStore {
         salvage::finish(&path)?;
         let mut salvaged = None;
         let (conn, heads, points) = match load(&path, &config, count_from) {
-            Err(e) if database::is_damaged(&e) => {
+            Err(e) if layout::is_damaged(&e) => {
                 tracing::error!(error = %e, "history database is damaged");
                 salvaged = Some(salvage::salvage(&path, &[])?);
                 load(&path, &config, count_from)?
@@ -148,8 +149,8 @@ impl EmbeddedStore {
             return Err(Error::Folder { path: path.into(), source });
         }
         let config = EmbeddedConfig::default();
-        let conn = database::open_reader(path)?;
-        database::check_layout(&conn, path)?;
+        let conn = layout::open_reader(path)?;
+        layout::check_layout(&conn, path)?;
         let (heads, points) = load_from(&conn, u32::MAX as usize, u64::MAX)?;
         Ok(Self(Arc::new(Inner {
             cursor: AtomicU64::new(heads.next),
@@ -202,7 +203,7 @@ fn load(
     config: &EmbeddedConfig,
     count_from: u64,
 ) -> Result<(Connection, Heads, u64), Error> {
-    let conn = database::open(path)?;
+    let conn = layout::open(path)?;
     let (heads, points) = load_from(&conn, config.max_series, count_from)?;
     Ok((conn, heads, points))
 }
@@ -231,10 +232,10 @@ impl Inner {
         let idle = lock(&self.readers).pop();
         let conn = match idle {
             Some(conn) => conn,
-            None => database::open_reader(&self.path)?,
+            None => layout::open_reader(&self.path)?,
         };
         let answer = work(&conn);
-        if answer.as_ref().is_err_and(database::is_damaged) {
+        if answer.as_ref().is_err_and(layout::is_damaged) {
             self.unreadable.store(true, Relaxed);
         }
         let mut readers = lock(&self.readers);
@@ -256,7 +257,7 @@ impl Inner {
         lock(&self.readers).clear();
         writer.conn = Connection::open_in_memory()?;
         let done = salvage::salvage(&self.path, &known)?;
-        writer.conn = database::open(&self.path)?;
+        writer.conn = layout::open(&self.path)?;
         self.points.store(database::meta(&writer.conn, "points")?, Relaxed);
         *lock(&self.salvaged) = Some(done);
         self.repairs.fetch_add(1, Relaxed);

@@ -16,6 +16,7 @@ use crate::Error;
 use crate::aggregate;
 use crate::embedded::block::BLOCK_POINTS;
 use crate::embedded::database::{self, Lane, Stored};
+use crate::embedded::layout;
 use crate::embedded::rollup;
 
 /// Blocks brought together at once, at most.
@@ -210,7 +211,7 @@ fn insert(
 fn piece(conn: &Connection, series: i64, id: i64) -> Result<Option<Piece>, Error> {
     let stored = match database::block(conn, series, id) {
         Ok(stored) => stored,
-        Err(e) if database::is_damaged(&e) => return Ok(None),
+        Err(e) if layout::is_damaged(&e) => return Ok(None),
         Err(e) => return Err(e),
     };
     let mut q = conn.prepare_cached("SELECT tiers FROM block WHERE id = ?1")?;

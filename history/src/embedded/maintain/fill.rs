@@ -7,6 +7,7 @@ use super::floors;
 use super::turn::{BLOCK, Work};
 use crate::Error;
 use crate::embedded::database;
+use crate::embedded::layout;
 use crate::embedded::tiers::Closed;
 
 /// The next block to look at, and the last one.
@@ -43,7 +44,7 @@ pub(super) fn turn(conn: &Connection, work: &mut Work) -> Result<(), Error> {
         next = id + 1;
         let points = match database::block(conn, series, id) {
             Ok(block) => block.points(),
-            Err(e) if database::is_damaged(&e) => None,
+            Err(e) if layout::is_damaged(&e) => None,
             Err(e) => return Err(e),
         };
         let Some(points) = points else { continue };

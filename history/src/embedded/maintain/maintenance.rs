@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::FileLock;
-use crate::embedded::database;
+use crate::embedded::layout;
 use crate::{EmbeddedConfig, Error};
 
 /// How far a long act is.
@@ -174,7 +174,7 @@ pub fn compact(
 ) -> Result<CompactReport, Error> {
     drop(open_existing(path)?);
     let _lock = FileLock::take(path)?;
-    let mut conn = database::open(path)?;
+    let mut conn = layout::open(path)?;
     super::turn::to_the_end(&mut conn, config, now, progress)
 }
 
@@ -183,5 +183,5 @@ fn open_existing(path: &Path) -> Result<Connection, Error> {
     if let Err(source) = std::fs::metadata(path) {
         return Err(Error::Folder { path: path.into(), source });
     }
-    database::open_reader(path)
+    layout::open_reader(path)
 }

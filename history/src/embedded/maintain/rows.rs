@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::turn::{BLOCK, Work};
 use crate::Error;
-use crate::embedded::database;
+use crate::embedded::layout;
 use crate::embedded::query::rollup_row;
 use crate::embedded::rollup::{self, ROW_WINDOWS};
 
@@ -141,7 +141,7 @@ fn places(conn: &Connection, tier: Tier, series: i64) -> Result<Vec<Place>, Erro
 fn read(conn: &Connection, tier: Tier, series: i64, id: i64) -> Result<Option<Vec<Window>>, Error> {
     match rollup_row(conn, tier, series, id) {
         Ok(row) => Ok(rollup::decode(tier, &row.meta, row.crc, &row.data)),
-        Err(e) if database::is_damaged(&e) => Ok(None),
+        Err(e) if layout::is_damaged(&e) => Ok(None),
         Err(e) => Err(e),
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::floors::{self, Floors};
 use super::maintenance::{CompactReport, Progress};
 use super::{compact, fill, retention, rows};
-use crate::embedded::database;
+use crate::embedded::layout;
 use crate::embedded::store::{Inner, lock};
 use crate::{EmbeddedConfig, Error, Retention};
 
@@ -100,7 +100,7 @@ pub(super) fn turn(
     let mut work = Work::new();
     match series(&tx, &mut first, &mut work) {
         Ok(()) => {}
-        Err(e) if database::is_damaged(&e) => {
+        Err(e) if layout::is_damaged(&e) => {
             // The pages of this series cannot be read: the others still want their turn.
             tracing::error!(series = first, error = %e, "history housekeeping met a damaged page");
             drop(tx);

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::aggregate;
 use crate::embedded::block::BlockMeta;
 use crate::embedded::database::{self, Lane, Stored};
+use crate::embedded::layout;
 use crate::embedded::query::rollup_row;
 use crate::embedded::rollup::{self, TIERS};
 
@@ -24,7 +25,7 @@ pub(super) fn verify(
         let tx = conn.unchecked_transaction()?;
         let mut check = Check { conn: &tx, id, device, property, report: &mut report };
         match check.all() {
-            Err(e) if database::is_damaged(&e) => {
+            Err(e) if layout::is_damaged(&e) => {
                 check.finding(Part::Block, Tier::Raw, (i64::MIN, i64::MAX), 0, e.to_string());
             }
             other => other?,
@@ -339,7 +340,7 @@ const MOST_POINTS: i64 = 2_000;
 fn readable<T>(row: Result<T, Error>) -> Result<Option<T>, Error> {
     match row {
         Ok(row) => Ok(Some(row)),
-        Err(e) if database::is_damaged(&e) => Ok(None),
+        Err(e) if layout::is_damaged(&e) => Ok(None),
         Err(e) => Err(e),
     }
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 use super::items::rollup_row;
 use crate::Error;
 use crate::embedded::database::{self, Lane};
+use crate::embedded::layout;
 use crate::embedded::maintain::Floors;
 use crate::embedded::rollup;
 use crate::embedded::store::{Inner, lock};
@@ -133,7 +134,7 @@ impl Newest<'_> {
                 None => database::rollup_tail(self.conn, self.series, tier),
             };
             let row = match row {
-                Err(e) if database::is_damaged(&e) => None,
+                Err(e) if layout::is_damaged(&e) => None,
                 other => other?,
             };
             let windows = row.and_then(|r| rollup::decode(tier, &r.meta, r.crc, &r.data));

@@ -15,6 +15,7 @@ use super::plan::{Broken, Segment};
 use crate::Error;
 use crate::aggregate;
 use crate::embedded::database::{self, Lane, Stored};
+use crate::embedded::layout;
 use crate::embedded::rollup;
 use crate::embedded::store::Inner;
 
@@ -204,7 +205,7 @@ impl View<'_> {
         match row {
             Ok(None) => Ok(Some(Vec::new())),
             Ok(Some(r)) => Ok(rollup::decode(tier, &r.meta, r.crc, &r.data)),
-            Err(e) if database::is_damaged(&e) => Ok(None),
+            Err(e) if layout::is_damaged(&e) => Ok(None),
             Err(e) => Err(e),
         }
     }
