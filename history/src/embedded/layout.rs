@@ -148,14 +148,27 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(conn)
 }
 
-/// The bytes are not a database any more: nothing in it can be found.
+/// The file does not say what was written: SQLite cannot read it, a column is of a type that this
+/// program never writes there, or an index knows a row that the table has not.
 pub(crate) fn is_damaged(e: &Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows,
+        Utf8Error,
+    };
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     if matches!(e, Error::DamagedSeries | Error::DamagedSchema) {
         return true;
     }
     let Error::Database(e) = e else { return false };
-    matches!(e.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    let other_type = matches!(
+        e,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | QueryReturnedNoRows
+            | Utf8Error(..)
+    );
+    other_type || matches!(e.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 /// Moves a damaged database (with its log) out of the way; returns its new name.

@@ -91,9 +91,13 @@ async fn flip(original: &[u8], bit: usize, entries: &[Entry], cost: &mut Cost) {
         let mut held = 0;
         for (n, device) in ["a", "b", "c"].into_iter().enumerate() {
             let q = query(device, i64::MIN, i64::MAX, None);
-            let Ok(answer) = store.range(&q).await else {
-                cost.errors += 1;
-                continue;
+            let answer = match store.range(&q).await {
+                Ok(answer) => answer,
+                Err(e) => {
+                    println!("bit {bit}: {e}");
+                    cost.errors += 1;
+                    continue;
+                }
             };
             let mut expect: std::collections::BTreeMap<(i64, u64), i64> = Default::default();
             for e in entries.iter().skip(n).step_by(3) {
