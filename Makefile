@@ -4,6 +4,8 @@ export CARGO_TERM_COLOR ?= auto
 # CI clones afresh each time: a build folder outside the checkout keeps the dependencies built.
 ifeq ($(CI),true)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ioc-ci/target
+# Each run builds our crates once; what an interrupted run left must not confuse the next.
+export CARGO_INCREMENTAL := 0
 endif
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
