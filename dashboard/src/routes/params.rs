@@ -89,7 +89,7 @@ pub(super) const HISTORY_QUERY: &[Param] = &[
 ];
 pub(super) const SERIES_QUERY: &[Param] = &[optional("device", "string", "only of this device")];
 pub(super) const EXPORT_QUERY: &[Param] = &[
-    required("format", "string", "csv, parquet, geojson or lp (line protocol)"),
+    optional("format", "string", "csv (default), parquet, geojson or lp (line protocol)"),
     optional("device", "string", "only of these devices, by comma"),
     optional("service", "string", "only of these services"),
     optional("area", "string", "only of these areas"),
