@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_model::{Name, Quality};
+use ioc_model::{City, DeviceSpec, Name, Quality};
 use serde_json::{Value, json};
 
 use crate::sensorthings::answer;
 use crate::testing::{self, FakeStore, T0};
-use crate::{Ask, Scope, Sources};
+use crate::{Ask, DeviceView, Scope, Sources};
 
 const BASE: &str = "https://ioc.example.vn/sensorthings/v1.1";
 
@@ -518,17 +518,41 @@ async fn mistakes_are_named_with_their_place() {
     assert_eq!(get("/Things?limit=5").await.0, 200, "parameters of the client's own");
 }
 
+/// A device as the configuration knows it.
+fn configured(device: &DeviceView) -> DeviceSpec {
+    let (lat, lon) = device.place.unwrap_or_default();
+    DeviceSpec {
+        id: device.id.clone(),
+        name: device.name.clone(),
+        kind: device.kind.clone(),
+        service: device.service.clone(),
+        area: device.area.clone(),
+        lat,
+        lon,
+        properties: device.properties.clone(),
+        cadence_s: device.cadence_s,
+        parent: None,
+        segment: None,
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_published_is_there() {
     let pairs = BTreeSet::from([(Name::from("air"), Name::from("pm25"))]);
     let scope = Scope::Published(Arc::new(pairs));
-    let sources = sources();
+    let mut sources = sources();
+    let mut city = City::clone(&sources.city);
+    for device in (sources.devices)().iter().filter(|d| !d.id.starts_with("new")) {
+        city.devices.insert(device.id.clone(), configured(device));
+    }
+    sources.city = Arc::new(city);
     let get = async |path: &str, query: &str| get_from(&sources, &scope, path, query).await;
     let things = each(&get("/Things", "").await.1, "@iot.id");
-    assert_eq!(things, ["air-1", "air-2", "new-1"]);
+    assert_eq!(things, ["air-1", "air-2"], "new-1 is known from its feed only");
     assert_eq!(each(&get("/ObservedProperties", "").await.1, "@iot.id"), ["pm25"]);
     assert_eq!(get("/Observations", "$count=true&$top=0").await.1["@iot.count"], 252);
     for hidden in [
+        "/Things('new-1')",
         "/Things('gauge-1')",
         "/Locations('gauge-1')",
         "/FeaturesOfInterest('gauge-1')",
