@@ -177,16 +177,17 @@ impl RulesStage {
             }
             let judged = self.engine.step(position, entry, &mut transitions);
             if let (Entry::Record(r), true) = (entry, position >= self.count_from) {
-                tally.count(&self.links.ledger, r.source, judged);
+                tally.count(r.source, judged);
             }
         }
-        tally.flush(&self.links.ledger);
         self.next = self.next.max(batch.first + batch.entries.len() as u64);
         self.hand_out().await?;
         self.derived.passed(self.next);
         if !transitions.is_empty() {
             self.apply(transitions).await?;
         }
+        // Who sees a record as evaluated sees its alerts too.
+        tally.count_in(&self.links.ledger);
         self.links.progress.rules.store(self.next, Relaxed);
         if let Some(now) = self.engine.now() {
             self.links.progress.watermark.store(now.0, Relaxed);
@@ -233,29 +234,33 @@ impl RulesStage {
 
 /// Counts of one batch by door, so that the shared counters are touched once a batch.
 #[derive(Default)]
-struct Tally {
+struct Tally(Vec<OfDoor>);
+
+struct OfDoor {
     source: u16,
     evaluated: u64,
     late: u64,
 }
 
 impl Tally {
-    fn count(&mut self, ledger: &Ledger, source: u16, judged: Judged) {
-        if source != self.source {
-            self.flush(ledger);
-            self.source = source;
-        }
+    fn count(&mut self, source: u16, judged: Judged) {
+        let at = self.0.iter().position(|d| d.source == source).unwrap_or_else(|| {
+            self.0.push(OfDoor { source, evaluated: 0, late: 0 });
+            self.0.len() - 1
+        });
         match judged {
-            Judged::Evaluated => self.evaluated += 1,
-            Judged::Late => self.late += 1,
+            Judged::Evaluated => self.0[at].evaluated += 1,
+            Judged::Late => self.0[at].late += 1,
             Judged::Tick => {}
         }
     }
 
-    fn flush(&mut self, ledger: &Ledger) {
-        if let Some(counters) = ledger.by_index(self.source) {
-            counters.evaluated.fetch_add(std::mem::take(&mut self.evaluated), Relaxed);
-            counters.late.fetch_add(std::mem::take(&mut self.late), Relaxed);
+    fn count_in(self, ledger: &Ledger) {
+        for door in self.0 {
+            if let Some(counters) = ledger.by_index(door.source) {
+                counters.evaluated.fetch_add(door.evaluated, Relaxed);
+                counters.late.fetch_add(door.late, Relaxed);
+            }
         }
     }
 }
