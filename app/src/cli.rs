@@ -60,7 +60,7 @@ pub(crate) enum Command {
 #[derive(Args, Clone)]
 pub(crate) struct ConfigArgs {
     /// Configuration folder; without it the copy of Đà Nẵng inside the binary is used
-    #[arg(long, env = "IOC_CONFIG", value_name = "DIR")]
+    #[arg(long, env = "IOC_CONFIG", value_name = "DIR", global = true)]
     pub config: Option<PathBuf>,
 }
 

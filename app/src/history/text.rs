@@ -69,6 +69,11 @@ pub(super) fn stats(s: &FileStats, language: Language) -> String {
         line(name, time(from));
     }
     line(t("vị trí nhật ký", "journal position"), count(s.cursor));
+    let note = t(
+        "(chưa tính phần hệ thống đang chạy còn giữ trong bộ nhớ, tối đa head_age_s)",
+        "(not counted: what a running centre still holds in memory, up to head_age_s)",
+    );
+    let _ = writeln!(out, "{note}");
     out
 }
 
