@@ -28,7 +28,7 @@ fn own_dependencies(folder: &str) -> BTreeSet<String> {
 
 #[test]
 fn arrows_point_from_app_over_stages_to_model() {
-    for stage in ["ingest", "rules", "alerts", "history"] {
+    for stage in ["ingest", "rules", "alerts", "history", "share"] {
         let allowed = BTreeSet::from(["ioc-model".to_owned()]);
         assert_eq!(own_dependencies(stage), allowed, "{stage} may know ioc-model only");
     }
@@ -37,7 +37,7 @@ fn arrows_point_from_app_over_stages_to_model() {
     assert_eq!(own_dependencies("simulators"), measured);
     assert_eq!(own_dependencies("model"), BTreeSet::new(), "model knows nobody");
     assert_eq!(own_dependencies("journal"), BTreeSet::new(), "the journal knows no payload");
-    let page = BTreeSet::from(["ioc-model".to_owned(), "ioc-ui".to_owned()]);
+    let page = BTreeSet::from(["ioc-model", "ioc-share", "ioc-ui"].map(str::to_owned));
     assert_eq!(own_dependencies("dashboard"), page);
 }
 
