@@ -130,6 +130,8 @@ test('the keyboard does it all: next, open, acknowledge, close, search', async (
   await page.keyboard.type('nhanh');
   await page.keyboard.press('Enter');
   await page.locator(`[data-id="${first}"][data-ack=true]`).waitFor();
+  // The row may change before the answer closes the dialog, which Escape would close instead.
+  await page.getByTestId('ack-note').waitFor({ state: 'detached' });
   await page.keyboard.press('Escape');
   await page.getByTestId('alert-detail').waitFor({ state: 'detached' });
   await page.keyboard.press('/');
