@@ -30,8 +30,8 @@ fn cpu() -> Duration {
     Duration::from_millis(10 * (ticks(12) + ticks(13)))
 }
 
-/// Gives the entries as the journal's reader does and waits for the cursor; points per second.
-async fn drain(store: &InfluxStore, entries: &[Entry], name: &str) -> f64 {
+/// Gives the entries as the journal's reader does, waits for the cursor, and prints the figures.
+async fn drain(store: &InfluxStore, entries: &[Entry], name: &str) {
     let (begun, before) = (Instant::now(), cpu());
     for (i, batch) in entries.chunks(1_000).enumerate() {
         store.append(i as u64 * 1_000, batch).await.expect("append");
@@ -40,10 +40,9 @@ async fn drain(store: &InfluxStore, entries: &[Entry], name: &str) -> f64 {
     let rate = entries.len() as f64 / begun.elapsed().as_secs_f64();
     let each = (cpu() - before).as_secs_f64() * 1e6 / entries.len() as f64;
     println!("{name}: {rate:.0} points/s, {each:.2} us of CPU per point in this process");
-    rate
 }
 
-async fn against_the_fake(latency_ms: u64, in_flight: usize) -> f64 {
+async fn against_the_fake(latency_ms: u64, in_flight: usize) {
     let mut s = Setup::new().await;
     s.config.in_flight = in_flight;
     s.config.timeout_ms = 10_000;
@@ -55,43 +54,34 @@ async fn against_the_fake(latency_ms: u64, in_flight: usize) -> f64 {
     let store = s.open().await;
     let entries = city(POINTS);
     let name = format!("server {latency_ms} ms away, {in_flight} in flight");
-    let rate = drain(&store, &entries, &name).await;
+    drain(&store, &entries, &name).await;
     assert_eq!(s.fake.world().buckets["ioc"].stored_lines, POINTS as u64);
-    rate
 }
 
 /// Points of one lag.
 const POINTS: usize = if cfg!(debug_assertions) { 100_000 } else { 500_000 };
 
-/// Figure: at least five times a live rate of 10,000 points a second, 1,000 where the test runs in
-/// a debug build on a busy machine.
-const LEAST: f64 = if cfg!(debug_assertions) { 5.0 * 1_000.0 } else { 5.0 * 10_000.0 };
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn catches_up_at_five_times_the_live_rate() {
+async fn a_lag_is_caught_up_with_one_and_with_four_writes_in_flight() {
     for latency_ms in [5, 50] {
-        let mut rates = Vec::new();
         for in_flight in [1, 4] {
-            rates.push(against_the_fake(latency_ms, in_flight).await);
+            against_the_fake(latency_ms, in_flight).await;
         }
-        assert!(rates[1] >= LEAST, "{rates:?} at {latency_ms} ms");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn catches_up_with_a_real_server_at_five_times_the_live_rate() {
+async fn a_lag_is_caught_up_with_victoria_metrics() {
     let folder = tempfile::tempdir().expect("folder");
     let Some((_server, base)) = real::victoria_metrics(&folder).await else { return };
     let store = real::open(base, &folder).await;
-    let rate = drain(&store, &city(POINTS), "VictoriaMetrics").await;
-    assert!(rate >= LEAST, "{rate}");
+    drain(&store, &city(POINTS), "VictoriaMetrics").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn catches_up_with_influxdb_1_at_five_times_the_live_rate() {
+async fn a_lag_is_caught_up_with_influxdb_1() {
     let folder = tempfile::tempdir().expect("folder");
     let Some((_server, base)) = real::influxd(&folder).await else { return };
     let store = real::open(real::compatibility_proxy(base).await, &folder).await;
-    let rate = drain(&store, &city(POINTS), "InfluxDB 1.6 behind the test's proxy").await;
-    assert!(rate >= LEAST, "{rate}");
+    drain(&store, &city(POINTS), "InfluxDB 1.6 behind the test's proxy").await;
 }
