@@ -117,24 +117,12 @@ impl EmbeddedStore {
             }
             other => other?,
         };
+        let inner = Inner::new(path, config, (conn, heads, points));
         Ok(Self(Arc::new(Inner {
-            cursor: AtomicU64::new(heads.next),
-            points: AtomicU64::new(points),
-            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
-            heads: Mutex::new(heads),
-            readers: Mutex::default(),
-            gate: RwLock::default(),
-            opened: Instant::now(),
-            damaged: AtomicU64::new(0),
-            trouble: Mutex::default(),
-            path,
-            config,
             ledger,
             only_writer: Some(only_writer),
             salvaged: Mutex::new(salvaged),
-            unreadable: AtomicBool::new(false),
-            file: RwLock::default(),
-            repairs: AtomicU64::new(0),
+            ..inner
         })))
     }
 
@@ -152,25 +140,7 @@ impl EmbeddedStore {
         let conn = layout::open_reader(path)?;
         layout::check_layout(&conn, path)?;
         let (heads, points) = load_from(&conn, u32::MAX as usize, u64::MAX)?;
-        Ok(Self(Arc::new(Inner {
-            cursor: AtomicU64::new(heads.next),
-            points: AtomicU64::new(points),
-            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
-            heads: Mutex::new(heads),
-            readers: Mutex::default(),
-            gate: RwLock::default(),
-            opened: Instant::now(),
-            damaged: AtomicU64::new(0),
-            trouble: Mutex::default(),
-            path: path.to_owned(),
-            config,
-            ledger: Arc::default(),
-            only_writer: None,
-            salvaged: Mutex::default(),
-            unreadable: AtomicBool::new(false),
-            file: RwLock::default(),
-            repairs: AtomicU64::new(0),
-        })))
+        Ok(Self(Arc::new(Inner::new(path.to_owned(), config, (conn, heads, points)))))
     }
 
     /// What only this store can say of itself.
@@ -223,6 +193,33 @@ fn load_from(conn: &Connection, max_series: usize, count_from: u64) -> Result<(H
 }
 
 impl Inner {
+    /// A store that nothing is appended to.
+    fn new(
+        path: PathBuf,
+        config: EmbeddedConfig,
+        (conn, heads, points): (Connection, Heads, u64),
+    ) -> Self {
+        Self {
+            cursor: AtomicU64::new(heads.next),
+            points: AtomicU64::new(points),
+            writer: Mutex::new(Writer { conn, series: heads.series.len() }),
+            heads: Mutex::new(heads),
+            readers: Mutex::default(),
+            gate: RwLock::default(),
+            opened: Instant::now(),
+            damaged: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            path,
+            config,
+            ledger: Arc::default(),
+            only_writer: None,
+            salvaged: Mutex::default(),
+            unreadable: AtomicBool::new(false),
+            file: RwLock::default(),
+            repairs: AtomicU64::new(0),
+        }
+    }
+
     /// Runs a query on a reading connection.
     pub(super) fn read<T>(
         &self,
