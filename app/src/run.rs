@@ -10,7 +10,7 @@ use anyhow::Context;
 use ioc_alerts::notify::Notifier;
 use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
-use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Subscriber};
+use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Registry, Subscriber};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
 use ioc_share::opendata::OpenData;
@@ -226,6 +226,8 @@ impl Core {
         let city = Arc::clone(&self.city);
         let decoders =
             Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
+        let registry = Arc::new(Registry::of_city(&city));
+        let decoders = decoders.with_registry(Arc::clone(&registry));
         let decoders = match &self.personal {
             Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
             None => decoders,
@@ -241,7 +243,7 @@ impl Core {
         self.remember(&intake).await?;
         let publications = Arc::clone(&self.publications);
         let (gateway, mqtt) =
-            Gateway::bind(ingest.gateway, Arc::clone(&intake), publications).await?;
+            Gateway::bind(ingest.gateway, Arc::clone(&intake), publications, registry).await?;
         let mut doors = Doors { quarantine, gateway: gateway.metrics(), subscribers: Vec::new() };
         let stop = running.stop_doors.clone();
         running.doors.spawn(async move {

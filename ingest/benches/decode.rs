@@ -16,7 +16,7 @@ use criterion::{
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ioc_ingest::{
-    Decoders, DecodersConfig, Incoming, Intake, IntakeConfig, Quarantine, QuarantineConfig,
+    Client, Decoders, DecodersConfig, Incoming, Intake, IntakeConfig, Quarantine, QuarantineConfig,
     RecordSink, SinkError,
 };
 use ioc_model::{City, ConfigFiles, Entry, Timestamp};
@@ -131,6 +131,7 @@ fn submit(c: &mut Criterion<CpuTime>) {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("quarantine.sqlite");
     let quarantine = Quarantine::open(&file, QuarantineConfig::default()).expect("opens");
+    let client = Client::trusted("bench");
     let intake = Intake::new(
         IntakeConfig::default(),
         Arc::default(),
@@ -161,7 +162,7 @@ fn submit(c: &mut Criterion<CpuTime>) {
                     })
                     .collect();
                 futures::executor::block_on(async {
-                    let submitted = intake.submit(&door, &messages).await.expect("room");
+                    let submitted = intake.submit(&door, &client, &messages).await.expect("room");
                     submitted.durable.await.expect("durable");
                 });
             });

@@ -15,23 +15,27 @@
 //! quarantine that cannot write makes `submit` or `durable` fail; the message is then not
 //! acknowledged, its duplicate keys are forgotten, and its redelivery is taken as new.
 
+mod access;
 mod decode;
 mod error;
 mod gateway;
 mod intake;
 mod publications;
 mod quarantine;
+mod registry;
 mod subscriber;
 
+pub use access::{Client, Standing};
 pub use decode::{
-    Decoded, Decoders, DecodersConfig, FiwareConfig, FrigateConfig, Incoming, Mapping, MappingTime,
-    MappingValue, OnvifConfig, QualityMapping, Refusal, TimeFormat,
+    Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig, Incoming, Mapping,
+    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, TimeFormat, Verdict,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, Refused};
+pub use registry::{Registry, RegistryConfig, UnknownDevices};
 pub use subscriber::{
     MqttVersion, Subscriber, SubscriberConfig, SubscriberMetrics, SubscriberStats,
 };

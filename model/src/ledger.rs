@@ -37,11 +37,23 @@ pub enum QuarantineReason {
     BadUnit,
     /// Fields that this deployment must not keep.
     Forbidden,
+    /// The client may not publish to this topic, or not speak for this device.
+    NotAuthorised,
+    /// The device is not in the registry, and unknown ones are refused.
+    UnknownDevice,
+    /// The device waits for approval.
+    DevicePending,
+    /// Names that only an earlier message explains (a Sparkplug alias before its BIRTH).
+    NoBirth,
+    /// As a warning: the device's clock is ahead of ours.
+    ClockAhead,
+    /// As a warning: the device's clock is behind ours.
+    ClockBehind,
 }
 
 impl QuarantineReason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownTopic,
         Self::BadId,
         Self::UnknownService,
@@ -54,6 +66,12 @@ impl QuarantineReason {
         Self::OutOfRange,
         Self::BadUnit,
         Self::Forbidden,
+        Self::NotAuthorised,
+        Self::UnknownDevice,
+        Self::DevicePending,
+        Self::NoBirth,
+        Self::ClockAhead,
+        Self::ClockBehind,
     ];
 
     /// The word used in JSON, the quarantine table and metrics.
@@ -71,6 +89,12 @@ impl QuarantineReason {
             Self::OutOfRange => "out_of_range",
             Self::BadUnit => "bad_unit",
             Self::Forbidden => "forbidden",
+            Self::NotAuthorised => "not_authorised",
+            Self::UnknownDevice => "unknown_device",
+            Self::DevicePending => "device_pending",
+            Self::NoBirth => "no_birth",
+            Self::ClockAhead => "clock_ahead",
+            Self::ClockBehind => "clock_behind",
         }
     }
 }
@@ -83,7 +107,7 @@ pub struct SourceCounters {
     /// Messages whose records are in the journal.
     pub accepted: AtomicU64,
     /// Refused messages by reason.
-    pub quarantined: [AtomicU64; 12],
+    pub quarantined: [AtomicU64; QuarantineReason::ALL.len()],
     /// Deliveries of what was accepted before.
     pub duplicate: AtomicU64,
     /// Given up under overload.

@@ -10,6 +10,7 @@ mod city;
 mod city_load;
 mod codec;
 mod config_error;
+mod device;
 mod evidence;
 mod history;
 mod hold;
@@ -39,6 +40,11 @@ pub use city::{
 };
 pub use codec::{CodecError, decode_batch, encode_batch};
 pub use config_error::{ConfigError, ConfigFiles};
+pub use device::{
+    ClockState, Device, DeviceError, DeviceField, DeviceFile, DeviceOrigin, DeviceState,
+    DeviceStore, Devices, Imported, NewToken, Place, Received, ReceivedMessage, ReceivedOutcome,
+    ReceivedStore, Rerun, TokenInfo,
+};
 pub use evidence::{
     Evidence, EvidenceFact, EvidenceLimit, EvidenceReading, EvidenceTimer, EvidenceWindow,
 };
@@ -59,7 +65,7 @@ pub use notify::{CapRow, DeliveryFilter, DeliveryRow, DeliveryState, NotifyStore
 pub use personal::{
     PersonalError, PersonalFilter, PersonalRow, PersonalStore, Private, Revealed, Seal, Sealed,
 };
-pub use quarantine::{QuarantineRow, QuarantineStore};
+pub use quarantine::{QuarantineRerun, QuarantineRow, QuarantineStore};
 pub use record::{Body, Detection, Entry, Name, Quality, Record, Status, Values};
 pub use register::{AlertChanges, AlertFilter, AlertRow, AlertStore, AuditRow, RegisterError};
 pub use rulebook::{

@@ -1,8 +1,9 @@
 //! Refused messages as the dashboard sees them.
 
+use async_trait::async_trait;
 use serde::Serialize;
 
-use crate::{QuarantineReason, Timestamp};
+use crate::{QuarantineReason, Rerun, Timestamp};
 
 /// One refused message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,4 +35,21 @@ pub trait QuarantineStore: Send + Sync {
         device: Option<&str>,
         limit: usize,
     ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// A second look at refused messages, after a decoder or the registry was mended.
+#[async_trait]
+pub trait QuarantineRerun: Send + Sync {
+    /// Puts the kept messages of a device (all devices: `None`) and reason (all: `None`) through
+    /// the intake again, oldest first, at most `limit`. What is accepted now leaves the
+    /// quarantine; it keeps its own time and the time of its first arrival.
+    ///
+    /// # Errors
+    /// The quarantine's or the journal's trouble; what was done before stays done.
+    async fn rerun(
+        &self,
+        device: Option<&str>,
+        reason: Option<QuarantineReason>,
+        limit: usize,
+    ) -> Result<Rerun, Box<dyn std::error::Error + Send + Sync>>;
 }

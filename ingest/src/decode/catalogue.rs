@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use ahash::RandomState;
-use ioc_model::{City, Name, QuarantineReason};
+use ioc_model::{City, Devices, Name, QuarantineReason};
 
 use super::Refusal;
 
@@ -98,11 +98,15 @@ impl Catalogue {
         &self.names[usize::from(index.0)]
     }
 
-    /// Device, area and service of a message whose topic does not say them all: what the message
-    /// or the decoder's configuration says, else the place, else what the city's configuration
-    /// knows of the device, else the defaults.
-    pub(super) fn resolve(&self, device: Name, hints: &Hints<'_>) -> Result<Origin, Refusal> {
-        let known = self.city.devices.get(&device);
+    /// See [`Cx::resolve`].
+    fn resolve(
+        &self,
+        devices: &Devices,
+        device: Name,
+        hints: &Hints<'_>,
+    ) -> Result<Origin, Refusal> {
+        let known = devices.called(&device);
+        let device = known.map_or(device, |d| Arc::clone(&d.id));
         let area = match hints.area {
             Some(area) => Some(self.known_area(area)?),
             None => hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)),
@@ -144,6 +148,26 @@ impl Catalogue {
     }
 }
 
+/// What a decoder looks things up in: the city's names, and the registry as it is at this message.
+#[derive(Clone, Copy)]
+pub(super) struct Cx<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) devices: &'a Devices,
+}
+
+impl<'a> Cx<'a> {
+    pub(super) fn property(&self, name: &str) -> Option<&'a PropertyInfo> {
+        self.catalogue.property(name)
+    }
+
+    /// Device, area and service of a message whose topic does not say them all: what the message
+    /// or the decoder's configuration says, else the place, else what the registry knows of the
+    /// device (by id or alias), else the defaults.
+    pub(super) fn resolve(&self, device: Name, hints: &Hints<'_>) -> Result<Origin, Refusal> {
+        self.catalogue.resolve(self.devices, device, hints)
+    }
+}
+
 /// What is known about a message's origin besides the device.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hints<'a> {
@@ -153,7 +177,7 @@ pub(super) struct Hints<'a> {
     pub(super) area: Option<&'a str>,
     /// Service as the message or the decoder's configuration names it.
     pub(super) service: Option<&'a str>,
-    /// Service of a device that the city's configuration does not know.
+    /// Service of a device that the registry does not know.
     pub(super) default_service: Option<&'a str>,
 }
 

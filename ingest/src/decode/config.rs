@@ -4,30 +4,7 @@ use ioc_model::ConfigError;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// Which formats are decoded besides the native one. A format set to `null` is off.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DecodersConfig {
-    /// FIWARE Smart Data Models.
-    pub fiware: Option<FiwareConfig>,
-    /// Frigate NVR.
-    pub frigate: Option<FrigateConfig>,
-    /// ONVIF events as JSON.
-    pub onvif: Option<OnvifConfig>,
-    /// Own formats, by topic; the first that fits decodes.
-    pub mappings: Vec<Mapping>,
-}
-
-impl Default for DecodersConfig {
-    fn default() -> Self {
-        Self {
-            fiware: Some(FiwareConfig::default()),
-            frigate: Some(FrigateConfig::default()),
-            onvif: Some(OnvifConfig::default()),
-            mappings: Vec::new(),
-        }
-    }
-}
+pub use super::format::DecodersConfig;
 
 impl DecodersConfig {
     /// Reads YAML; `file` is its name in mistakes.

@@ -9,11 +9,13 @@
 use ioc_model::{ConfigError, Name, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 
-use super::catalogue::{Catalogue, Hints, PropertyInfo, short};
+use super::catalogue::{Catalogue, Cx, Hints, PropertyInfo, short};
 use super::config::FiwareConfig;
 use super::fiware_models::{Attribute, MODELS, Model};
+use super::format::Format;
 use super::ids::sanitise;
 use super::json::Json;
+use super::secret::Out;
 use super::sorted::Sorted;
 use super::topic::Pattern;
 use super::units::Conversion;
@@ -53,16 +55,18 @@ impl Fiware {
         });
         Self { topics, zone }
     }
+}
 
-    pub(super) fn takes(&self, topic: &str) -> bool {
+impl Format for Fiware {
+    fn takes(&self, topic: &str) -> bool {
         self.topics.iter().any(|p| p.matches(topic).is_some())
     }
 
-    pub(super) fn decode(
+    fn decode(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let json = Json::parse(message.payload)?;
         let list = match &json {
@@ -71,10 +75,10 @@ impl Fiware {
             _ => None,
         };
         let Some(list) = list else {
-            return Entity::new(&json)?.decode(self, catalogue, message, out);
+            return Entity::new(&json)?.decode(self, cx, message, out);
         };
         for (i, item) in list.iter().enumerate() {
-            let end = Entity::new(item).and_then(|e| e.decode(self, catalogue, message, out));
+            let end = Entity::new(item).and_then(|e| e.decode(self, cx, message, out));
             end.map_err(|mut r| {
                 r.detail = format!("entity {i}: {}", r.detail);
                 r
@@ -120,31 +124,31 @@ impl<'a> Entity<'a> {
     fn decode(
         &self,
         fiware: &Fiware,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let device = self.device()?;
-        let end = self.records(fiware, catalogue, message, Name::clone(&device), out);
+        let end = self.records(fiware, cx, message, Name::clone(&device), out);
         end.map_err(|r| r.of(&device))
     }
 
     fn records(
         &self,
         fiware: &Fiware,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         message: &Incoming<'_>,
         device: Name,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let hints = Hints {
             place: self.place(),
             default_service: Some(self.model.service),
             ..Hints::default()
         };
-        let origin = catalogue.resolve(device, &hints)?;
+        let origin = cx.resolve(device, &hints)?;
         let (start, time) = self.times(fiware.zone.as_ref())?;
-        let values = self.values(catalogue, start, time)?;
+        let values = self.values(cx, start, time)?;
         let (body, impossible) = values.into_bodies(Quality::Good);
         let record = Record {
             device: origin.device,
@@ -159,8 +163,8 @@ impl<'a> Entity<'a> {
             body,
         };
         let impossible = impossible.map(|body| Record { body, ..record.clone() });
-        out.push(record);
-        out.extend(impossible);
+        out.say(record);
+        out.records.extend(impossible);
         Ok(())
     }
 
@@ -235,19 +239,19 @@ impl<'a> Entity<'a> {
 
     fn values(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         start: Option<Timestamp>,
         end: Timestamp,
     ) -> Result<Sorted, Refusal> {
         let mut values = Sorted::default();
         for attribute in self.model.attributes {
-            let Some(property) = catalogue.property(attribute.property) else { continue };
+            let Some(property) = cx.property(attribute.property) else { continue };
             if let Some(value) = self.value(attribute, property)? {
                 push(&mut values, property, value)?;
             }
         }
-        self.add_level(catalogue, &mut values)?;
-        self.add_hourly_flow(catalogue, &mut values, start, end)?;
+        self.add_level(cx, &mut values)?;
+        self.add_hourly_flow(cx, &mut values, start, end)?;
         if values.is_empty() {
             return Err(bad_field("no attribute holds a value with a known unit"));
         }
@@ -275,11 +279,11 @@ impl<'a> Entity<'a> {
     }
 
     /// FloodMonitoring: the level is the reference level less the measured distance.
-    fn add_level(&self, catalogue: &Catalogue, values: &mut Sorted) -> Result<(), Refusal> {
+    fn add_level(&self, cx: &Cx<'_>, values: &mut Sorted) -> Result<(), Refusal> {
         if self.model.name != "FloodMonitoring" || !values.is_empty() {
             return Ok(());
         }
-        let Some(property) = catalogue.property("water_level") else { return Ok(()) };
+        let Some(property) = cx.property("water_level") else { return Ok(()) };
         let metres = |name: &'static str| {
             let names: &'static [&'static str] = match name {
                 "referenceLevel" => &["referenceLevel"],
@@ -298,12 +302,12 @@ impl<'a> Entity<'a> {
     /// TrafficFlowObserved: vehicles per hour where the length of the period is stated.
     fn add_hourly_flow(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         values: &mut Sorted,
         start: Option<Timestamp>,
         end: Timestamp,
     ) -> Result<(), Refusal> {
-        let Some(property) = catalogue.property("traffic_flow") else { return Ok(()) };
+        let Some(property) = cx.property("traffic_flow") else { return Ok(()) };
         let mut found = values.possible.iter();
         let count = found.find(|(name, _)| &**name == "vehicle_count").map(|(_, n)| *n);
         let period_ms = start.map_or(0, |s| end.since_ms(s));

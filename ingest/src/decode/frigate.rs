@@ -11,8 +11,9 @@ use ioc_model::{
     Values,
 };
 
-use super::catalogue::{Catalogue, Hints, short};
+use super::catalogue::{Catalogue, Cx, Hints, short};
 use super::config::FrigateConfig;
+use super::format::Format;
 use super::ids::{is_id, sanitise};
 use super::json::Json;
 use super::secret::{Out, Secret};
@@ -44,46 +45,9 @@ impl Frigate {
         Self { config: config.clone(), prefix: format!("{}/", config.prefix) }
     }
 
-    /// The topic after the prefix.
-    pub(super) fn rest_of<'t>(&self, topic: &'t str) -> Option<&'t str> {
-        topic.strip_prefix(&*self.prefix)
-    }
-
-    pub(super) fn decode(
-        &self,
-        catalogue: &Catalogue,
-        rest: &str,
-        message: &Incoming<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Refusal> {
-        // A cleared retained message says nothing.
-        if message.payload.is_empty() && message.retain {
-            return Ok(());
-        }
-        let levels: Vec<&str> = rest.split('/').collect();
-        match levels[..] {
-            ["events"] => self.event(catalogue, message, out),
-            ["reviews"] => self.review(catalogue, message, out),
-            ["tracked_object_update"] => self.update(catalogue, message, out),
-            ["available"] => self.status(catalogue, &self.config.prefix, message, out),
-            [camera, "status", "detect"] => self.status(catalogue, camera, message, out),
-            // Known topics that hold no measurement, or pictures and names that are not kept.
-            [
-                "stats" | "camera_activity" | "triggers" | "model_state" | "birdseye"
-                | "notifications" | "onConnect" | "restart",
-                ..,
-            ]
-            | [_, "status", _]
-            | [_, "motion" | "review_status" | "classification" | "audio", ..]
-            | [_, _, "state" | "set" | "snapshot" | "active" | "suspend" | "suspended"] => Ok(()),
-            [place, label] => self.count(catalogue, place, label, message, out),
-            _ => Err(Refusal::new(QuarantineReason::UnknownTopic, "not a topic of Frigate")),
-        }
-    }
-
     fn record(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         place: &str,
         time: Timestamp,
         received: Timestamp,
@@ -94,7 +58,7 @@ impl Frigate {
             Refusal::new(QuarantineReason::BadId, "the camera name cannot be a device id").of(named)
         })?;
         let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
-        let origin = catalogue.resolve(device, &hints).map_err(|r| r.of(named))?;
+        let origin = cx.resolve(device, &hints).map_err(|r| r.of(named))?;
         Ok(Record {
             device: origin.device,
             area: origin.area,
@@ -109,12 +73,7 @@ impl Frigate {
         })
     }
 
-    fn event(
-        &self,
-        catalogue: &Catalogue,
-        message: &Incoming<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Refusal> {
+    fn event(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
         let json = Json::parse(message.payload)?;
         let stage = text(&json, "type")?;
         let after = json.get("after").ok_or_else(|| bad_field("`after` is missing"))?;
@@ -142,7 +101,7 @@ impl Frigate {
             };
             let body = Body::Detection(Box::new(detection));
             let time = time.map_err(refuse)?;
-            out.push(self.record(catalogue, camera, time, message.received, body)?, secret.clone());
+            out.push(self.record(cx, camera, time, message.received, body)?, secret.clone());
             Ok::<(), Refusal>(())
         };
         if stage == "new" {
@@ -163,7 +122,7 @@ impl Frigate {
 
     fn review(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
@@ -196,7 +155,7 @@ impl Frigate {
         };
         let body = Body::Detection(Box::new(detection));
         let time = seconds(after, "start_time").map_err(refuse)?;
-        let record = self.record(catalogue, camera, time, message.received, body)?;
+        let record = self.record(cx, camera, time, message.received, body)?;
         out.records.push(record);
         Ok(())
     }
@@ -204,7 +163,7 @@ impl Frigate {
     /// A plate was read, or read better. Other updates (faces, descriptions) say nothing here.
     fn update(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
@@ -223,7 +182,7 @@ impl Frigate {
         };
         let body = Body::Detection(Box::new(detection));
         let time = seconds(&json, "timestamp").map_err(refuse)?;
-        let record = self.record(catalogue, camera, time, message.received, body)?;
+        let record = self.record(cx, camera, time, message.received, body)?;
         out.push(record, Secret::read(json.get("plate"), None));
         Ok(())
     }
@@ -231,7 +190,7 @@ impl Frigate {
     /// `online` (a camera's `detect` role, or Frigate itself); `disabled` gives no pictures either.
     fn status(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         device: &str,
         message: &Incoming<'_>,
         out: &mut Out<'_>,
@@ -243,7 +202,7 @@ impl Frigate {
         };
         let body = Body::Status(Status { online, battery: None });
         let received = message.received;
-        out.records.push(self.record(catalogue, device, received, received, body)?);
+        out.records.push(self.record(cx, device, received, received, body)?);
         Ok(())
     }
 
@@ -251,7 +210,7 @@ impl Frigate {
     /// that the catalogue has a property for.
     fn count(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         place: &str,
         label: &str,
         message: &Incoming<'_>,
@@ -265,7 +224,7 @@ impl Frigate {
             _ => return Ok(()),
         };
         // A repeated old count has no time of its own.
-        let Some(property) = catalogue.property(property).filter(|_| !message.retain) else {
+        let Some(property) = cx.property(property).filter(|_| !message.retain) else {
             return Ok(());
         };
         let value = property
@@ -275,8 +234,46 @@ impl Frigate {
         values.push((Name::clone(&property.name), value));
         let body = Body::Observation { quality: Quality::Good, values };
         let received = message.received;
-        out.records.push(self.record(catalogue, place, received, received, body)?);
+        out.records.push(self.record(cx, place, received, received, body)?);
         Ok(())
+    }
+}
+
+impl Format for Frigate {
+    fn takes(&self, topic: &str) -> bool {
+        topic.starts_with(&*self.prefix)
+    }
+
+    fn decode(
+        &self,
+        cx: &Cx<'_>,
+        message: &Incoming<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let rest = message.topic.strip_prefix(&*self.prefix).unwrap_or_default();
+        // A cleared retained message says nothing.
+        if message.payload.is_empty() && message.retain {
+            return Ok(());
+        }
+        let levels: Vec<&str> = rest.split('/').collect();
+        match levels[..] {
+            ["events"] => self.event(cx, message, out),
+            ["reviews"] => self.review(cx, message, out),
+            ["tracked_object_update"] => self.update(cx, message, out),
+            ["available"] => self.status(cx, &self.config.prefix, message, out),
+            [camera, "status", "detect"] => self.status(cx, camera, message, out),
+            // Known topics that hold no measurement, or pictures and names that are not kept.
+            [
+                "stats" | "camera_activity" | "triggers" | "model_state" | "birdseye"
+                | "notifications" | "onConnect" | "restart",
+                ..,
+            ]
+            | [_, "status", _]
+            | [_, "motion" | "review_status" | "classification" | "audio", ..]
+            | [_, _, "state" | "set" | "snapshot" | "active" | "suspend" | "suspended"] => Ok(()),
+            [place, label] => self.count(cx, place, label, message, out),
+            _ => Err(Refusal::new(QuarantineReason::UnknownTopic, "not a topic of Frigate")),
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use ioc_model::{ConfigError, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 use serde_saphyr::Spanned;
 
-use super::catalogue::{Catalogue, Hints, PropertyInfo, short};
+use super::catalogue::{Catalogue, Cx, Hints, PropertyInfo, short};
 use super::config::{Mapping, MappingTime, MappingValue, QualityMapping, TimeFormat, mistake};
 use super::ids::sanitise;
 use super::json::Json;
+use super::secret::Out;
 use super::sorted::Sorted;
 use super::topic::{Capture, Captures, Pattern};
 use super::units::Conversion;
@@ -165,10 +166,10 @@ impl MappingDecoder {
 
     pub(super) fn decode(
         &self,
-        catalogue: &Catalogue,
+        cx: &Cx<'_>,
         captures: &Captures<'_>,
         message: &Incoming<'_>,
-        out: &mut Vec<Record>,
+        out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
         let captured = |c| captures.iter().find(|(k, _)| *k == c).map(|(_, t)| *t);
         let named = captured(Capture::Device);
@@ -187,7 +188,7 @@ impl MappingDecoder {
             service: captured(Capture::Service).or(self.service.as_deref()),
             ..Hints::default()
         };
-        let origin = catalogue.resolve(id, &hints).map_err(refuse)?;
+        let origin = cx.resolve(id, &hints).map_err(refuse)?;
         let quality = self.quality(&json).map_err(refuse)?;
         let values = self.values(&json).map_err(refuse)?;
         let seq =
@@ -208,8 +209,8 @@ impl MappingDecoder {
             body,
         };
         let impossible = impossible.map(|body| Record { body, ..record.clone() });
-        out.push(record);
-        out.extend(impossible);
+        out.say(record);
+        out.records.extend(impossible);
         Ok(())
     }
 

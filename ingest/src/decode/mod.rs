@@ -2,14 +2,18 @@
 
 mod catalogue;
 mod config;
+#[cfg(test)]
+mod examples;
 mod fiware;
 mod fiware_models;
+mod format;
 mod frigate;
 mod ids;
 mod json;
 mod mapping;
 mod native;
 mod onvif;
+mod reading;
 mod secret;
 #[cfg(test)]
 pub(crate) mod shared_data;
@@ -24,19 +28,18 @@ use std::sync::Arc;
 
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
-use catalogue::Catalogue;
+use catalogue::{Catalogue, Cx};
 pub use config::{
     DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingTime, MappingValue, OnvifConfig,
     QualityMapping, TimeFormat,
 };
-use fiware::Fiware;
-use frigate::Frigate;
+use format::Format;
 use mapping::MappingDecoder;
 use native::Native;
-use onvif::Onvif;
 use secret::{Door, Forget, Out};
 
 use crate::quarantine::redact;
+use crate::registry::Registry;
 
 /// Largest payload that is looked at.
 const PAYLOAD_BYTES: usize = 64 << 10;
@@ -74,30 +77,61 @@ pub struct Refusal {
     pub detail: String,
     /// The device, as far as topic or payload named one.
     pub device: Option<String>,
+    /// What to say to the sender so that it can go on: a Sparkplug edge node is asked for its
+    /// BIRTH. Published by the gateway, where the sender may subscribe to it.
+    pub reply: Option<Box<Reply>>,
+}
+
+/// A message of the IOC that answers another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+}
+
+/// What a good message was besides its records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// As in [`Decoded`].
+    pub doubt: Option<Refusal>,
+    /// It held personal data: its payload must not be kept in clear.
+    pub personal: bool,
+}
+
+/// A message as its owner may look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// Format that takes the topic: `native`, `mapping`, one of the configuration, or `none`.
+    pub format: &'static str,
+    /// What it says, or why it is refused.
+    pub result: Result<Decoded, Refusal>,
+    /// Fields that were passed over.
+    pub ignored: Vec<String>,
 }
 
 impl Refusal {
-    fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: QuarantineReason, detail: impl Into<String>) -> Self {
         // It may quote the name of a field, and devices write anything anywhere.
-        Self { reason, detail: redact::text(detail.into()), device: None }
+        Self { reason, detail: redact::text(detail.into()), device: None, reply: None }
     }
 
-    fn of(mut self, device: &str) -> Self {
+    pub(crate) fn of(mut self, device: &str) -> Self {
         self.device.get_or_insert_with(|| device.chars().take(64).collect());
         self
     }
 }
 
 /// All decoders; picks one by topic: native, then the configured mappings in their order, then
-/// FIWARE, Frigate and ONVIF by their topics.
+/// the formats in the order of their list.
 #[derive(Debug)]
 pub struct Decoders {
     catalogue: Catalogue,
+    registry: Arc<Registry>,
     native: Native,
     mappings: Vec<MappingDecoder>,
-    fiware: Option<Fiware>,
-    frigate: Option<Frigate>,
-    onvif: Option<Onvif>,
+    formats: Vec<(&'static str, Box<dyn Format>)>,
     door: Door,
 }
 
@@ -111,6 +145,7 @@ impl Decoders {
         config: &DecodersConfig,
         city: Arc<City>,
     ) -> Result<Self, Vec<ConfigError>> {
+        let registry = Arc::new(Registry::of_city(&city));
         let catalogue = Catalogue::new(city);
         let mut errors = Vec::new();
         let mut mappings = Vec::new();
@@ -120,15 +155,28 @@ impl Decoders {
                 Err(e) => errors.extend(e),
             }
         }
-        let fiware = config.fiware.as_ref().map(|c| Fiware::new(file, c, &catalogue, &mut errors));
-        let frigate =
-            config.frigate.as_ref().map(|c| Frigate::new(file, c, &catalogue, &mut errors));
-        let onvif = config.onvif.as_ref().map(|c| Onvif::new(file, c, &catalogue, &mut errors));
+        let formats = format::build(file, config, &catalogue, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         let (native, door) = (Native::default(), Door(Arc::new(Forget)));
-        Ok(Self { catalogue, native, mappings, fiware, frigate, onvif, door })
+        Ok(Self { catalogue, registry, native, mappings, formats, door })
+    }
+
+    /// Names of the formats beside `native` and `mapping`.
+    pub fn formats() -> &'static [&'static str] {
+        format::NAMES
+    }
+
+    /// Looks devices up in `registry` from now on; without it in the city's configuration.
+    #[must_use]
+    pub fn with_registry(self, registry: Arc<Registry>) -> Self {
+        Self { registry, ..self }
+    }
+
+    /// The registry devices are looked up in.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Seals number plates and links to pictures with `seal` from now on. Without it they are
@@ -146,12 +194,34 @@ impl Decoders {
     /// if the message also says something that can be.
     pub fn decode(&self, message: &Incoming<'_>) -> Result<Decoded, Refusal> {
         let mut records = Vec::new();
-        let doubt = self.decode_into(message, &mut records)?;
-        Ok(Decoded { records, doubt })
+        let verdict = self.decode_into(message, &mut records)?;
+        Ok(Decoded { records, doubt: verdict.doubt })
     }
 
-    /// Decodes one message onto the end of `records`, which stays as it was on an error; returns
-    /// the doubt as in [`Decoded`]. The records' `source` is 0.
+    /// Decodes one message for someone who wants to know what is made of it.
+    pub fn explain(&self, message: &Incoming<'_>) -> Explained {
+        let (mut records, mut ignored) = (Vec::new(), Vec::new());
+        let out = Out::noting(&mut records, &mut ignored);
+        let result = self.decode_onto(message, out).and_then(|_| {
+            let doubt = self.doubt(&records)?;
+            Ok(Decoded { records, doubt })
+        });
+        Explained { format: self.format_of(message.topic), result, ignored }
+    }
+
+    /// The format that takes a topic.
+    pub fn format_of(&self, topic: &str) -> &'static str {
+        if topic.starts_with(native::PREFIX) {
+            return "native";
+        }
+        if self.mappings.iter().any(|m| m.matches(topic).is_some()) {
+            return "mapping";
+        }
+        self.formats.iter().find(|(_, f)| f.takes(topic)).map_or("none", |(name, _)| name)
+    }
+
+    /// Decodes one message onto the end of `records`, which stays as it was on an error. The
+    /// records' `source` is 0.
     ///
     /// # Errors
     /// As [`Decoders::decode`].
@@ -159,18 +229,24 @@ impl Decoders {
         &self,
         message: &Incoming<'_>,
         records: &mut Vec<Record>,
-    ) -> Result<Option<Refusal>, Refusal> {
+    ) -> Result<Verdict, Refusal> {
         let before = records.len();
-        let mut out = Out::new(records);
-        let end = self.dispatch(message, &mut out);
-        if end.is_ok() {
-            out.seal(&self.door, message.received);
-        }
-        let end = end.and_then(|()| self.doubt(records.get(before..).unwrap_or_default()));
+        let end = self.decode_onto(message, Out::new(records)).and_then(|personal| {
+            let doubt = self.doubt(records.get(before..).unwrap_or_default())?;
+            Ok(Verdict { doubt, personal })
+        });
         if end.is_err() {
             records.truncate(before);
         }
         end
+    }
+
+    /// Whether the message held personal data; on an error what was pushed is to be forgotten.
+    fn decode_onto(&self, message: &Incoming<'_>, mut out: Out<'_>) -> Result<bool, Refusal> {
+        self.dispatch(message, &mut out)?;
+        let personal = out.is_personal();
+        out.seal(&self.door, message.received);
+        Ok(personal)
     }
 
     /// Looks for values that cannot be; an error if the message says nothing else.
@@ -222,22 +298,18 @@ impl Decoders {
         if let Some(rest) = topic.strip_prefix(native::PREFIX) {
             return self.native.decode(&self.catalogue, rest, message, out);
         }
+        let devices = self.registry.now();
+        let cx = Cx { catalogue: &self.catalogue, devices: &devices };
         for mapping in &self.mappings {
             if let Some(captures) = mapping.matches(topic) {
-                return mapping.decode(&self.catalogue, &captures, message, out.records);
+                return mapping.decode(&cx, &captures, message, out);
             }
         }
-        if let Some(fiware) = self.fiware.as_ref().filter(|f| f.takes(topic)) {
-            return fiware.decode(&self.catalogue, message, out.records);
+        match self.formats.iter().find(|(_, f)| f.takes(topic)) {
+            Some((_, format)) => format.decode(&cx, message, out),
+            None => {
+                Err(Refusal::new(QuarantineReason::UnknownTopic, "no decoder takes this topic"))
+            }
         }
-        if let Some((frigate, rest)) =
-            self.frigate.as_ref().and_then(|f| Some((f, f.rest_of(topic)?)))
-        {
-            return frigate.decode(&self.catalogue, rest, message, out);
-        }
-        if let Some((onvif, parts)) = self.onvif.as_ref().and_then(|o| Some((o, o.split(topic)?))) {
-            return onvif.decode(&self.catalogue, &parts, message, out);
-        }
-        Err(Refusal::new(QuarantineReason::UnknownTopic, "no decoder takes this topic"))
     }
 }

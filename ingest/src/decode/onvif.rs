@@ -10,8 +10,9 @@ use ioc_model::{
 };
 use jiff::tz::TimeZone;
 
-use super::catalogue::{Catalogue, Hints, short};
+use super::catalogue::{Catalogue, Cx, Hints, short};
 use super::config::OnvifConfig;
+use super::format::Format;
 use super::frigate::{check_devices, check_service};
 use super::ids::{is_kind, sanitise};
 use super::json::Json;
@@ -50,11 +51,19 @@ pub(super) struct Onvif {
 }
 
 /// A topic in parts.
-pub(super) struct Parts<'t> {
+struct Parts<'t> {
     /// Level before `onvif-ej`.
     device: &'t str,
     /// ONVIF topic.
     path: &'t str,
+}
+
+/// Takes a topic apart if it is one of ONVIF.
+fn split(topic: &str) -> Option<Parts<'_>> {
+    let (prefix, rest) = topic.split_once("/onvif-ej/")?;
+    let device = prefix.rsplit('/').next().unwrap_or(prefix);
+    let path = rest.split_once("/&").map_or(rest, |(path, _)| path);
+    Some(Parts { device, path })
 }
 
 fn bad_field(detail: impl Into<String>) -> Refusal {
@@ -85,71 +94,15 @@ impl Onvif {
         Self { config: config.clone() }
     }
 
-    /// Takes a topic apart if it is one of ONVIF.
-    pub(super) fn split<'t>(&self, topic: &'t str) -> Option<Parts<'t>> {
-        let (prefix, rest) = topic.split_once("/onvif-ej/")?;
-        let device = prefix.rsplit('/').next().unwrap_or(prefix);
-        let path = rest.split_once("/&").map_or(rest, |(path, _)| path);
-        Some(Parts { device, path })
-    }
-
-    pub(super) fn decode(
-        &self,
-        catalogue: &Catalogue,
-        parts: &Parts<'_>,
-        message: &Incoming<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Refusal> {
-        if message.payload.is_empty() {
-            return Ok(());
-        }
-        let named = self.config.devices.get(parts.device).map_or(parts.device, |d| d);
-        let refuse = |r: Refusal| r.of(named);
-        let json = Json::parse(message.payload).map_err(refuse)?;
-        let bodies = self.bodies(catalogue, parts.path, &json).map_err(refuse)?;
-        if bodies.is_empty() {
-            return Ok(());
-        }
-        let time = utc_time(&json).map_err(refuse)?;
-        let device = sanitise(named).ok_or_else(|| {
-            let detail = "the topic prefix cannot be a device id";
-            refuse(Refusal::new(QuarantineReason::BadId, detail))
-        })?;
-        let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
-        let origin = catalogue.resolve(device, &hints).map_err(refuse)?;
-        let secret = secret(&json);
-        for body in bodies {
-            let record = Record {
-                device: Name::clone(&origin.device),
-                area: Name::clone(&origin.area),
-                service: Name::clone(&origin.service),
-                source: 0,
-                time,
-                received: message.received,
-                seq: None,
-                clock_clamped: false,
-                derived: false,
-                body,
-            };
-            out.push(record, secret.clone());
-        }
-        Ok(())
-    }
-
-    fn bodies(
-        &self,
-        catalogue: &Catalogue,
-        path: &str,
-        json: &Json<'_>,
-    ) -> Result<Vec<Body>, Refusal> {
+    fn bodies(&self, cx: &Cx<'_>, path: &str, json: &Json<'_>) -> Result<Vec<Body>, Refusal> {
         if SILENT.iter().any(|topic| below(path, topic)) {
             return Ok(Vec::new());
         }
         if below(path, "RuleEngine/CountAggregation") {
-            return self.count(catalogue, json).map(|b| b.into_iter().collect());
+            return self.count(cx, json).map(|b| b.into_iter().collect());
         }
         if below(path, "Device/Sensor") {
-            return sensor(catalogue, path, json).map(|b| b.into_iter().collect());
+            return sensor(cx, path, json).map(|b| b.into_iter().collect());
         }
         let known = EVENTS.iter().find(|(topic, ..)| below(path, topic));
         let configured = rule(json).and_then(|r| self.config.kinds.get(r));
@@ -173,18 +126,66 @@ impl Onvif {
     }
 
     /// People or objects that a counting rule has counted.
-    fn count(&self, catalogue: &Catalogue, json: &Json<'_>) -> Result<Option<Body>, Refusal> {
+    fn count(&self, cx: &Cx<'_>, json: &Json<'_>) -> Result<Option<Body>, Refusal> {
         let count = data(json, "Count").and_then(Json::number);
         let count = count.ok_or_else(|| bad_field("`Count` is missing or no number"))?;
         let configured = rule(json).and_then(|r| self.config.counts.get(r));
         let people = classes(json).iter().any(|c| matches!(&**c, "human" | "person" | "people"));
         let default = if people { "people_count" } else { "object_count" };
-        observed(catalogue, configured.map_or(default, |p| p), count)
+        observed(cx, configured.map_or(default, |p| p), count)
+    }
+}
+
+impl Format for Onvif {
+    fn takes(&self, topic: &str) -> bool {
+        topic.contains("/onvif-ej/")
+    }
+
+    fn decode(
+        &self,
+        cx: &Cx<'_>,
+        message: &Incoming<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(parts) = split(message.topic).filter(|_| !message.payload.is_empty()) else {
+            return Ok(());
+        };
+        let named = self.config.devices.get(parts.device).map_or(parts.device, |d| d);
+        let refuse = |r: Refusal| r.of(named);
+        let json = Json::parse(message.payload).map_err(refuse)?;
+        let bodies = self.bodies(cx, parts.path, &json).map_err(refuse)?;
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let time = utc_time(&json).map_err(refuse)?;
+        let device = sanitise(named).ok_or_else(|| {
+            let detail = "the topic prefix cannot be a device id";
+            refuse(Refusal::new(QuarantineReason::BadId, detail))
+        })?;
+        let hints = Hints { default_service: Some(&self.config.service), ..Hints::default() };
+        let origin = cx.resolve(device, &hints).map_err(refuse)?;
+        let secret = secret(&json);
+        for body in bodies {
+            let record = Record {
+                device: Name::clone(&origin.device),
+                area: Name::clone(&origin.area),
+                service: Name::clone(&origin.service),
+                source: 0,
+                time,
+                received: message.received,
+                seq: None,
+                clock_clamped: false,
+                derived: false,
+                body,
+            };
+            out.push(record, secret.clone());
+        }
+        Ok(())
     }
 }
 
 /// Temperature in °C and relative humidity in % (ONVIF Core; its metadata stream has Kelvin).
-fn sensor(catalogue: &Catalogue, path: &str, json: &Json<'_>) -> Result<Option<Body>, Refusal> {
+fn sensor(cx: &Cx<'_>, path: &str, json: &Json<'_>) -> Result<Option<Body>, Refusal> {
     let property = match path {
         p if below(p, "Device/Sensor/Temperature") => "temperature",
         p if below(p, "Device/Sensor/RelativeHumidity") => "humidity",
@@ -195,11 +196,11 @@ fn sensor(catalogue: &Catalogue, path: &str, json: &Json<'_>) -> Result<Option<B
     };
     let value = data(json, "Value").and_then(Json::number);
     let value = value.ok_or_else(|| bad_field("`Value` is missing or no number"))?;
-    observed(catalogue, property, value)
+    observed(cx, property, value)
 }
 
-fn observed(catalogue: &Catalogue, property: &str, value: f64) -> Result<Option<Body>, Refusal> {
-    let Some(property) = catalogue.property(property) else { return Ok(None) };
+fn observed(cx: &Cx<'_>, property: &str, value: f64) -> Result<Option<Body>, Refusal> {
+    let Some(property) = cx.property(property) else { return Ok(None) };
     let value = property.check(value).map_err(|(reason, detail)| Refusal::new(reason, detail))?;
     let mut values = Values::new();
     values.push((Name::clone(&property.name), value));

@@ -7,6 +7,7 @@ use ioc_model::{Body, Private, Record, Seal, Sealed, Timestamp};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use super::catalogue::short;
 use super::json::Json;
 
 /// Longest plate or link that is looked at, bytes.
@@ -53,11 +54,40 @@ pub(super) struct Out<'a> {
     pub(super) records: &'a mut Vec<Record>,
     /// Index of a record, and what is to be sealed into it.
     secrets: Vec<(usize, Secret)>,
+    /// Names of fields that were passed over; only where somebody will look at them.
+    ignored: Option<&'a mut Vec<String>>,
 }
+
+/// Fields passed over that are told of one message.
+const IGNORED: usize = 32;
 
 impl<'a> Out<'a> {
     pub(super) fn new(records: &'a mut Vec<Record>) -> Self {
-        Self { records, secrets: Vec::new() }
+        Self { records, secrets: Vec::new(), ignored: None }
+    }
+
+    /// Also notes what is passed over.
+    pub(super) fn noting(records: &'a mut Vec<Record>, ignored: &'a mut Vec<String>) -> Self {
+        Self { records, secrets: Vec::new(), ignored: Some(ignored) }
+    }
+
+    /// A record without personal data.
+    pub(super) fn say(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    /// A field that means nothing here: told to the owner who looks, free for all others.
+    pub(super) fn ignore(&mut self, field: &str) {
+        if let Some(ignored) = &mut self.ignored
+            && ignored.len() < IGNORED
+        {
+            ignored.push(short(field));
+        }
+    }
+
+    /// Whether the message held personal data.
+    pub(super) fn is_personal(&self) -> bool {
+        !self.secrets.is_empty()
     }
 
     pub(super) fn push(&mut self, record: Record, secret: Secret) {

@@ -11,6 +11,7 @@ use super::encode;
 use super::end::code;
 use super::frame::kind;
 use super::session::Will;
+use crate::Client;
 
 /// What a client asked for in its CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +123,7 @@ fn check_will(will: &Will, v5: bool) -> Result<(), Refused> {
     if will.topic.is_empty() || will.topic.contains(['+', '#', '\0']) {
         return Err(Refused::new(v5, code::BAD_TOPIC, "will topic"));
     }
-    if super::inbound::is_ours(&will.topic) {
+    if crate::access::is_ours(&will.topic) {
         return Err(Refused::new(v5, code::NOT_AUTHORISED, "will topic"));
     }
     Ok(())
@@ -145,6 +146,7 @@ fn read_v4(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
             topic: packet.will_topic().unwrap_or_default().into(),
             payload: packet.will_payload().unwrap_or_default().into(),
             delay: Duration::ZERO,
+            client: Client::device(packet.client_id()),
         }),
         expiry_s: if clean { 0 } else { config.max_session_expiry_s },
         receive_maximum: u16::MAX,
@@ -197,6 +199,7 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
             topic: packet.will_topic().unwrap_or_default().into(),
             payload: packet.will_payload().unwrap_or_default().into(),
             delay: Duration::from_secs(delay.unwrap_or(0).into()),
+            client: Client::device(packet.client_id()),
         });
     }
     Ok(hello)

@@ -22,8 +22,8 @@ use super::inbound::{ErrorTeller, Spec};
 use super::metrics::{GatewayMetrics, add};
 use super::session::{Parting, Session, Sessions, Will};
 use super::sink::MessageSink;
-use crate::IngestError;
 use crate::publications::Publications;
+use crate::{Client, IngestError, Registry};
 
 /// What all connections share.
 pub(super) struct Shared<S: MessageSink> {
@@ -31,6 +31,7 @@ pub(super) struct Shared<S: MessageSink> {
     pub(super) sink: Arc<S>,
     pub(super) source: S::Source,
     pub(super) publications: Arc<Publications>,
+    pub(super) registry: Arc<Registry>,
     pub(super) metrics: Arc<GatewayMetrics>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) buffers: Arc<Buffers>,
@@ -61,7 +62,7 @@ pub(super) struct Connection<S: MessageSink> {
     pub(super) shared: Arc<Shared<S>>,
     stream: TcpStream,
     pub(super) v5: bool,
-    pub(super) client_id: Arc<str>,
+    pub(super) client: Client,
     pub(super) session: Session,
     pub(super) expiry: Duration,
     /// The client gave an expiry of 0 in CONNECT and may not change it at DISCONNECT.
@@ -103,7 +104,7 @@ impl<S: MessageSink> Connection<S> {
     pub(super) fn new(
         shared: &Arc<Shared<S>>,
         stream: TcpStream,
-        hello: &Hello,
+        (hello, client): (&Hello, Client),
         session: Session,
         kick: CancellationToken,
     ) -> Self {
@@ -113,7 +114,7 @@ impl<S: MessageSink> Connection<S> {
             shared: Arc::clone(shared),
             stream,
             v5: hello.v5,
-            client_id: Arc::clone(&hello.client_id),
+            client,
             session,
             expiry: Duration::from_secs(hello.expiry_s.into()),
             expiry_is_zero: hello.expiry_s == 0,
@@ -149,7 +150,7 @@ impl<S: MessageSink> Connection<S> {
                 Event::Readable => self.read().await,
                 Event::Committed(Ok(())) | Event::Publication | Event::Writable => Ok(()),
                 Event::Committed(Err(error)) => {
-                    tracing::error!(%error, client = &*self.client_id, "commit failed");
+                    tracing::error!(%error, client = &*self.client.id, "commit failed");
                     Err(End::Sink)
                 }
                 Event::Timer => self.check_deadlines(),
@@ -353,7 +354,7 @@ impl<S: MessageSink> Connection<S> {
             }
         };
         if timeout(grace, commits).await.is_err() {
-            tracing::warn!(client = &*self.client_id, "stopped before the last commits");
+            tracing::warn!(client = &*self.client.id, "stopped before the last commits");
         }
         End::Stopped
     }
@@ -363,7 +364,7 @@ impl<S: MessageSink> Connection<S> {
         match end {
             End::Broken(broken) => {
                 add(&metrics.protocol_errors, 1);
-                tracing::debug!(client = &*self.client_id, what = broken.what, "protocol error");
+                tracing::debug!(client = &*self.client.id, what = broken.what, "protocol error");
             }
             End::KeepAlive => add(&metrics.keep_alive_timeouts, 1),
             End::NotReading => add(&metrics.write_timeouts, 1),

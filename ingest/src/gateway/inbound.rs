@@ -10,6 +10,7 @@ use super::end::{Broken, End, code};
 use super::frame::{Frame, Publish, kind, next_frame, parse_publish};
 use super::metrics::add;
 use super::sink::MessageSink;
+use crate::access::is_ours;
 use crate::{Incoming, Outcome};
 
 /// Most publishes of one submission, so that a flood does not hold a worker thread for long.
@@ -49,14 +50,6 @@ enum Stop {
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Topics that only the IOC publishes.
-pub(super) fn is_ours(topic: &str) -> bool {
-    match topic.strip_prefix("ioc/v1/") {
-        Some(rest) => rest.starts_with("alerts/") || rest.starts_with("devices/"),
-        None => false,
-    }
 }
 
 impl<S: MessageSink> Connection<S> {
@@ -175,10 +168,10 @@ impl<S: MessageSink> Connection<S> {
             (Vec::new(), futures::FutureExt::boxed(std::future::ready(Ok(()))))
         } else {
             let shared = std::sync::Arc::clone(&self.shared);
-            match shared.sink.submit(&shared.source, batch).await {
+            match shared.sink.submit(&shared.source, &self.client, batch).await {
                 Ok(submitted) => (submitted.outcomes, submitted.durable),
                 Err(error) => {
-                    tracing::error!(%error, client = &*self.client_id, "intake failed");
+                    tracing::error!(%error, client = &*self.client.id, "intake failed");
                     return Err(End::Sink);
                 }
             }
@@ -223,7 +216,7 @@ impl<S: MessageSink> Connection<S> {
             "topic": message.topic.chars().take(256).collect::<String>(),
             "untold": untold,
         });
-        let topic = format!("ioc/v1/devices/{}/errors", self.client_id);
+        let topic = format!("ioc/v1/devices/{}/errors", self.client.id);
         self.shared.publications.publish(&topic, payload.to_string().into(), false);
     }
 
@@ -309,7 +302,11 @@ fn reason_of(outcome: &Outcome) -> Option<(u8, Option<&str>)> {
                 | Q::UnknownProperty
                 | Q::OutOfRange
                 | Q::BadUnit
-                | Q::Forbidden => code::BAD_PAYLOAD,
+                | Q::Forbidden
+                | Q::NoBirth
+                | Q::ClockAhead
+                | Q::ClockBehind => code::BAD_PAYLOAD,
+                Q::NotAuthorised | Q::UnknownDevice | Q::DevicePending => code::NOT_AUTHORISED,
             };
             Some((code, Some(detail)))
         }

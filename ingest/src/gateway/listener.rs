@@ -12,11 +12,12 @@ use super::buffers::Buffers;
 use super::config::GatewayConfig;
 use super::connection::Shared;
 use super::metrics::{GatewayMetrics, add};
+use super::peer::{Peer, Via};
 use super::serve;
 use super::session::Sessions;
 use super::sink::MessageSink;
 use crate::publications::Publications;
-use crate::{IngestError, Intake};
+use crate::{IngestError, Intake, Registry};
 
 /// The MQTT listener. One per process is usual; each is a door of its own in the ledger.
 pub struct Gateway<S: MessageSink = Intake> {
@@ -25,6 +26,7 @@ pub struct Gateway<S: MessageSink = Intake> {
     sink: Arc<S>,
     source: S::Source,
     publications: Arc<Publications>,
+    registry: Arc<Registry>,
     metrics: Arc<GatewayMetrics>,
 }
 
@@ -51,6 +53,7 @@ impl<S: MessageSink> Gateway<S> {
         config: GatewayConfig,
         sink: Arc<S>,
         publications: Arc<Publications>,
+        registry: Arc<Registry>,
     ) -> Result<(Self, SocketAddr), IngestError> {
         let listen = |source: std::io::Error| IngestError::Listen {
             address: config.listen,
@@ -60,7 +63,7 @@ impl<S: MessageSink> Gateway<S> {
         let address = listener.local_addr().map_err(listen)?;
         let source = sink.source(&config.source);
         let metrics = Arc::default();
-        Ok((Self { listener, config, sink, source, publications, metrics }, address))
+        Ok((Self { listener, config, sink, source, publications, registry, metrics }, address))
     }
 
     /// Counters, also after `run` has taken the gateway.
@@ -94,6 +97,7 @@ impl<S: MessageSink> Gateway<S> {
             sink: self.sink,
             source: self.source,
             publications: self.publications,
+            registry: self.registry,
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
             config: self.config,
@@ -105,7 +109,10 @@ impl<S: MessageSink> Gateway<S> {
                 biased;
                 () = stop.cancelled() => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => admit(&tracker, &shared, &slots, stream),
+                    Ok((stream, address)) => {
+                        let peer = Peer { address, via: Via::Tcp, names: Vec::new() };
+                        admit(&tracker, &shared, &slots, (stream, peer));
+                    }
                     Err(error) => {
                         add(&self.metrics.accept_errors, 1);
                         tracing::warn!(%error, "accept failed");
@@ -142,7 +149,7 @@ fn admit<S: MessageSink>(
     tracker: &TaskTracker,
     shared: &Arc<Shared<S>>,
     slots: &Arc<Semaphore>,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
 ) {
     add(&shared.metrics.accepted, 1);
     let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
@@ -154,14 +161,14 @@ fn admit<S: MessageSink>(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    tracker.spawn(run_one(Arc::clone(shared), stream, slot));
+    tracker.spawn(run_one(Arc::clone(shared), (stream, peer), slot));
 }
 
 async fn run_one<S: MessageSink>(
     shared: Arc<Shared<S>>,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
     slot: OwnedSemaphorePermit,
 ) {
-    serve::serve(shared, stream).await;
+    serve::serve(shared, stream, peer).await;
     drop(slot);
 }

@@ -29,6 +29,7 @@ mod inbound;
 mod listener;
 mod metrics;
 mod outbound;
+mod peer;
 mod serve;
 mod session;
 mod sink;

@@ -14,15 +14,20 @@ use super::connection::{Connection, Shared};
 use super::end::code;
 use super::frame::{Frame, next_frame};
 use super::metrics::add;
+use super::peer::Peer;
 use super::session::Will;
 use super::sink::MessageSink;
-use crate::Incoming;
+use crate::{Client, Incoming};
 
 /// Wait for an old connection of the same client to hand its session over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// Serves one accepted socket to its end.
-pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: TcpStream) {
+pub(super) async fn serve<S: MessageSink>(
+    shared: Arc<Shared<S>>,
+    mut stream: TcpStream,
+    peer: Peer,
+) {
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
@@ -34,6 +39,8 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Tc
         Ok(Err(refused)) => return refuse(&shared, stream, refused).await,
         Err(_) => return refuse(&shared, stream, Refused::silent("no connect in time")).await,
     };
+    tracing::trace!(?peer, client = &*hello.client_id, "connect");
+    let client = Client::trusted(&hello.client_id);
     let kick = shared.stop.child_token();
     let id = Arc::clone(&hello.client_id);
     let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
@@ -54,14 +61,15 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Tc
     let session = session.unwrap_or_else(|| shared.sessions.fresh());
     let mut out = connect::welcome(&hello, present, &shared.config);
     add(&shared.metrics.connected, 1);
-    let mut connection = Connection::new(&shared, stream, &hello, session, kick);
+    let mut connection = Connection::new(&shared, stream, (&hello, client.clone()), session, kick);
     connection.out.append(&mut out);
     connection.carry = carry;
     connection.resend();
     let end = connection.run().await;
     shared.metrics.connected.fetch_sub(1, Relaxed);
     connection.count(&end);
-    let (parting, stream, goodbye) = connection.part(&end, hello.will);
+    let (parting, stream, goodbye) =
+        connection.part(&end, hello.will.map(|w| Will { client, ..w }));
     // The session first: the connection that takes over waits for it.
     let will = attached.lease.detach(parting);
     if let Some(will) = will {
@@ -136,7 +144,7 @@ async fn publish_will<S: MessageSink>(shared: &Shared<S>, will: &Will) {
         received: super::inbound::now(),
     };
     add(&shared.metrics.wills, 1);
-    if let Err(error) = shared.sink.submit(&shared.source, &[message]).await {
+    if let Err(error) = shared.sink.submit(&shared.source, &will.client, &[message]).await {
         add(&shared.metrics.sink_errors, 1);
         tracing::error!(%error, topic = will.topic, "will lost");
     }

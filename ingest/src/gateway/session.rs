@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::GatewayMetrics;
+use crate::Client;
 use crate::publications::{Delivery, Mailbox, Publications};
 
 /// A message to publish when the client is gone.
@@ -18,6 +19,8 @@ pub(super) struct Will {
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
     pub(super) delay: Duration,
+    /// Who left it.
+    pub(super) client: Client,
 }
 
 /// What outlives a connection. Kept in memory: after a restart the client is told "session
@@ -287,7 +290,8 @@ mod tests {
 
     fn leave(attached: Attached, mut session: Session, id: u16, expiry_s: u64) -> Option<Will> {
         session.qos2.insert(id);
-        let will = Will { topic: "w".into(), payload: vec![], delay: Duration::from_secs(5) };
+        let (topic, delay) = ("w".into(), Duration::from_secs(5));
+        let will = Will { topic, payload: vec![], delay, client: Client::device("d1") };
         attached.lease.detach(Parting {
             session,
             expiry: Duration::from_secs(expiry_s),

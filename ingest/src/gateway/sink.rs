@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use crate::{Incoming, IngestError, Intake, SourceHandle, Submitted};
+use crate::{Client, Incoming, IngestError, Intake, SourceHandle, Submitted};
 
 /// Where the doors put what they receive: the [`Intake`], or a test's stand-in whose commits the
 /// test holds back.
@@ -11,7 +11,7 @@ pub trait MessageSink: Send + Sync + 'static {
     /// Opens the door `name`.
     fn source(&self, name: &str) -> Self::Source;
 
-    /// Judges the messages, in order, and queues the good ones for the journal. Waits while the
+    /// Judges the messages of one client, in order, and queues the good ones for the journal. Waits while the
     /// journal is behind. The messages may be acknowledged when `durable` has resolved to `Ok`.
     ///
     /// # Errors
@@ -19,6 +19,7 @@ pub trait MessageSink: Send + Sync + 'static {
     fn submit(
         &self,
         source: &Self::Source,
+        client: &Client,
         messages: &[Incoming<'_>],
     ) -> impl Future<Output = Result<Submitted, IngestError>> + Send;
 }
@@ -33,8 +34,9 @@ impl MessageSink for Intake {
     fn submit(
         &self,
         source: &SourceHandle,
+        client: &Client,
         messages: &[Incoming<'_>],
     ) -> impl Future<Output = Result<Submitted, IngestError>> + Send {
-        Intake::submit(self, source, messages)
+        Intake::submit(self, source, client, messages)
     }
 }

@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_model::{Entry, QuarantineReason, Record, SourceCounters};
+use ioc_model::{Devices, Entry, QuarantineReason, Record, SourceCounters};
 
 use super::inflight::Wait;
 use super::{Core, Intake, Outcome, SourceHandle, State};
-use crate::decode::{Incoming, Refusal};
+use crate::access::Client;
+use crate::decode::{Incoming, Refusal, Verdict};
 use crate::quarantine::Refused;
 
 /// Decoded messages of one submission.
@@ -25,7 +26,7 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn decode(
         intake: &Intake,
-        source: &SourceHandle,
+        (source, client): (&SourceHandle, &Client),
         messages: &[Incoming<'_>],
     ) -> Self {
         let mut batch = Self {
@@ -35,12 +36,14 @@ impl Batch {
             keys: Vec::new(),
             spans: Vec::with_capacity(messages.len()),
         };
+        let devices = intake.decoders.registry().now();
         for message in messages {
             let start = batch.records.len();
-            match intake.decoders.decode_into(message, &mut batch.records) {
-                Ok(doubt) => {
+            let judged = judge_one(intake, &devices, client, message, &mut batch.records);
+            match judged {
+                Ok(verdict) => {
                     batch.spans.push((batch.outcomes.len(), start..batch.records.len()));
-                    batch.outcomes.push(match doubt {
+                    batch.outcomes.push(match verdict.doubt {
                         None => Outcome::Accepted,
                         Some(Refusal { reason, detail, .. }) => Outcome::Partly { reason, detail },
                     });
@@ -116,6 +119,28 @@ impl Batch {
             records: tally.records,
             empty: tally.empty,
             refused: self.refused.iter().map(|r| r.reason).collect(),
+        }
+    }
+}
+
+/// May this client say this, and what does it say?
+fn judge_one(
+    intake: &Intake,
+    devices: &Devices,
+    client: &Client,
+    message: &Incoming<'_>,
+    records: &mut Vec<Record>,
+) -> Result<Verdict, Refusal> {
+    client.may_publish(devices, message.topic)?;
+    let start = records.len();
+    let verdict = intake.decoders.decode_into(message, records)?;
+    let said = records.get(start..).unwrap_or_default();
+    let denied = said.iter().find_map(|r| client.may_speak_for(devices, &r.device).err());
+    match denied {
+        None => Ok(verdict),
+        Some(refusal) => {
+            records.truncate(start);
+            Err(refusal)
         }
     }
 }

@@ -17,6 +17,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ioc_model::{City, Entry, Ledger, QuarantineReason, Record};
 
+use crate::access::Client;
 use crate::decode::{Decoders, Incoming};
 use crate::error::{IngestError, SinkError};
 use crate::quarantine::Quarantine;
@@ -166,7 +167,7 @@ impl Intake {
         state.admit(device);
     }
 
-    /// Takes the messages of one socket read. Waits while the sink or the quarantine is full.
+    /// Takes the messages of one socket read of one client. Waits while the sink or the quarantine is full.
     ///
     /// Counting: `received` at once; `accepted` and `records` when the sink has taken them;
     /// `quarantined` when the quarantine's writer has; a message that is given up before
@@ -183,10 +184,11 @@ impl Intake {
     pub async fn submit(
         &self,
         source: &SourceHandle,
+        client: &Client,
         messages: &[Incoming<'_>],
     ) -> Result<Submitted, IngestError> {
         source.counters.received.fetch_add(messages.len() as u64, Relaxed);
-        let mut batch = Batch::decode(self, source, messages);
+        let mut batch = Batch::decode(self, (source, client), messages);
         self.sweep();
         let mut taken = batch.deduplicate(self, source);
         let outcomes = batch.outcomes;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -12,10 +12,13 @@ use ioc_model::{
 use tempfile::TempDir;
 
 use super::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle};
+use crate::access::Client;
 use crate::decode::Incoming;
 use crate::decode::shared_data::{RECEIVED, city, decoders};
 use crate::error::{IngestError, SinkError};
 use crate::quarantine::{Quarantine, QuarantineConfig};
+
+static CLIENT: LazyLock<Client> = LazyLock::new(|| Client::trusted("test"));
 
 type Commit = oneshot::Sender<Result<(), SinkError>>;
 
@@ -117,7 +120,7 @@ async fn a_submission_is_durable_when_records_and_refusals_are_on_disk() {
     let (one, two) = (obs(1), obs(2));
     let messages =
         [message(TOPIC, &one), message(TOPIC, "{"), message(TOPIC, &two), message(TOPIC, &one)];
-    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     assert_eq!(submitted.outcomes[0], Outcome::Accepted);
     assert!(matches!(
         submitted.outcomes[1],
@@ -137,16 +140,16 @@ async fn a_submission_is_durable_when_records_and_refusals_are_on_disk() {
 async fn a_duplicate_waits_for_the_commit_of_its_first_delivery() {
     let r = rig(IntakeConfig::default());
     let payload = obs(1);
-    let first = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let first = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     // The device's connection breaks: nobody polls the first delivery any more.
     drop(first);
-    let again = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let again = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     assert_eq!(again.outcomes, [Outcome::Duplicate]);
     let mut durable = again.durable;
     assert!((&mut durable).now_or_never().is_none(), "the first delivery is not committed");
     r.sink.commit(Ok(()));
     durable.await.expect("durable");
-    let late = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let late = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     late.durable.now_or_never().expect("committed long ago").expect("durable");
     assert_eq!((r.sink.taken(), r.counts()), (1, [3, 1, 0, 2, 0, 1, 0]));
 }
@@ -155,13 +158,13 @@ async fn a_duplicate_waits_for_the_commit_of_its_first_delivery() {
 async fn a_failed_commit_forgets_its_keys_and_fails_its_duplicates() {
     let r = rig(IntakeConfig::default());
     let payload = obs(1);
-    let first = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
-    let again = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let first = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
+    let again = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     r.sink.commit(Err(SinkError::Closed));
     assert!(matches!(again.durable.await, Err(IngestError::FirstDelivery)));
     assert!(matches!(first.durable.await, Err(IngestError::Sink(SinkError::Closed))));
     assert_eq!(r.counts(), [2, 0, 0, 1, 1, 0, 0]);
-    let third = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let third = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     assert_eq!(third.outcomes, [Outcome::Accepted], "the redelivery is new again");
     r.sink.commit(Ok(()));
     third.durable.await.expect("durable");
@@ -174,16 +177,17 @@ async fn a_full_sink_makes_the_door_wait_and_a_door_that_leaves_gives_up_cleanly
     let payload = obs(1);
     let messages = [message(TOPIC, &payload)];
     r.sink.full.store(true, SeqCst);
-    let mut waiting = Box::pin(r.intake.submit(&r.door, &messages));
+    let mut waiting = Box::pin(r.intake.submit(&r.door, &CLIENT, &messages));
     assert!((&mut waiting).now_or_never().is_none(), "there is no room");
-    let again = r.intake.submit(&r.door, &messages).await.expect("a duplicate needs no room");
+    let again =
+        r.intake.submit(&r.door, &CLIENT, &messages).await.expect("a duplicate needs no room");
     assert_eq!(again.outcomes, [Outcome::Duplicate]);
     drop(waiting);
     assert!(matches!(again.durable.await, Err(IngestError::FirstDelivery)));
     assert_eq!(r.counts(), [2, 0, 0, 1, 1, 0, 0]);
 
     r.sink.full.store(false, SeqCst);
-    let third = r.intake.submit(&r.door, &messages).await.expect("room");
+    let third = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     assert_eq!(third.outcomes, [Outcome::Accepted]);
 }
 
@@ -193,9 +197,9 @@ async fn a_duplicate_of_a_waiting_message_is_durable_with_it() {
     let payload = obs(1);
     let messages = [message(TOPIC, &payload)];
     r.sink.full.store(true, SeqCst);
-    let mut waiting = Box::pin(r.intake.submit(&r.door, &messages));
+    let mut waiting = Box::pin(r.intake.submit(&r.door, &CLIENT, &messages));
     assert!((&mut waiting).now_or_never().is_none());
-    let mut again = r.intake.submit(&r.door, &messages).await.expect("duplicate").durable;
+    let mut again = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("duplicate").durable;
     r.sink.full.store(false, SeqCst);
     r.sink.room.notify_waiters();
     let first = waiting.await.expect("room");
@@ -212,7 +216,7 @@ async fn a_closed_sink_is_an_error_and_nothing_is_lost_from_the_books() {
     r.sink.closed.store(true, SeqCst);
     let payload = obs(1);
     let messages = [message(TOPIC, &payload), message(TOPIC, "{")];
-    let error = r.intake.submit(&r.door, &messages).await.err().expect("closed");
+    let error = r.intake.submit(&r.door, &CLIENT, &messages).await.err().expect("closed");
     assert!(!error.is_retryable());
     assert_eq!(r.counts(), [2, 0, 0, 0, 2, 0, 0]);
 }
@@ -221,7 +225,7 @@ async fn a_closed_sink_is_an_error_and_nothing_is_lost_from_the_books() {
 async fn submissions_whose_door_left_are_swept_up() {
     let r = rig(IntakeConfig::default());
     for seq in 0..3_000 {
-        drop(r.intake.submit(&r.door, &[message(TOPIC, &obs(seq))]).await.expect("room"));
+        drop(r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &obs(seq))]).await.expect("room"));
         r.sink.commit(Ok(()));
     }
     assert!(r.intake.core.lock().in_flight.len() <= 1_100);
@@ -232,14 +236,17 @@ async fn submissions_whose_door_left_are_swept_up() {
 async fn the_window_is_rebuilt_from_the_journal() {
     let r = rig(IntakeConfig::default());
     let payload = obs(1);
-    let first = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let first = r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     r.sink.commit(Ok(()));
     first.durable.await.expect("durable");
     let record = r.sink.taken.lock().expect("lock").remove(0);
 
     let after_restart = rig(IntakeConfig::default());
     after_restart.intake.remember(&record);
-    let again = after_restart.intake.submit(&after_restart.door, &[message(TOPIC, &payload)]).await;
+    let again = after_restart
+        .intake
+        .submit(&after_restart.door, &CLIENT, &[message(TOPIC, &payload)])
+        .await;
     let again = again.expect("room");
     assert_eq!(again.outcomes, [Outcome::Duplicate]);
     again.durable.now_or_never().expect("in the journal").expect("durable");
@@ -255,7 +262,7 @@ async fn devices_beyond_the_limit_are_shed_and_known_ones_never() {
         .map(|d| format!("ioc/v1/hai_chau/air/{d}/obs"))
         .collect();
     let messages: Vec<_> = topics.iter().map(|t| message(t, &payload)).collect();
-    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     use Outcome::{Accepted, Duplicate, Shed};
     assert_eq!(submitted.outcomes, [Accepted, Accepted, Shed, Duplicate, Accepted]);
     assert_eq!(r.counts(), [5, 3, 0, 1, 1, 3, 0]);
@@ -266,7 +273,7 @@ async fn clocks_that_run_ahead_are_set_to_the_time_of_arrival() {
     let ahead = |ms: i64| format!(r#"{{"time":{},"values":{{"pm25":35.1}}}}"#, RECEIVED.0 + ms);
     let check = async |limit: Option<i64>, ms: i64, expect: (Timestamp, bool)| {
         let r = rig(IntakeConfig { clock_limit_ms: limit, ..IntakeConfig::default() });
-        r.intake.submit(&r.door, &[message(TOPIC, &ahead(ms))]).await.expect("room");
+        r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &ahead(ms))]).await.expect("room");
         let record = r.sink.taken.lock().expect("lock").remove(0);
         assert_eq!((record.time, record.clock_clamped), expect, "{limit:?} {ms}");
     };
@@ -282,7 +289,7 @@ async fn equal_readings_of_a_clock_that_runs_ahead_are_not_duplicates() {
         |ms: i64| format!(r#"{{"time":{},"values":{{"pm25":35.1}}}}"#, RECEIVED.0 + 3_600_000 + ms);
     let texts = [reading(0), reading(1_000), reading(0)];
     let messages: Vec<_> = texts.iter().map(|t| message(TOPIC, t)).collect();
-    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     use Outcome::{Accepted, Duplicate};
     assert_eq!(submitted.outcomes, [Accepted, Accepted, Duplicate]);
 }
@@ -291,7 +298,7 @@ async fn equal_readings_of_a_clock_that_runs_ahead_are_not_duplicates() {
 async fn messages_that_say_nothing_are_accepted_without_records() {
     let r = rig(IntakeConfig::default());
     let submitted =
-        r.intake.submit(&r.door, &[message("frigate/stats", "{}")]).await.expect("room");
+        r.intake.submit(&r.door, &CLIENT, &[message("frigate/stats", "{}")]).await.expect("room");
     assert_eq!(submitted.outcomes, [Outcome::Accepted]);
     submitted.durable.now_or_never().expect("nothing to wait for").expect("durable");
     assert_eq!(r.counts(), [1, 1, 0, 0, 0, 0, 0]);
@@ -304,7 +311,7 @@ async fn possible_and_impossible_values_are_two_records_of_one_accepted_message(
         format!(r#"{{"time":{},"seq":7,"values":{{"pm25":35.1,"co":-200}}}}"#, RECEIVED.0);
     let none = format!(r#"{{"time":{},"seq":8,"values":{{"pm25":-200,"co":-200}}}}"#, RECEIVED.0);
     let messages = [message(TOPIC, &payload), message(TOPIC, &none), message(TOPIC, &payload)];
-    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     let outcomes: Vec<_> = submitted.outcomes.iter().map(|o| format!("{o:?}")).collect();
     let said = "`co` is -200, possible are 0 to 200000 µg/m³";
     assert_eq!(outcomes[0], format!("Partly {{ reason: OutOfRange, detail: {said:?} }}"));
@@ -325,7 +332,8 @@ async fn possible_and_impossible_values_are_two_records_of_one_accepted_message(
 async fn a_failed_commit_takes_back_what_was_taken_partly() {
     let r = rig(IntakeConfig::default());
     let payload = format!(r#"{{"time":{},"values":{{"pm25":35.1,"co":-200}}}}"#, RECEIVED.0);
-    let submitted = r.intake.submit(&r.door, &[message(TOPIC, &payload)]).await.expect("room");
+    let submitted =
+        r.intake.submit(&r.door, &CLIENT, &[message(TOPIC, &payload)]).await.expect("room");
     assert_eq!(r.ledger.snapshot().sources[0].partly, 1);
     r.sink.commit(Err(SinkError::Closed));
     submitted.durable.await.expect_err("not durable");
@@ -349,7 +357,7 @@ async fn the_books_balance_under_concurrency() {
                 if round % 50 == 0 {
                     messages.push(message(TOPIC, "["));
                 }
-                let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+                let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
                 let commit = round % 7 != 0;
                 r.sink.commit(if commit { Ok(()) } else { Err(SinkError::Closed) });
                 if round % 3 != 0 {
@@ -395,7 +403,7 @@ fn outcomes_of_every_reason_are_counted_by_reason() {
             (TOPIC, r#"{"time":1761588000123,"values":{"x":1}}"#),
             (TOPIC, r#"{"time":1761588000123,"values":{"pm25":-1}}"#),
         ] {
-            r.intake.submit(&r.door, &[message(topic, payload)]).await.expect("room");
+            r.intake.submit(&r.door, &CLIENT, &[message(topic, payload)]).await.expect("room");
         }
         let by_reason = r.ledger.snapshot().sources.remove(0).quarantined_by_reason;
         let expect = [
@@ -433,7 +441,7 @@ async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_no
     let topic = "ioc/v1/hai_chau/traffic/cam-1/event";
     let payloads = [event("51F-123.45"), event("51F-123.46"), event("51F-123.45")];
     let messages = payloads.each_ref().map(|p| message(topic, p));
-    let submitted = r.intake.submit(&r.door, &messages).await.expect("room");
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     let expect = [Outcome::Accepted, Outcome::Accepted, Outcome::Duplicate];
     assert_eq!(submitted.outcomes, expect);
     let taken = r.sink.taken.lock().expect("lock").clone();
@@ -444,6 +452,6 @@ async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_no
     intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
     taken.iter().for_each(|record| intake.remember(record));
     let door = intake.source("gateway");
-    let submitted = intake.submit(&door, &messages).await.expect("room");
+    let submitted = intake.submit(&door, &CLIENT, &messages).await.expect("room");
     assert_eq!(submitted.outcomes, vec![Outcome::Duplicate; 3]);
 }

@@ -10,7 +10,7 @@ use super::config::SubscriberConfig;
 use super::link::Requests;
 use super::metrics::SubscriberMetrics;
 use super::run::{Received, Signals};
-use crate::{Incoming, IngestError, MessageSink};
+use crate::{Client, Incoming, IngestError, MessageSink};
 
 /// Most publishes of one submission.
 const MAX_CHUNK: usize = 512;
@@ -24,6 +24,7 @@ pub(super) struct Worker<'a> {
     chunks: VecDeque<Chunk>,
     in_flight: usize,
     max_in_flight: usize,
+    client: Client,
 }
 
 struct Chunk {
@@ -51,6 +52,8 @@ impl<'a> Worker<'a> {
             chunks: VecDeque::new(),
             in_flight: 0,
             max_in_flight: config.max_in_flight.max(1),
+            // The broker knows its clients; we do not.
+            client: Client::trusted(&config.name),
         }
     }
 
@@ -107,7 +110,7 @@ impl<'a> Worker<'a> {
             })
             .collect();
         let count = messages.len();
-        let submitted = sink.submit(source, &messages).await?;
+        let submitted = sink.submit(source, &self.client, &messages).await?;
         self.metrics.chunks.fetch_add(1, Relaxed);
         self.set_in_flight(self.in_flight + count);
         batch.retain_mut(|r| {

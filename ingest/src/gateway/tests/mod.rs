@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
-use ioc_model::QuarantineReason;
+use ioc_model::{Devices, QuarantineReason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::frame::{Frame, next_frame};
 use super::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
 use crate::publications::Publications;
-use crate::{Incoming, IngestError, Outcome, Submitted};
+use crate::{Client, Incoming, IngestError, Outcome, Registry, Submitted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -79,7 +79,12 @@ impl MessageSink for TestSink {
 
     fn source(&self, _: &str) {}
 
-    async fn submit(&self, _: &(), messages: &[Incoming<'_>]) -> Result<Submitted, IngestError> {
+    async fn submit(
+        &self,
+        _: &(),
+        _: &Client,
+        messages: &[Incoming<'_>],
+    ) -> Result<Submitted, IngestError> {
         let mut outcomes = Vec::new();
         let mut kept = self.messages.lock().expect("not poisoned");
         for m in messages {
@@ -128,9 +133,9 @@ pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Run
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
     let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
-    let (gateway, address) = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications))
-        .await
-        .expect("a free port");
+    let registry = Arc::new(Registry::of(Devices::default()));
+    let bound = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications), registry);
+    let (gateway, address) = bound.await.expect("a free port");
     let metrics = gateway.metrics();
     let stop = CancellationToken::new();
     let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));

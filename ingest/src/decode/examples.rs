@@ -1,0 +1,117 @@
+//! Every documented example of every format goes through the decoders.
+//!
+//! `ingest/examples/<format>.jsonl`: one message per line:
+//! `{"about": "what it shows", "source": "where it is documented", "topic": "…",
+//!   "payload": JSON | "text": "…" | "base64": "…",
+//!   "retain": bool?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
+//!   "expect": "accepted" | "silent" | "<reason of a refusal>", "records": ["as `line` says", …]}`
+//! `records` may be left out only of what is not accepted. A line whose `about` starts with
+//! `trap:` counts as a trap in the table of docs/formats.md.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ioc_model::{Device, Devices};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::shared_data::{RECEIVED, city, line};
+use super::{Decoders, DecodersConfig, Incoming};
+use crate::registry::Registry;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    about: String,
+    source: String,
+    topic: String,
+    payload: Option<Box<RawValue>>,
+    text: Option<String>,
+    base64: Option<String>,
+    #[serde(default)]
+    retain: bool,
+    #[serde(default)]
+    devices: Vec<Device>,
+    #[serde(default)]
+    after: Vec<String>,
+    expect: String,
+    #[serde(default)]
+    records: Vec<String>,
+}
+
+impl Example {
+    fn bytes(&self) -> Vec<u8> {
+        match (&self.payload, &self.text, &self.base64) {
+            (Some(json), None, None) => json.get().into(),
+            (None, Some(text), None) => text.clone().into(),
+            (None, None, Some(text)) => STANDARD.decode(text).expect("base64"),
+            _ => unreachable!("{}: one of payload, text, base64", self.about),
+        }
+    }
+}
+
+fn decoders(example: &Example) -> Decoders {
+    let config = DecodersConfig::default();
+    let decoders = Decoders::new("examples", &config, city()).expect("defaults are right");
+    let known = decoders.registry().now().iter().cloned().collect::<Vec<_>>();
+    let all: Devices =
+        known.into_iter().chain(example.devices.iter().cloned().map(Arc::new)).collect();
+    decoders.with_registry(Arc::new(Registry::of(all)))
+}
+
+fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
+    let payload = example.bytes();
+    let message = Incoming {
+        topic: &example.topic,
+        payload: &payload,
+        retain: example.retain,
+        received: RECEIVED,
+    };
+    match decoders.decode(&message) {
+        Ok(said) if said.records.is_empty() => ("silent".into(), Vec::new()),
+        Ok(said) => ("accepted".into(), said.records.iter().map(line).collect()),
+        Err(r) => (r.reason.as_str().into(), vec![r.detail]),
+    }
+}
+
+#[test]
+fn documented_examples_decode_or_are_refused_for_the_right_reason() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("examples folder") {
+        let path = entry.expect("readable").path();
+        let format = path.file_stem().and_then(|n| n.to_str()).expect("a name").to_owned();
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let examples: Vec<Example> = (text.lines().filter(|l| !l.trim().is_empty()).enumerate())
+            .map(|(i, l)| {
+                serde_json::from_str(l).unwrap_or_else(|e| unreachable!("{format}:{}: {e}", i + 1))
+            })
+            .collect();
+        assert!(!examples.is_empty(), "{format} has no example");
+        for example in &examples {
+            assert!(!example.source.is_empty(), "{format}: {}: no source", example.about);
+            let decoders = decoders(example);
+            for about in &example.after {
+                let before =
+                    examples.iter().find(|e| e.about == *about).expect("`after` names one");
+                tell(&decoders, before);
+            }
+            if example.expect != "unknown_topic" {
+                assert_eq!(decoders.format_of(&example.topic), format, "{}", example.about);
+            }
+            let got = tell(&decoders, example);
+            let right = got.0 == example.expect
+                && (got.1 == example.records
+                    || (example.records.is_empty() && got.0 != "accepted"));
+            if !right {
+                wrong.push(format!(
+                    "{format}: {}\n  expected {} {:?}\n  got      {} {:?}",
+                    example.about, example.expect, example.records, got.0, got.1
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
