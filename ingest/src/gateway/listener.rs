@@ -16,6 +16,7 @@ use super::peer::{Peer, Via};
 use super::serve;
 use super::session::Sessions;
 use super::sink::MessageSink;
+use super::transport::Stream;
 use crate::publications::Publications;
 use crate::{IngestError, Intake, Registry};
 
@@ -161,12 +162,12 @@ fn admit<S: MessageSink>(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    tracker.spawn(run_one(Arc::clone(shared), (stream, peer), slot));
+    tracker.spawn(run_one(Arc::clone(shared), (Stream::Tcp(stream), peer), slot));
 }
 
 async fn run_one<S: MessageSink>(
     shared: Arc<Shared<S>>,
-    (stream, peer): (TcpStream, Peer),
+    (stream, peer): (Stream, Peer),
     slot: OwnedSemaphorePermit,
 ) {
     serve::serve(shared, stream, peer).await;

@@ -35,6 +35,7 @@ mod session;
 mod sink;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transport;
 
 pub use config::GatewayConfig;
 pub use listener::{Gateway, GatewayStats};
