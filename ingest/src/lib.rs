@@ -28,7 +28,8 @@ mod subscriber;
 pub use access::{Client, Standing};
 pub use decode::{
     Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig, Incoming, Mapping,
-    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, TimeFormat, Verdict,
+    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, SparkplugConfig,
+    TimeFormat, Verdict,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};

@@ -15,6 +15,7 @@ use super::fiware::Fiware;
 use super::frigate::Frigate;
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sparkplug::{Sparkplug, SparkplugConfig};
 use super::{Incoming, Refusal};
 
 /// One format, ready to decode.
@@ -72,4 +73,6 @@ formats! {
     frigate: FrigateConfig => Frigate,
     /// ONVIF events as JSON.
     onvif: OnvifConfig => Onvif,
+    /// Sparkplug B 3.0.
+    sparkplug: SparkplugConfig => Sparkplug,
 }
