@@ -27,9 +27,10 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig, Incoming, Mapping,
-    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, SparkplugConfig,
-    TimeFormat, Verdict,
+    ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
+    HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
+    QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig, TimeFormat, TtnConfig,
+    Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};

@@ -1,6 +1,7 @@
 //! From topic and payload to records in canonical units.
 
 mod catalogue;
+mod chirpstack;
 mod config;
 #[cfg(test)]
 mod examples;
@@ -8,10 +9,13 @@ mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+mod homie;
 mod ids;
 mod json;
+mod lorawan;
 mod mapping;
 mod native;
+mod nested;
 mod onvif;
 mod reading;
 mod secret;
@@ -22,7 +26,9 @@ mod sparkplug;
 mod strict;
 mod time;
 mod topic;
+mod ttn;
 mod units;
+mod zigbee2mqtt;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,15 +36,19 @@ use std::sync::Arc;
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
 use catalogue::{Catalogue, Cx};
+pub use chirpstack::ChirpstackConfig;
 pub use config::{
-    DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, TimeFormat,
+    DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingPayload, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, TimeFormat,
 };
 use format::Format;
+pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};
 pub use sparkplug::SparkplugConfig;
+pub use ttn::TtnConfig;
+pub use zigbee2mqtt::Zigbee2MqttConfig;
 
 use crate::quarantine::redact;
 use crate::registry::Registry;
