@@ -37,7 +37,7 @@ pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageS
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, Refused};
-pub use registry::{Registry, RegistryConfig, UnknownDevices};
+pub use registry::{Listed, Met, NoteAct, Registry, RegistryConfig, Restored, UnknownDevices};
 pub use subscriber::{
     MqttVersion, Subscriber, SubscriberConfig, SubscriberMetrics, SubscriberStats,
 };

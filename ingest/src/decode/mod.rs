@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
+pub(crate) use units::{unit_fits, units_like};
+
 use catalogue::{Catalogue, Cx};
 pub use chirpstack::ChirpstackConfig;
 pub use config::{
