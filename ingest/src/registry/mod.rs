@@ -6,7 +6,7 @@ mod config;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use ioc_model::{City, Devices};
+use ioc_model::{City, Devices, Name, Timestamp};
 use tokio::sync::watch;
 
 pub use config::{RegistryConfig, UnknownDevices};
@@ -17,6 +17,21 @@ pub struct Registry {
     config: RegistryConfig,
     devices: ArcSwap<Devices>,
     changes: watch::Sender<u64>,
+}
+
+/// A device that spoke and is not in the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'a> {
+    /// Its id.
+    pub device: &'a str,
+    /// Area it spoke of.
+    pub area: &'a Name,
+    /// Service it spoke of.
+    pub service: &'a Name,
+    /// The device it spoke through.
+    pub parent: Option<&'a str>,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Registry {
@@ -38,6 +53,10 @@ impl Registry {
     pub fn now(&self) -> Guard<Arc<Devices>> {
         self.devices.load()
     }
+
+    /// Lists a device that nobody entered as pending, if there is room for one more. A registry
+    /// in memory alone lists none.
+    pub fn met(&self, _met: &Met<'_>) {}
 
     /// Its settings.
     pub fn config(&self) -> &RegistryConfig {
