@@ -93,6 +93,8 @@ impl MessageSink for TestSink {
                 Some("bad") => Outcome::Quarantined {
                     reason: QuarantineReason::Malformed,
                     detail: "not JSON".into(),
+                    device: None,
+                    reply: None,
                 },
                 Some("shed") => Outcome::Shed,
                 Some("odd") => Outcome::Partly {
