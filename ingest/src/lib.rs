@@ -36,7 +36,7 @@ pub use decode::{
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
-pub use inbox::{Inbox, InboxConfig};
+pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, QuarantineDoor, Refused};
