@@ -31,7 +31,10 @@ pub use decode::{
     MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, TimeFormat, Verdict,
 };
 pub use error::{IngestError, SinkError};
-pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+pub use gateway::{
+    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    GatewayStats, GatewayTlsConfig, MessageSink, Seat, TlsError, TlsHandle, TlsStatus,
+};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, Refused};

@@ -132,10 +132,11 @@ pub(crate) async fn gateway() -> Running {
 pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Running {
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
-    let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    let config = GatewayConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config };
     let registry = Arc::new(Registry::of(Devices::default()));
     let bound = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications), registry);
-    let (gateway, address) = bound.await.expect("a free port");
+    let (gateway, addresses) = bound.await.expect("a free port");
+    let address = addresses.tcp.expect("listens");
     let metrics = gateway.metrics();
     let stop = CancellationToken::new();
     let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));
