@@ -259,7 +259,8 @@ impl Core {
         let door = gateway.door();
         let mqtt: MqttDoor = Arc::new(move |peer| {
             let seat = door.admit(peer)?;
-            Some(Box::new(move |stream| Box::pin(seat.serve(stream))) as MqttSeat)
+            let seat: MqttSeat = Box::new(move |stream| Box::pin(seat.serve(stream)));
+            Some(seat)
         });
         let (metrics, subscribers) = (gateway.metrics(), Vec::new());
         let mut doors = Doors { quarantine, gateway: metrics, subscribers, mqtt };
