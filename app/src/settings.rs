@@ -150,7 +150,7 @@ impl Settings {
         if let Some(data) = &args.data {
             self.data.clone_from(data);
         }
-        self.ingest.gateway.listen = args.mqtt_listen.unwrap_or(self.ingest.gateway.listen);
+        self.ingest.gateway.listen = args.mqtt_listen.or(self.ingest.gateway.listen);
         self.dashboard.listen = args.http_listen.unwrap_or(self.dashboard.listen);
         if self.journal.dir.is_relative() {
             self.journal.dir = self.data.join(&self.journal.dir);

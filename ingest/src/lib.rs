@@ -35,7 +35,10 @@ pub use decode::{
     Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
-pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+pub use gateway::{
+    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    GatewayStats, GatewayTlsConfig, MessageSink, Seat, TlsError, TlsHandle, TlsStatus,
+};
 pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};

@@ -381,7 +381,12 @@ impl<S: MessageSink> Connection<S> {
             End::KeepAlive => add(&metrics.keep_alive_timeouts, 1),
             End::NotReading => add(&metrics.write_timeouts, 1),
             End::Sink => add(&metrics.sink_errors, 1),
-            End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
+            End::Client
+            | End::ClientWithWill
+            | End::Lost
+            | End::TakenOver
+            | End::Revoked
+            | End::Stopped => {}
         }
     }
 

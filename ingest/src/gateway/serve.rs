@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
-use super::end::code;
+use super::end::{End, code};
 use super::frame::{Frame, next_frame};
 use super::metrics::add;
 use super::peer::Peer;
@@ -22,12 +23,18 @@ use crate::{Client, Incoming};
 /// Wait for an old connection of the same client to hand its session over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
-/// Serves one accepted socket to its end.
-pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Stream, peer: Peer) {
+/// Serves one accepted socket to its end. `life` is cancelled when the gateway stops or the
+/// peer's certificate is revoked.
+pub(super) async fn serve<S: MessageSink>(
+    shared: Arc<Shared<S>>,
+    mut stream: Stream,
+    peer: Peer,
+    life: CancellationToken,
+) {
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
-        () = shared.stop.cancelled() => return,
+        () = life.cancelled() => return,
         greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
     };
     let (hello, carry) = match greeted {
@@ -40,7 +47,7 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
     };
     tracing::trace!(?peer, client = &*hello.client_id, "connect");
     let client = Client::trusted(&hello.client_id);
-    let kick = shared.stop.child_token();
+    let kick = life.child_token();
     let id = Arc::clone(&hello.client_id);
     let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
     if let Some(will) = attached.due_will.take() {
@@ -64,7 +71,10 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
     connection.out.append(&mut out);
     connection.carry = carry;
     connection.resend();
-    let end = connection.run().await;
+    let mut end = connection.run().await;
+    if matches!(end, End::TakenOver) && life.is_cancelled() {
+        end = End::Revoked;
+    }
     shared.metrics.connected.fetch_sub(1, Relaxed);
     connection.count(&end);
     let (parting, stream, goodbye) =
@@ -116,7 +126,7 @@ async fn refuse<S: MessageSink>(
     add(&shared.metrics.refused_connect, 1);
     tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
-    if !answer.is_empty() {
+    if !answer.is_empty() || stream.says_goodbye() {
         linger(stream, &answer).await;
     }
 }
