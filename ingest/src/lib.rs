@@ -31,7 +31,9 @@ pub use decode::{
     MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, TimeFormat, Verdict,
 };
 pub use error::{IngestError, SinkError};
-pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+pub use gateway::{
+    Anonymous, Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink, Rate, Rates,
+};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, Refused};

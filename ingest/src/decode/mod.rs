@@ -34,6 +34,7 @@ pub use config::{
     QualityMapping, TimeFormat,
 };
 use format::Format;
+pub(crate) use ids::is_id;
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};

@@ -11,6 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::buffers::Buffers;
 use super::config::GatewayConfig;
 use super::connection::Shared;
+use super::identity;
+use super::limits::{Addresses, Allowances};
 use super::metrics::{GatewayMetrics, add};
 use super::peer::{Peer, Via};
 use super::serve;
@@ -90,11 +92,18 @@ impl<S: MessageSink> Gateway<S> {
         let sessions = Sessions::new(
             Arc::clone(&self.publications),
             Arc::clone(&self.metrics),
-            self.config.max_offline_sessions,
+            (self.config.max_offline_sessions, self.config.takeovers_per_min),
+        );
+        let addresses = Addresses::new(
+            self.config.max_connections_per_address,
+            self.config.connections_per_s_per_address,
+            self.config.failed_sign_ins_per_min,
         );
         let shared = Arc::new(Shared {
             buffers: Arc::new(Buffers::new(self.config.read_buffers, buffer)),
             sessions: Arc::new(sessions),
+            addresses: Arc::new(addresses),
+            allowances: Allowances::default(),
             sink: self.sink,
             source: self.source,
             publications: self.publications,
@@ -103,6 +112,7 @@ impl<S: MessageSink> Gateway<S> {
             stop: stop.clone(),
             config: self.config,
         });
+        tracker.spawn(identity::watch(Arc::clone(&shared)));
         let mut sweep = interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -25,7 +25,9 @@ mod control;
 mod encode;
 mod end;
 mod frame;
+mod identity;
 mod inbound;
+mod limits;
 mod listener;
 mod metrics;
 mod outbound;
@@ -38,6 +40,8 @@ pub(crate) mod tests;
 mod transport;
 
 pub use config::GatewayConfig;
+pub use identity::Anonymous;
+pub use limits::{Rate, Rates};
 pub use listener::{Gateway, GatewayStats};
 pub use metrics::GatewayMetrics;
 pub use sink::MessageSink;

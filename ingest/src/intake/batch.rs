@@ -49,9 +49,9 @@ impl Batch {
                     });
                 }
                 Err(refusal) => {
-                    let (reason, detail) = (refusal.reason, refusal.detail.clone());
+                    let Refusal { reason, detail, device, reply } = refusal.clone();
                     batch.refused.push(Refused::new(&source.name, message, refusal));
-                    batch.outcomes.push(Outcome::Quarantined { reason, detail });
+                    batch.outcomes.push(Outcome::Quarantined { reason, detail, device, reply });
                 }
             }
         }

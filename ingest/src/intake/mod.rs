@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use ioc_model::{City, Entry, Ledger, QuarantineReason, Record};
 
 use crate::access::Client;
-use crate::decode::{Decoders, Incoming};
+use crate::decode::{Decoders, Incoming, Reply};
 use crate::error::{IngestError, SinkError};
 use crate::quarantine::Quarantine;
 use batch::{Batch, Taken};
@@ -63,6 +63,10 @@ pub enum Outcome {
         reason: QuarantineReason,
         /// Why, in words for the device's owner.
         detail: String,
+        /// The device that topic or payload named.
+        device: Option<String>,
+        /// What to answer, so that the sender can go on.
+        reply: Option<Box<Reply>>,
     },
     /// Given up: the device is one more than the configuration allows.
     Shed,

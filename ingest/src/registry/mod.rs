@@ -54,4 +54,8 @@ impl Registry {
     pub fn token(&self, _device: &str, _token: &[u8]) -> Option<i64> {
         None
     }
+    /// Whether the device still has the token of this number.
+    pub fn has_token(&self, _device: &str, _token: i64) -> bool {
+        false
+    }
 }
