@@ -13,6 +13,7 @@ use ioc_model::{Device, DeviceState, Devices, QuarantineReason};
 
 use crate::decode::{Refusal, is_id};
 use crate::publications::{filter_matches, is_valid_filter};
+use crate::registry::UnknownDevices;
 
 /// Begin of native topics.
 const NATIVE: &str = "ioc/v1/";
@@ -116,6 +117,35 @@ impl Client {
             false => format!("`{}` speaks only for itself, not for `{device}`", self.id),
         };
         Err(denied(words).of(device))
+    }
+
+    /// The same, and what the registry does with devices that nobody entered or approved.
+    ///
+    /// # Errors
+    /// As [`Client::may_speak_for`], and [`QuarantineReason::UnknownDevice`], `DevicePending`.
+    pub fn may_say_of(
+        &self,
+        devices: &Devices,
+        policy: UnknownDevices,
+        device: &str,
+    ) -> Result<(), Refusal> {
+        self.may_speak_for(devices, device)?;
+        if policy == UnknownDevices::Accept
+            || devices.get(device).is_some_and(|d| d.state == DeviceState::Approved)
+        {
+            return Ok(());
+        }
+        Err(match policy {
+            UnknownDevices::Accept | UnknownDevices::Hold => {
+                let words = format!("`{device}` waits for approval; this is kept until then");
+                Refusal::new(QuarantineReason::DevicePending, words)
+            }
+            UnknownDevices::Refuse => {
+                let words = format!("`{device}` is not an approved device of the registry");
+                Refusal::new(QuarantineReason::UnknownDevice, words)
+            }
+        }
+        .of(device))
     }
 
     /// Whether every topic that `filter` can match is one the IOC publishes and this client may

@@ -203,7 +203,9 @@ impl<S: MessageSink> Connection<S> {
             Outcome::Quarantined { reason, detail, device, reply } => {
                 ("error", *reason, detail, device.as_deref(), reply.as_deref())
             }
-            Outcome::Partly { reason, detail } => ("warning", *reason, detail, None, None),
+            Outcome::Partly { reason, detail } | Outcome::Warned { reason, detail } => {
+                ("warning", *reason, detail, None, None)
+            }
             Outcome::Accepted | Outcome::Duplicate | Outcome::Shed => return,
         };
         if reason == QuarantineReason::NotAuthorised {
@@ -330,7 +332,9 @@ fn reason_of(outcome: &Outcome) -> Option<(u8, Option<&str>)> {
     use QuarantineReason as Q;
     match outcome {
         Outcome::Accepted | Outcome::Duplicate => None,
-        Outcome::Partly { detail, .. } => Some((code::SUCCESS, Some(detail))),
+        Outcome::Partly { detail, .. } | Outcome::Warned { detail, .. } => {
+            Some((code::SUCCESS, Some(detail)))
+        }
         Outcome::Shed => Some((code::QUOTA, None)),
         Outcome::Quarantined { reason, detail, .. } => {
             let code = match reason {
