@@ -36,8 +36,9 @@ pub use decode::{
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{
-    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
-    GatewayStats, GatewayTlsConfig, MessageSink, Seat, TlsError, TlsHandle, TlsStatus,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat, TlsError,
+    TlsHandle, TlsStatus,
 };
 pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
+pub(crate) use ids::is_id;
 pub(crate) use units::{unit_fits, units_like};
 
 use catalogue::{Catalogue, Cx};
