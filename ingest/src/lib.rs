@@ -27,9 +27,9 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig, Incoming, Mapping,
-    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, SparkplugConfig,
-    TimeFormat, Verdict,
+    DahuaConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
+    HikvisionConfig, Incoming, Mapping, MappingTime, MappingValue, OnvifConfig, QualityMapping,
+    Refusal, Reply, SparkplugConfig, TimeFormat, Verdict,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};

@@ -1,13 +1,16 @@
 //! From topic and payload to records in canonical units.
 
+mod cameras;
 mod catalogue;
 mod config;
+mod dahua;
 #[cfg(test)]
 mod examples;
 mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+mod hikvision;
 mod ids;
 mod json;
 mod mapping;
@@ -34,7 +37,9 @@ pub use config::{
     DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingTime, MappingValue, OnvifConfig,
     QualityMapping, TimeFormat,
 };
+pub use dahua::DahuaConfig;
 use format::Format;
+pub use hikvision::HikvisionConfig;
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};
