@@ -105,8 +105,8 @@ const EVENTS: &[(&str, &str)] = &[
 /// Codes that count.
 const COUNTS: &[&str] = &["numberstat", "mannumdetection", "trafficflowstat"];
 
-/// Codes that hold persons, or nothing for the journal.
-const SILENT: &[&str] = &[
+/// Codes about persons: not kept.
+const PERSONS: &[&str] = &[
     "facedetection",
     "facerecognition",
     "facecomparision",
@@ -115,6 +115,10 @@ const SILENT: &[&str] = &[
     "accesssnap",
     "fingerprintcheck",
     "callnoanswered",
+];
+
+/// Codes that hold nothing for the journal.
+const SILENT: &[&str] = &[
     "netabort",
     "timechange",
     "ntpadjusttime",
@@ -173,6 +177,10 @@ impl Dahua {
             None => code_of(message.topic).ok_or_else(|| bad_field("`Code` is missing"))?,
         };
         let configured = self.cameras.kind(&code);
+        if PERSONS.contains(&&*code) {
+            out.hide();
+            return Ok(());
+        }
         if configured.is_none() && SILENT.contains(&&*code) {
             out.ignore(&code);
             return Ok(());
@@ -192,7 +200,8 @@ impl Dahua {
             Some(data @ Json::Object(_)) => data,
             _ => &Json::Null,
         };
-        let channel = whole(event, "Index").or_else(|| whole(event, "index")).map(|n| n + 1);
+        let channel =
+            whole(event, "Index").or_else(|| whole(event, "index")).map(|n| n.saturating_add(1));
         let camera = self.cameras.who(cx, message.topic, channel)?;
         let Some(time) = self.time(data, message)? else { return Ok(()) };
         if COUNTS.contains(&&*code) {
@@ -252,6 +261,7 @@ fn code_of(topic: &str) -> Option<String> {
         EVENTS.iter().any(|(word, _)| *word == level)
             || COUNTS.contains(&level)
             || SILENT.contains(&level)
+            || PERSONS.contains(&level)
     };
     topic.split('/').map(str::to_ascii_lowercase).find(known)
 }

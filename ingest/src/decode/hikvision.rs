@@ -96,8 +96,8 @@ const EVENTS: &[(&str, &str)] = &[
 
 const LPR: &str = "lpr";
 
-/// Event types that hold persons, or nothing for the journal.
-const SILENT: &[&str] = &[
+/// Event types about persons: not kept.
+const PERSONS: &[&str] = &[
     "facedetection",
     "facecapture",
     "facesnap",
@@ -106,12 +106,10 @@ const SILENT: &[&str] = &[
     "humanattribute",
     "humanrecognition",
     "accesscontrollerevent",
-    "heartbeat",
-    "io",
-    "illaccess",
-    "ipconflict",
-    "nicbroken",
 ];
+
+/// Event types that hold nothing for the journal.
+const SILENT: &[&str] = &["heartbeat", "io", "illaccess", "ipconflict", "nicbroken"];
 
 /// Events remembered; all are forgotten when there are more.
 const EPISODES: usize = 65_536;
@@ -176,6 +174,10 @@ impl Hikvision {
         let kind = text(json, "eventType").ok_or_else(|| bad_field("`eventType` is missing"))?;
         let kind = kind.to_ascii_lowercase();
         let configured = self.cameras.kind(&kind);
+        if PERSONS.contains(&&*kind) {
+            out.hide();
+            return Ok(());
+        }
         if configured.is_none() && SILENT.contains(&&*kind) {
             out.ignore(&kind);
             return Ok(());

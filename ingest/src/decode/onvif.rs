@@ -45,9 +45,11 @@ const EVENTS: &[(&str, Option<&str>, &str)] = &[
     ("Device/HardwareFailure", Some("Failed"), "hardware_failure"),
 ];
 
-/// Topics that hold nothing for the journal, or faces, which are not kept.
-const SILENT: &[&str] =
-    &["Monitoring", "RuleEngine/Recognition/Face", "RuleEngine/AudioDetector", "Configuration"];
+/// Faces are not kept.
+const PERSONS: &str = "RuleEngine/Recognition/Face";
+
+/// Topics that hold nothing for the journal.
+const SILENT: &[&str] = &["Monitoring", "RuleEngine/AudioDetector", "Configuration"];
 
 #[derive(Debug)]
 pub(super) struct Onvif {
@@ -159,6 +161,10 @@ impl Format for Onvif {
         let Some(parts) = split(message.topic) else {
             return self.metadata.decode(&self.config, cx, message, out);
         };
+        if below(parts.path, PERSONS) {
+            out.hide();
+            return Ok(());
+        }
         let named = self.config.devices.get(parts.device).map_or(parts.device, |d| d);
         let refuse = |r: Refusal| r.of(named);
         let json = Json::parse(message.payload).map_err(refuse)?;
