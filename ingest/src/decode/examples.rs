@@ -3,7 +3,7 @@
 //! `ingest/examples/<format>.jsonl`: one message per line:
 //! `{"about": "what it shows", "source": "where it is documented", "topic": "…",
 //!   "payload": JSON | "text": "…" | "base64": "…",
-//!   "retain": bool?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
+//!   "retain": bool?, "config": "YAML of `decoders`"?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
 //!   "expect": "accepted" | "silent" | "<reason of a refusal>", "records": ["as `line` says", …]}`
 //! `records` may be left out only of what is not accepted. A line whose `about` starts with
 //! `trap:` counts as a trap in the table of docs/formats.md.
@@ -32,6 +32,7 @@ struct Example {
     base64: Option<String>,
     #[serde(default)]
     retain: bool,
+    config: Option<String>,
     #[serde(default)]
     devices: Vec<Device>,
     #[serde(default)]
@@ -53,8 +54,9 @@ impl Example {
 }
 
 fn decoders(example: &Example) -> Decoders {
-    let config = DecodersConfig::default();
-    let decoders = Decoders::new("examples", &config, city()).expect("defaults are right");
+    let config = example.config.as_deref().unwrap_or("{}");
+    let config = DecodersConfig::from_yaml("examples", config).expect("YAML of `decoders`");
+    let decoders = Decoders::new("examples", &config, city()).expect("settings are right");
     let known = decoders.registry().now().iter().cloned().collect::<Vec<_>>();
     let all: Devices =
         known.into_iter().chain(example.devices.iter().cloned().map(Arc::new)).collect();
