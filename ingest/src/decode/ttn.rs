@@ -154,7 +154,8 @@ impl Ttn {
     }
 }
 
-/// The place that people or the payload gave; solved ones are not exact enough to tell an area.
+/// Where the device stands, as people or its payload say; positions that the network worked out
+/// are too rough to tell the ward of a fixed device.
 fn registered(message: &Json<'_>) -> Option<(f64, f64)> {
     let locations = message.get("locations")?;
     ["user", "frm-payload"].iter().find_map(|source| place(locations.get(source)?))
