@@ -17,6 +17,7 @@ use super::frigate::Frigate;
 use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sparkplug::{Sparkplug, SparkplugConfig};
 use super::ttn::{Ttn, TtnConfig};
 use super::zigbee2mqtt::{Zigbee2Mqtt, Zigbee2MqttConfig};
 use super::{Incoming, Refusal};
@@ -76,6 +77,8 @@ formats! {
     frigate: FrigateConfig => Frigate,
     /// ONVIF events as JSON.
     onvif: OnvifConfig => Onvif,
+    /// Sparkplug B 3.0.
+    sparkplug: SparkplugConfig => Sparkplug,
     /// ChirpStack v4 (LoRaWAN).
     chirpstack: ChirpstackConfig => Chirpstack,
     /// The Things Stack v3 (LoRaWAN).

@@ -120,6 +120,17 @@ impl Conversion {
     }
 }
 
+/// Whether values in `from` can be turned into `to`.
+pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
+    Conversion::between(from, to).is_some()
+}
+
+/// Symbols that can be turned into `to`, the usual one of each unit.
+pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
+    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
+    usual.copied().filter(|from| unit_fits(from, to)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
