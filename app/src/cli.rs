@@ -8,6 +8,7 @@ use ioc_model::Text;
 
 use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
+use crate::device::DeviceArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -26,6 +27,7 @@ Examples:
   ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
   ioc audit verify                         has anybody changed the audit log?
   ioc history export --out air.csv         what sensors said, as a file
+  ioc device import devices.csv            devices from a list, all of it or nothing
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -51,6 +53,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Audit(AuditArgs),
     History(HistoryArgs),
+    Device(DeviceArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

@@ -7,6 +7,8 @@ mod backtest;
 mod check;
 mod cli;
 mod config;
+mod device;
+mod doors;
 mod exit;
 mod explain;
 mod history;
@@ -33,6 +35,7 @@ fn main() -> std::process::ExitCode {
         Command::Explain(args) => explain::command(&args),
         Command::Audit(args) => audit::command(&args),
         Command::History(args) => history::command(&args),
+        Command::Device(args) => device::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));
