@@ -1,3 +1,4 @@
+mod again;
 mod time;
 
 use std::collections::BTreeMap;
