@@ -114,6 +114,7 @@ impl MessageSink for TestSink {
                 Some("odd") => Outcome::Partly {
                     reason: QuarantineReason::OutOfRange,
                     detail: "`pm25` is -200".into(),
+                    reply: None,
                 },
                 _ => Outcome::Accepted,
             });
