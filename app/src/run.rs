@@ -325,7 +325,6 @@ impl Core {
             rerun: doors.rerun,
             devices: Arc::clone(&self.registry) as _,
             received: doors.received,
-            devices: Arc::clone(&self.registry) as _,
             personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
