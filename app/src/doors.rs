@@ -1,10 +1,13 @@
 //! The doors of the composition: registry, quarantine, gateway, subscribers, clock.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Registry, Subscriber};
+use ioc_dashboard::{MqttDoor, MqttSeat};
+use ioc_ingest::{
+    Decoders, Gateway, GatewayAddresses, Inbox, Intake, Publications, Quarantine, QuarantineDoor,
+    Registry, Subscriber,
+};
 use ioc_journal::OpenReport;
 use ioc_model::{City, Entry, Ledger};
 use tokio_util::task::TaskTracker;
@@ -23,6 +26,12 @@ pub(crate) struct Doors {
     pub quarantine: Arc<Quarantine>,
     pub gateway: Arc<ioc_ingest::GatewayMetrics>,
     pub subscribers: Vec<(String, Arc<ioc_ingest::SubscriberMetrics>)>,
+    /// A second look at what was refused.
+    pub rerun: Arc<QuarantineDoor>,
+    /// What was received, by device.
+    pub received: Arc<Inbox>,
+    /// For MQTT over WebSocket.
+    pub mqtt: MqttDoor,
 }
 
 /// What the doors need.
@@ -65,7 +74,7 @@ pub(crate) const REGISTRY: &str = "devices.sqlite";
 
 impl DoorParts<'_> {
     /// Opens gateway and subscribers, and starts the clock.
-    pub(crate) async fn open(self, running: &mut Running) -> anyhow::Result<(Doors, SocketAddr)> {
+    pub(crate) async fn open(self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
         let ingest = self.settings.ingest.clone();
         let path = self.settings.file("quarantine.sqlite");
         let quarantine = Arc::new(Quarantine::open(&path, ingest.quarantine)?);
@@ -75,19 +84,26 @@ impl DoorParts<'_> {
             Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
             None => decoders,
         };
-        let intake = Arc::new(Intake::new(
+        let intake = Intake::new(
             ingest.intake,
             Arc::clone(self.city),
             Arc::clone(self.ledger),
             decoders,
             Arc::new(JournalSink(self.journal.clone())),
             Arc::clone(&quarantine),
-        ));
+        );
+        let intake = Arc::new(intake.with_inbox(&ingest.inbox));
         self.remember(&intake).await?;
         let (publications, registry) = (Arc::clone(self.publications), Arc::clone(self.registry));
-        let (gateway, mqtt) =
+        let (gateway, addresses) =
             Gateway::bind(ingest.gateway, Arc::clone(&intake), publications, registry).await?;
-        let mut doors = Doors { quarantine, gateway: gateway.metrics(), subscribers: Vec::new() };
+        let door = gateway.door();
+        let mqtt: MqttDoor = Arc::new(move |peer| {
+            let seat = door.admit(peer)?;
+            let seat: MqttSeat = Box::new(move |stream| Box::pin(seat.serve(stream)));
+            Some(seat)
+        });
+        let (metrics, mut subscribers) = (gateway.metrics(), Vec::new());
         let stop = running.stop_doors.clone();
         running.doors.spawn(async move {
             let sockets = TaskTracker::new();
@@ -99,14 +115,23 @@ impl DoorParts<'_> {
         for config in ingest.subscribers {
             let (name, stop) = (config.name.clone(), running.stop_doors.clone());
             let subscriber = Subscriber::new(config, Arc::clone(&intake))?;
-            doors.subscribers.push((name, subscriber.metrics()));
+            subscribers.push((name, subscriber.metrics()));
             let run = async move { subscriber.run(stop).await.map(drop).context("subscriber") };
             running.doors.spawn(run);
         }
+        // The last door of the ledger: the numbers of the others must not move.
+        let rerun = Arc::new(QuarantineDoor::new(Arc::clone(&quarantine), Arc::clone(&intake)));
+        let (follow, stop) = (Arc::clone(&rerun), running.stop_doors.clone());
+        running.doors.spawn(async move {
+            follow.follow(stop).await;
+            Ok(())
+        });
         if self.settings.clock == Clock::Wall {
             running.doors.spawn(tick(self.journal.clone(), running.stop_doors.clone()));
         }
-        Ok((doors, mqtt))
+        let received = Arc::clone(intake.inbox());
+        let doors = Doors { quarantine, gateway: metrics, subscribers, rerun, received, mqtt };
+        Ok((doors, addresses))
     }
 
     /// Fills the duplicate window from the newest entries of the journal.

@@ -10,7 +10,7 @@ use anyhow::Context;
 use ioc_alerts::notify::Notifier;
 use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
-use ioc_ingest::{Publications, Registry};
+use ioc_ingest::{GatewayAddresses, Publications, Registry};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, HistoryStore, Ledger, Timestamp};
 use ioc_share::opendata::OpenData;
@@ -61,7 +61,7 @@ async fn compose(
     let (core, writer, notifier) = Core::open(base, registry)?;
     let (stage, requests) = mpsc::channel(REQUESTS);
     let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
-    let (doors, mqtt) = core.open_doors(&mut running).await?;
+    let (doors, addresses) = core.open_doors(&mut running).await?;
     core.start_alerting(notifier, &mut running);
     let desk = core.open_desk(rules, stage, args, &mut running);
     let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
@@ -69,9 +69,17 @@ async fn compose(
         println!("first start: user {} with password {}", first.user, first.password);
         println!("one-time sign-in: http://{http}/signin?token={}", first.signin_token);
     }
-    println!("ready mqtt={mqtt} http={http}");
+    println!("{}", ready(addresses, http));
     let limit = Duration::from_secs(core.settings.stop_within_s);
     running.until_stopped(core.journal, limit).await
+}
+
+/// The line that says where everything is.
+fn ready(mqtt: GatewayAddresses, http: SocketAddr) -> String {
+    let named = |name: &str, address: Option<SocketAddr>| {
+        address.map_or_else(String::new, |address| format!(" {name}={address}"))
+    };
+    format!("ready{}{} http={http}", named("mqtt", mqtt.tcp), named("mqtts", mqtt.tls))
 }
 
 /// What more than one part of the composition needs.
@@ -218,7 +226,7 @@ impl Core {
     }
 
     /// Opens gateway and subscribers, and starts the clock; keeps the registry.
-    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, SocketAddr)> {
+    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
         let parts = DoorParts {
             settings: &self.settings,
             city: &self.city,
@@ -316,7 +324,9 @@ impl Core {
             note_act: self.alerting.note_act(),
             open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
+            rerun: doors.rerun,
             devices: Arc::clone(&self.registry) as _,
+            received: doors.received,
             personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
@@ -324,6 +334,7 @@ impl Core {
             ready: Arc::new(move || status::ready(&c)),
             live: Arc::clone(&self.live),
             auth,
+            mqtt: Some(doors.mqtt),
             clock: Arc::new(wall),
         };
         let (dashboard, http) = Dashboard::bind(self.settings.dashboard.clone(), parts)?;

@@ -7,7 +7,7 @@ use ioc_dashboard::DashboardConfig;
 use ioc_history::personal::PersonalConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
 use ioc_ingest::{
-    DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, RegistryConfig, SubscriberConfig,
+    DecodersConfig, GatewayConfig, InboxConfig, IntakeConfig, QuarantineConfig, RegistryConfig, SubscriberConfig,
 };
 use ioc_journal::JournalConfig;
 use ioc_model::{ConfigError, ConfigFiles};
@@ -56,6 +56,7 @@ pub(crate) struct IngestSettings {
     pub intake: IntakeConfig,
     pub quarantine: QuarantineConfig,
     pub registry: RegistryConfig,
+    pub inbox: InboxConfig,
 }
 
 /// Time semantics, bounds and changes of the rules.
@@ -150,7 +151,7 @@ impl Settings {
         if let Some(data) = &args.data {
             self.data.clone_from(data);
         }
-        self.ingest.gateway.listen = args.mqtt_listen.unwrap_or(self.ingest.gateway.listen);
+        self.ingest.gateway.listen = args.mqtt_listen.or(self.ingest.gateway.listen);
         self.dashboard.listen = args.http_listen.unwrap_or(self.dashboard.listen);
         if self.journal.dir.is_relative() {
             self.journal.dir = self.data.join(&self.journal.dir);
