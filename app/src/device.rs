@@ -81,12 +81,17 @@ impl Desk {
             DeviceError::NotThere => {
                 let devices = self.registry.devices();
                 let known = devices.called(id);
-                let near = known.map(|d| &d.id).or_else(|| nearest(id, devices.iter().map(|d| &d.id)));
+                let near =
+                    known.map(|d| &d.id).or_else(|| nearest(id, devices.iter().map(|d| &d.id)));
                 let id = id.escape_debug();
                 Misuse(match near {
                     Some(near) if **near == *id.to_string() => format!("no such token of `{id}`"),
-                    Some(near) => format!("there is no device `{id}`\n  hint: did you mean `{near}`?"),
-                    None => format!("there is no device `{id}`\n  hint: `ioc device list` shows all"),
+                    Some(near) => {
+                        format!("there is no device `{id}`\n  hint: did you mean `{near}`?")
+                    }
+                    None => {
+                        format!("there is no device `{id}`\n  hint: `ioc device list` shows all")
+                    }
                 })
                 .into()
             }

@@ -74,7 +74,10 @@ pub(crate) const REGISTRY: &str = "devices.sqlite";
 
 impl DoorParts<'_> {
     /// Opens gateway and subscribers, and starts the clock.
-    pub(crate) async fn open(self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
+    pub(crate) async fn open(
+        self,
+        running: &mut Running,
+    ) -> anyhow::Result<(Doors, GatewayAddresses)> {
         let ingest = self.settings.ingest.clone();
         let path = self.settings.file("quarantine.sqlite");
         let quarantine = Arc::new(Quarantine::open(&path, ingest.quarantine)?);

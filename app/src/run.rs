@@ -238,10 +238,8 @@ impl Core {
             personal: self.personal.as_ref(),
         };
         let doors = parts.open(running).await?;
-        let stage = RegistryStage {
-            registry: Arc::clone(&self.registry),
-            live: Arc::clone(&self.live),
-        };
+        let stage =
+            RegistryStage { registry: Arc::clone(&self.registry), live: Arc::clone(&self.live) };
         running.screens.spawn(stage.run(running.stop_screens.clone()));
         Ok(doors)
     }
