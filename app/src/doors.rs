@@ -28,7 +28,7 @@ pub(crate) struct Doors {
     pub subscribers: Vec<(String, Arc<ioc_ingest::SubscriberMetrics>)>,
     /// A second look at what was refused.
     pub rerun: Arc<QuarantineDoor>,
-    /// What was received, by device.
+    /// What came, by device.
     pub received: Arc<Inbox>,
     /// For MQTT over WebSocket.
     pub mqtt: MqttDoor,
@@ -106,7 +106,16 @@ impl DoorParts<'_> {
             let seat: MqttSeat = Box::new(move |stream| Box::pin(seat.serve(stream)));
             Some(seat)
         });
-        let (metrics, mut subscribers) = (gateway.metrics(), Vec::new());
+        // A door of its own in the ledger, opened after the gateway's as at every start.
+        let again = QuarantineDoor::new(Arc::clone(&quarantine), Arc::clone(&intake));
+        let mut doors = Doors {
+            quarantine,
+            gateway: gateway.metrics(),
+            subscribers: Vec::new(),
+            rerun: Arc::new(again),
+            received: Arc::clone(intake.inbox()),
+            mqtt,
+        };
         let stop = running.stop_doors.clone();
         running.doors.spawn(async move {
             let sockets = TaskTracker::new();
@@ -118,22 +127,18 @@ impl DoorParts<'_> {
         for config in ingest.subscribers {
             let (name, stop) = (config.name.clone(), running.stop_doors.clone());
             let subscriber = Subscriber::new(config, Arc::clone(&intake))?;
-            subscribers.push((name, subscriber.metrics()));
+            doors.subscribers.push((name, subscriber.metrics()));
             let run = async move { subscriber.run(stop).await.map(drop).context("subscriber") };
             running.doors.spawn(run);
         }
-        // The last door of the ledger: the numbers of the others must not move.
-        let rerun = Arc::new(QuarantineDoor::new(Arc::clone(&quarantine), Arc::clone(&intake)));
-        let (follow, stop) = (Arc::clone(&rerun), running.stop_doors.clone());
+        let (again, stop) = (Arc::clone(&doors.rerun), running.stop_doors.clone());
         running.doors.spawn(async move {
-            follow.follow(stop).await;
+            again.follow(stop).await;
             Ok(())
         });
         if self.settings.clock == Clock::Wall {
             running.doors.spawn(tick(self.journal.clone(), running.stop_doors.clone()));
         }
-        let received = Arc::clone(intake.inbox());
-        let doors = Doors { quarantine, gateway: metrics, subscribers, rerun, received, mqtt };
         Ok((doors, addresses))
     }
 
