@@ -24,25 +24,25 @@ fn main() {
     let registry = Registry::open(&path, config.clone(), city()).expect("opens");
     let csv = list();
     println!("list of {MANY} devices: {:.1} MB", csv.len() as f64 / 1e6);
-    let dry = timed("dry run ", || {
+    let dry = timed("dry run", || {
         registry.import(DeviceFile::Csv, "x.csv", &csv, true, &lan()).expect("no mistake")
     });
     assert_eq!(dry.added as usize, MANY);
-    timed("import ", || {
+    timed("import", || {
         registry.import(DeviceFile::Csv, "x.csv", &csv, false, &lan()).expect("no mistake")
     });
-    let again = timed("the same again ", || {
+    let again = timed("the same again", || {
         registry.import(DeviceFile::Csv, "x.csv", &csv, false, &lan()).expect("no mistake")
     });
     assert_eq!(again.same as usize, MANY);
-    let json = timed("export as GeoJSON ", || registry.export(DeviceFile::GeoJson));
-    timed("import of GeoJSON, the same ", || {
+    let json = timed("export as GeoJSON", || registry.export(DeviceFile::GeoJson));
+    timed("import of GeoJSON, the same", || {
         registry.import(DeviceFile::GeoJson, "x.json", &json, false, &lan()).expect("no mistake")
     });
-    timed("maintain with the copy ", || registry.maintain(Timestamp(100_000)).expect("kept"));
+    timed("maintain with the copy", || registry.maintain(Timestamp(100_000)).expect("kept"));
     drop(json);
     memory(&registry);
-    let opened = timed("open ", || Registry::open(&path, config, city()).expect("opens"));
+    let opened = timed("open", || Registry::open(&path, config, city()).expect("opens"));
     drop(opened);
     changes(&registry);
     tokens(&registry);
@@ -116,7 +116,7 @@ fn lookups(registry: &Registry) {
         let id = next.next().expect("as many");
         assert_eq!(registry.met(&met(id)), Listed::Pending);
     });
-    timed("50,000 pending devices written ", || registry.maintain(Timestamp(2)).expect("kept"));
+    timed("50,000 pending devices written", || registry.maintain(Timestamp(2)).expect("kept"));
 }
 
 /// A list as a city would have it: every second device with topics, an alias, tags.
