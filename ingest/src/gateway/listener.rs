@@ -270,3 +270,21 @@ async fn run_tls<S: MessageSink>(
     serve::serve(shared, Stream::Tls(stream), peer, life).await;
     drop((stay, slot));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, F: Future>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn tasks_of_connections_are_small() {
+        println!("plain {}", size(run_plain::<Intake>));
+        println!("tls {}", size(run_tls::<Intake>));
+        println!("serve {}", size(serve::serve::<Intake>));
+        println!("connection {}", size_of::<crate::gateway::connection::Connection<Intake>>());
+        println!("rustls {}", size_of::<rustls::ServerConnection>());
+    }
+}

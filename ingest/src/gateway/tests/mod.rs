@@ -7,6 +7,8 @@ pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
+mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
