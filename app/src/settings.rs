@@ -6,7 +6,9 @@ use std::time::Duration;
 use ioc_dashboard::DashboardConfig;
 use ioc_history::personal::PersonalConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
-use ioc_ingest::{DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, SubscriberConfig};
+use ioc_ingest::{
+    DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, RegistryConfig, SubscriberConfig,
+};
 use ioc_journal::JournalConfig;
 use ioc_model::{ConfigError, ConfigFiles};
 use ioc_rules::{ClockMode, EngineConfig};
@@ -53,6 +55,7 @@ pub(crate) struct IngestSettings {
     pub decoders: DecodersConfig,
     pub intake: IntakeConfig,
     pub quarantine: QuarantineConfig,
+    pub registry: RegistryConfig,
 }
 
 /// Time semantics, bounds and changes of the rules.

@@ -81,6 +81,11 @@ pub struct OnvifConfig {
     pub kinds: BTreeMap<String, String>,
     /// Property by the name of the camera's counting rule: `{"GateA": "people_count"}`.
     pub counts: BTreeMap<String, String>,
+    /// Property that counts the objects of a class in view (`onvif-mj`), by the class in small
+    /// letters; all objects together are `object_count`.
+    pub classes: BTreeMap<String, String>,
+    /// Of the frames of a camera (`onvif-mj`) one in so many milliseconds is taken; 0: all.
+    pub frame_every_ms: u32,
 }
 
 impl Default for OnvifConfig {
@@ -90,17 +95,24 @@ impl Default for OnvifConfig {
             devices: BTreeMap::new(),
             kinds: BTreeMap::new(),
             counts: BTreeMap::new(),
+            classes: ["human", "person"].map(|c| (c.into(), "people_count".into())).into(),
+            frame_every_ms: 1_000,
         }
     }
 }
 
-/// A format described by configuration: JSON payloads, read by pointers (RFC 6901).
+/// A format described by configuration: JSON payloads, read by pointers (RFC 6901), or a bare
+/// number on a topic per metric.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// Pattern such as `factory/{device}/env`; levels may also be `{area}`, `{service}`, `+`, and
-    /// at the end `#`.
+    /// at the end `#`. With `{property}` a message holds the one value whose `level` is there;
+    /// other levels are passed over.
     pub topic: Spanned<String>,
+    /// What the payload is.
+    #[serde(default)]
+    pub payload: MappingPayload,
     /// Pointer to the device id, where the topic does not hold it.
     #[serde(default)]
     pub device: Option<Spanned<String>>,
@@ -120,6 +132,17 @@ pub struct Mapping {
     /// How the sender judges its values.
     #[serde(default)]
     pub quality: Option<QualityMapping>,
+}
+
+/// What the payload of a mapping is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingPayload {
+    /// JSON; also a bare `25.4`.
+    #[default]
+    Json,
+    /// A text that is the value: a number, spaces around it allowed. Its pointer is `""`.
+    Plain,
 }
 
 /// Where a mapping finds the time.
@@ -156,7 +179,10 @@ pub enum TimeFormat {
 pub struct MappingValue {
     /// Property of the catalogue.
     pub property: Spanned<String>,
-    /// Where it is.
+    /// What stands at `{property}` in the topic; absent: the property's own name.
+    #[serde(default)]
+    pub level: Option<Spanned<String>>,
+    /// Where it is; `""` is the whole payload.
     pub pointer: Spanned<String>,
     /// The sender's unit.
     pub unit: Spanned<String>,

@@ -10,11 +10,18 @@ use ioc_model::ConfigError;
 use serde::Deserialize;
 
 use super::catalogue::{Catalogue, Cx};
+use super::chirpstack::{Chirpstack, ChirpstackConfig};
 use super::config::{FiwareConfig, FrigateConfig, Mapping, OnvifConfig};
+use super::dahua::{Dahua, DahuaConfig};
 use super::fiware::Fiware;
 use super::frigate::Frigate;
+use super::hikvision::{Hikvision, HikvisionConfig};
+use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sparkplug::{Sparkplug, SparkplugConfig};
+use super::ttn::{Ttn, TtnConfig};
+use super::zigbee2mqtt::{Zigbee2Mqtt, Zigbee2MqttConfig};
 use super::{Incoming, Refusal};
 
 /// One format, ready to decode.
@@ -66,10 +73,24 @@ macro_rules! formats {
 }
 
 formats! {
+    /// Dahua events as JSON.
+    dahua: DahuaConfig => Dahua,
     /// FIWARE Smart Data Models.
     fiware: FiwareConfig => Fiware,
     /// Frigate NVR.
     frigate: FrigateConfig => Frigate,
-    /// ONVIF events as JSON.
+    /// Hikvision events as JSON.
+    hikvision: HikvisionConfig => Hikvision,
+    /// ONVIF events and metadata as JSON.
     onvif: OnvifConfig => Onvif,
+    /// Sparkplug B 3.0.
+    sparkplug: SparkplugConfig => Sparkplug,
+    /// ChirpStack v4 (LoRaWAN).
+    chirpstack: ChirpstackConfig => Chirpstack,
+    /// The Things Stack v3 (LoRaWAN).
+    ttn: TtnConfig => Ttn,
+    /// Zigbee2MQTT.
+    zigbee2mqtt: Zigbee2MqttConfig => Zigbee2Mqtt,
+    /// Homie 4 and 5.
+    homie: HomieConfig => Homie,
 }
