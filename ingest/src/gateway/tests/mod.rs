@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
 use super::{
-    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
-    GatewayStats, MessageSink, TlsHandle,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, MessageSink, TlsHandle,
 };
 use over::{Over, Socket};
 use pki::Pki;
@@ -155,6 +155,9 @@ pub(crate) async fn gateway() -> Running {
 pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
     let over = Over::here();
     let pki = (over == Over::Tls).then(Pki::new);
+    if over != Over::Tcp {
+        config.anonymous = Anonymous::All;
+    }
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));
     }
