@@ -2,6 +2,7 @@
 //! test holds back.
 
 mod abuse;
+mod memory;
 pub(crate) mod over;
 pub(crate) mod pki;
 mod publishing;
