@@ -275,7 +275,8 @@ impl Client {
         let is_bridge = me.is_some_and(|d| d.bridge);
         let mut words = match (me, child) {
             (_, Some(child)) if is_bridge => {
-                return denied(format!("`{}` publishes to {}", child.id, home(child))).of(&child.id);
+                return denied(format!("`{}` publishes to {}", child.id, home(child)))
+                    .of(&child.id);
             }
             (Some(me), _) => format!("`{}` may publish to {}", self.id, home(me)),
             (None, _) => format!(

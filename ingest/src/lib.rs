@@ -36,9 +36,11 @@ pub use decode::{
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{
-    Anonymous, Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink, Rate, Rates,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat, TlsError,
+    TlsHandle, TlsStatus,
 };
-pub use inbox::{Inbox, InboxConfig};
+pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, QuarantineDoor, Refused};

@@ -11,9 +11,30 @@ use crate::registry::UnknownDevices;
 /// Ids that have opened doors elsewhere (CVE-2017-7650 and its kin), and lengths at the limit.
 pub(crate) fn hostile_ids() -> Vec<String> {
     let mut ids: Vec<String> = [
-        "#", "+", "+/+", "$SYS", "$share", "a/b", "/", "a\0b", "air-1\0", "air-1\n", "air-1 ", "",
-        "air-1/obs", "air-1/#", "аir-1", "air‑1", "AIR-1", "dévice", "\u{202e}air-1", "{device}",
-        "%c", "a\u{85}b", "*", "air-1#",
+        "#",
+        "+",
+        "+/+",
+        "$SYS",
+        "$share",
+        "a/b",
+        "/",
+        "a\0b",
+        "air-1\0",
+        "air-1\n",
+        "air-1 ",
+        "",
+        "air-1/obs",
+        "air-1/#",
+        "аir-1",
+        "air‑1",
+        "AIR-1",
+        "dévice",
+        "\u{202e}air-1",
+        "{device}",
+        "%c",
+        "a\u{85}b",
+        "*",
+        "air-1#",
     ]
     .map(String::from)
     .into();
@@ -126,12 +147,35 @@ pub(crate) fn topics(devices: &Devices) -> Vec<String> {
     }
     topics.extend(
         [
-            "", "/", "//", "ioc", "ioc/v1", "ioc/v1/", "ioc/v2/x", "IOC/v1/hai_chau/air/air-1/obs",
-            "ioc/v1/alerts/air/hai_chau/x", "ioc/v1/alerts", "ioc/v1/alerts/", "frigate",
-            "frigate/a/b/c", "lora/air-2", "lora/air-2/a/b", "lora/air-22/a", "lora/air-1/a",
-            "ioc/v1/hai_chau/air/air-1/obs/", "ioc/v1/hai_chau/air/air-1/obs/x", "/ioc/v1/x",
-            "ioc/v1/hai_chau/air/air-1", "ioc//v1/hai_chau/air/air-1/obs", "a/x/b", "a",
-            "frigate/\u{7}", "frigate/\u{85}", "frigate/é", "frigate/ü\u{9b}", "frigate/\0",
+            "",
+            "/",
+            "//",
+            "ioc",
+            "ioc/v1",
+            "ioc/v1/",
+            "ioc/v2/x",
+            "IOC/v1/hai_chau/air/air-1/obs",
+            "ioc/v1/alerts/air/hai_chau/x",
+            "ioc/v1/alerts",
+            "ioc/v1/alerts/",
+            "frigate",
+            "frigate/a/b/c",
+            "lora/air-2",
+            "lora/air-2/a/b",
+            "lora/air-22/a",
+            "lora/air-1/a",
+            "ioc/v1/hai_chau/air/air-1/obs/",
+            "ioc/v1/hai_chau/air/air-1/obs/x",
+            "/ioc/v1/x",
+            "ioc/v1/hai_chau/air/air-1",
+            "ioc//v1/hai_chau/air/air-1/obs",
+            "a/x/b",
+            "a",
+            "frigate/\u{7}",
+            "frigate/\u{85}",
+            "frigate/é",
+            "frigate/ü\u{9b}",
+            "frigate/\0",
         ]
         .map(String::from),
     );
@@ -161,13 +205,35 @@ pub(crate) fn filters(devices: &Devices) -> Vec<String> {
     }
     filters.extend(
         [
-            "#", "+", "+/#", "ioc/#", "ioc/v1/#", "ioc/v1/+/#", "ioc/v1/devices/#",
-            "ioc/v1/alerts/#", "ioc/v1/alerts/+", "ioc/v1/alerts/+/#", "ioc/v1/alerts/+/hai_chau/#",
-            "ioc/v1/alerts/air/hai_chau/+", "ioc/v1/alerts/+/+/#", "ioc/v1/alerts/air/hai_chau",
-            "ioc/v1/alerts/air/son_tra/#", "ioc/v1/alerts/air/#", "ioc/v1/alerts/#/x", "$SYS/#",
-            "$SYS/broker/clients", "$share/g/ioc/v1/alerts/#", "spBv1.0/STATE/+",
-            "spBv1.0/STATE/ioc", "spBv1.0/STATE/#", "spBv1.0/STATE", "spBv1.0/STATE/", "spBv1.0/#",
-            "ioc/v1/alerts/a#", "ioc/v1/+/errors", "STATE/ioc",
+            "#",
+            "+",
+            "+/#",
+            "ioc/#",
+            "ioc/v1/#",
+            "ioc/v1/+/#",
+            "ioc/v1/devices/#",
+            "ioc/v1/alerts/#",
+            "ioc/v1/alerts/+",
+            "ioc/v1/alerts/+/#",
+            "ioc/v1/alerts/+/hai_chau/#",
+            "ioc/v1/alerts/air/hai_chau/+",
+            "ioc/v1/alerts/+/+/#",
+            "ioc/v1/alerts/air/hai_chau",
+            "ioc/v1/alerts/air/son_tra/#",
+            "ioc/v1/alerts/air/#",
+            "ioc/v1/alerts/#/x",
+            "$SYS/#",
+            "$SYS/broker/clients",
+            "$share/g/ioc/v1/alerts/#",
+            "spBv1.0/STATE/+",
+            "spBv1.0/STATE/ioc",
+            "spBv1.0/STATE/#",
+            "spBv1.0/STATE",
+            "spBv1.0/STATE/",
+            "spBv1.0/#",
+            "ioc/v1/alerts/a#",
+            "ioc/v1/+/errors",
+            "STATE/ioc",
         ]
         .map(String::from),
     );
@@ -234,7 +300,8 @@ fn native(device: &Device) -> Vec<String> {
         area => vec![area],
     };
     let of_area = |a: &str| {
-        ["obs", "event", "status"].map(|k| format!("ioc/v1/{a}/{}/{}/{k}", device.service, device.id))
+        ["obs", "event", "status"]
+            .map(|k| format!("ioc/v1/{a}/{}/{}/{k}", device.service, device.id))
     };
     areas.into_iter().flat_map(of_area).collect()
 }

@@ -422,7 +422,12 @@ impl<S: MessageSink> Connection<S> {
             End::Sink => add(&metrics.sink_errors, 1),
             // Counted where it was decided.
             End::Evicted => {}
-            End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
+            End::Client
+            | End::ClientWithWill
+            | End::Lost
+            | End::TakenOver
+            | End::Revoked
+            | End::Stopped => {}
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) mod code {
     pub(in crate::gateway) const TOPIC_ALIAS: u8 = 0x94;
     pub(in crate::gateway) const TOO_LARGE: u8 = 0x95;
     pub(in crate::gateway) const QUOTA: u8 = 0x97;
+    pub(in crate::gateway) const ADMINISTRATIVE: u8 = 0x98;
     pub(in crate::gateway) const BAD_PAYLOAD: u8 = 0x99;
     pub(in crate::gateway) const NO_SHARED: u8 = 0x9E;
     pub(in crate::gateway) const CONNECTION_RATE: u8 = 0x9F;
@@ -62,6 +63,8 @@ pub(super) enum End {
     TakenOver,
     /// The registry no longer lets it in: blocked, removed, its token revoked.
     Evicted,
+    /// The client's certificate was revoked.
+    Revoked,
     /// Nothing came for 1.5 × keep-alive.
     KeepAlive,
     /// The client does not read.
@@ -80,6 +83,7 @@ impl End {
             Self::Broken(broken) => broken.code,
             Self::TakenOver => code::TAKEN_OVER,
             Self::Evicted => code::NOT_AUTHORISED,
+            Self::Revoked => code::ADMINISTRATIVE,
             Self::KeepAlive => code::KEEP_ALIVE,
             Self::Sink => code::UNSPECIFIED,
             Self::Stopped => code::SHUTTING_DOWN,
@@ -92,6 +96,7 @@ impl End {
             Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => "",
             Self::Broken(broken) => broken.what,
             Self::TakenOver => "another connection has this client id",
+            Self::Revoked => "the certificate of this device is revoked",
             Self::Evicted => "this device is blocked or removed, or its token is revoked",
             Self::KeepAlive => "nothing came within 1.5 times the keep-alive",
             Self::Sink => "what was sent could not be written; send it again",

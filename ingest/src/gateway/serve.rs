@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
-use super::end::code;
+use super::end::{End, code};
 use super::frame::{Frame, next_frame};
 use super::identity;
 use super::metrics::add;
@@ -23,18 +24,18 @@ use crate::Incoming;
 /// Wait for an old connection of the same client to hand its session over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
-/// Serves one accepted socket to its end.
-pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Stream, peer: Peer) {
-    let place = shared.addresses.enter(peer.address.ip(), Instant::now());
-    let Ok(_place) = place else {
-        add(&shared.metrics.refused_address, 1);
-        tracing::debug!(peer = %peer.address, limit = ?place.err(), "address has too many");
-        return;
-    };
+/// Serves one accepted socket to its end. `life` is cancelled when the gateway stops or the
+/// peer's certificate is revoked.
+pub(super) async fn serve<S: MessageSink>(
+    shared: Arc<Shared<S>>,
+    mut stream: Stream,
+    peer: Peer,
+    life: CancellationToken,
+) {
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
-        () = shared.stop.cancelled() => return,
+        () = life.cancelled() => return,
         greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
     };
     let (hello, carry) = match greeted {
@@ -51,7 +52,7 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
         Ok(badge) => badge,
         Err(refused) => return refuse(&shared, (stream, &peer), refused).await,
     };
-    let kick = Kick::new(shared.stop.child_token());
+    let kick = Kick::new(life.child_token());
     let mut attached = match shared.sessions.attach(&badge, hello.clean, &kick) {
         Ok(attached) => attached,
         Err(taken) => {
@@ -85,7 +86,10 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
     connection.out.append(&mut out);
     connection.carry = carry;
     connection.resend();
-    let end = connection.run().await;
+    let mut end = connection.run().await;
+    if matches!(end, End::TakenOver) && life.is_cancelled() {
+        end = End::Revoked;
+    }
     shared.metrics.connected.fetch_sub(1, Relaxed);
     connection.count(&end);
     let (parting, stream, goodbye) =
@@ -137,7 +141,7 @@ async fn refuse<S: MessageSink>(
     add(&shared.metrics.refused_connect, 1);
     tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
-    if !answer.is_empty() {
+    if !answer.is_empty() || stream.says_goodbye() {
         linger(stream, &answer).await;
     }
 }

@@ -2,6 +2,8 @@
 //! test holds back.
 
 mod abuse;
+pub(crate) mod over;
+pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
@@ -20,7 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
-use super::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+use super::{
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, MessageSink, TlsHandle,
+};
+use over::{Over, Socket};
+use pki::Pki;
+
 use crate::publications::Publications;
 use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Submitted};
 
@@ -126,6 +134,11 @@ impl MessageSink for TestSink {
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) addresses: GatewayAddresses,
+    over: Over,
+    pki: Option<Pki>,
+    pub(crate) tls: Option<TlsHandle>,
+    pub(crate) door: GatewayDoor<TestSink>,
     pub(crate) sink: Arc<TestSink>,
     pub(crate) publications: Arc<Publications>,
     pub(crate) metrics: Arc<GatewayMetrics>,
@@ -137,23 +150,44 @@ pub(crate) async fn gateway() -> Running {
     gateway_with(GatewayConfig::default(), Commits::Done).await
 }
 
-pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Running {
+pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
+    let over = Over::here();
+    if config.anonymous == Anonymous::Loopback {
+        // Most tests are not about who the client is; `loopback` is for plain sockets alone.
+        config.anonymous = Anonymous::All;
+    }
+    let pki = (over == Over::Tls).then(Pki::new);
+    if let Some(pki) = &pki {
+        config.tls = Some(pki.config(ClientCertificates::Off));
+    }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
-    let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    let config = GatewayConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config };
     let registry = Arc::new(Registry::of(Devices::default()));
     let bound = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications), registry);
-    let (gateway, address) = bound.await.expect("a free port");
+    let (gateway, addresses) = bound.await.expect("a free port");
+    let (tls, door) = (gateway.tls(), gateway.door());
+    let address = match over {
+        Over::Tcp => addresses.tcp.expect("listens"),
+        Over::Tls => addresses.tls.expect("listens"),
+        Over::WebSocket => over::upgrader(door.clone()).await,
+    };
     let metrics = gateway.metrics();
     let stop = CancellationToken::new();
     let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));
-    Running { address, sink, publications, metrics, stop, done }
+    Running { address, addresses, over, pki, tls, door, sink, publications, metrics, stop, done }
 }
 
 impl Running {
     pub(crate) async fn raw(&self) -> Raw {
-        let stream = TcpStream::connect(self.address).await.expect("connects");
-        Raw { stream, bytes: Vec::new(), v5: false, why: None }
+        match (self.over, &self.pki) {
+            (Over::Tls, Some(pki)) => {
+                let stream = over::tls(self.address, pki.client(None)).await;
+                Raw::new(stream.expect("shakes hands"))
+            }
+            (Over::WebSocket, _) => Raw::new(over::websocket(self.address).await),
+            _ => Raw::new(TcpStream::connect(self.address).await.expect("connects")),
+        }
     }
 
     /// A raw MQTT 3.1.1 client that has been welcomed.
@@ -176,7 +210,7 @@ impl Running {
 
 /// A client of bytes.
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Socket>,
     bytes: Vec<u8>,
     v5: bool,
     /// The reason in words of the last CONNACK, SUBACK or DISCONNECT.
@@ -184,11 +218,16 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
+    pub(crate) fn new(stream: impl Socket + 'static) -> Self {
+        Self { stream: Box::new(stream), bytes: Vec::new(), v5: false, why: None }
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         if bytes.first() == Some(&0x10) {
             self.v5 = bytes.windows(5).any(|w| w == b"MQTT\x05");
         }
         self.stream.write_all(bytes).await.expect("writes");
+        self.stream.flush().await.expect("writes");
     }
 
     /// The next packet; fails the test when none comes.
