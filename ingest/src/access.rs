@@ -5,7 +5,7 @@
 //! topic are compared with names, and a name that is no id compares with nothing.
 
 #[cfg(test)]
-mod matrix;
+pub(crate) mod matrix;
 
 use std::sync::Arc;
 

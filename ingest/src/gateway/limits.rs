@@ -4,6 +4,9 @@
 //! acknowledged. Loopback is free of the limits by address: behind a reverse proxy on this
 //! machine everybody has that address.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -32,7 +32,7 @@ const BACKLOG: u32 = 16_384;
 pub struct Gateway<S: MessageSink = Intake> {
     tcp: Option<TcpListener>,
     tls: Option<(TcpListener, Arc<Tls>)>,
-    shared: Arc<Shared<S>>,
+    pub(super) shared: Arc<Shared<S>>,
     slots: Arc<Semaphore>,
 }
 

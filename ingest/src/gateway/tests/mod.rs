@@ -2,6 +2,8 @@
 //! test holds back.
 
 mod abuse;
+mod identity;
+mod limits;
 pub(crate) mod over;
 pub(crate) mod pki;
 mod publishing;
@@ -30,7 +32,7 @@ use over::{Over, Socket};
 use pki::Pki;
 
 use crate::publications::Publications;
-use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Submitted};
+use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Reply, Submitted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -109,6 +111,15 @@ impl MessageSink for TestSink {
                     detail: "not JSON".into(),
                     device: None,
                     reply: None,
+                },
+                Some("rebirth") => Outcome::Quarantined {
+                    reason: QuarantineReason::NoBirth,
+                    detail: "data before its birth".into(),
+                    device: m.topic.split('/').nth(1).map(Into::into),
+                    reply: Some(Box::new(Reply {
+                        topic: "spBv1.0/g/NCMD/e".into(),
+                        payload: b"rebirth".into(),
+                    })),
                 },
                 Some("shed") => Outcome::Shed,
                 Some("odd") => Outcome::Partly {
