@@ -29,10 +29,10 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
-    HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig, TimeFormat, TtnConfig,
-    Verdict, Zigbee2MqttConfig,
+    ChirpstackConfig, DahuaConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig,
+    FrigateConfig, HikvisionConfig, HomieConfig, Incoming, Mapping, MappingPayload, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig,
+    TimeFormat, TtnConfig, Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{

@@ -488,3 +488,41 @@ fn unknown_and_pending_devices_are_treated_by_policy() {
         assert_eq!(own.err().map(|r| r.reason), expect, "itself: {policy:?} {device}");
     }
 }
+
+/// What a check costs; `cargo test -p ioc-ingest --lib access:: -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_check() {
+    let many =
+        (0..10_000).map(|n| device(&format!("air-{n}"), |d| d.topics = vec!["x/+/y".into()]));
+    let devices: Devices = many.collect();
+    let clients: Vec<Client> = (0..10_000).map(|n| Client::device(&format!("air-{n}"))).collect();
+    let time = |what: &str, of: &dyn Fn(usize) -> bool| {
+        let began = std::time::Instant::now();
+        let allowed = (0..1_000_000).filter(|n| of(*n)).count();
+        println!("{what}: {} ns, {allowed} allowed", began.elapsed().as_nanos() / 1_000_000);
+    };
+    let topics: Vec<String> =
+        (0..10_000).map(|n| format!("ioc/v1/hai_chau/air/air-{n}/obs")).collect();
+    time("native topic, one device", &|_| {
+        let (client, topic) = std::hint::black_box((&clients[7], &topics[7]));
+        client.may_publish(&devices, topic).is_ok()
+    });
+    time("native topic, 10,000 devices", &|n| {
+        clients[n % 10_000].may_publish(&devices, &topics[n % 10_000]).is_ok()
+    });
+    time("declared topic, one device", &|_| {
+        std::hint::black_box(&clients[7]).may_publish(&devices, "x/abcdefgh/y").is_ok()
+    });
+    time("speak for itself, one device", &|_| {
+        std::hint::black_box(&clients[7]).may_speak_for(&devices, "air-7").is_ok()
+    });
+    time("trusted", &|n| {
+        Client::may_publish(
+            &Client { id: Arc::clone(&clients[7].id), standing: Standing::Trusted },
+            &devices,
+            &topics[n % 10_000],
+        )
+        .is_ok()
+    });
+}

@@ -12,8 +12,10 @@ use serde::Deserialize;
 use super::catalogue::{Catalogue, Cx};
 use super::chirpstack::{Chirpstack, ChirpstackConfig};
 use super::config::{FiwareConfig, FrigateConfig, Mapping, OnvifConfig};
+use super::dahua::{Dahua, DahuaConfig};
 use super::fiware::Fiware;
 use super::frigate::Frigate;
+use super::hikvision::{Hikvision, HikvisionConfig};
 use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
@@ -26,6 +28,12 @@ use super::{Incoming, Refusal};
 pub(super) trait Format: fmt::Debug + Send + Sync {
     /// Whether messages of this topic are its own. Cheap: it is asked for every foreign message.
     fn takes(&self, topic: &str) -> bool;
+
+    /// Whether messages of a topic that it takes say nothing whatever they hold, so that they may
+    /// be of any size. Asked for messages that are too large.
+    fn passes_over(&self, _topic: &str) -> bool {
+        false
+    }
 
     /// Reads one message onto `out`. Pushing nothing means: right, but says nothing for the
     /// journal. On an error the caller forgets what was pushed.
@@ -71,11 +79,15 @@ macro_rules! formats {
 }
 
 formats! {
+    /// Dahua events as JSON.
+    dahua: DahuaConfig => Dahua,
     /// FIWARE Smart Data Models.
     fiware: FiwareConfig => Fiware,
     /// Frigate NVR.
     frigate: FrigateConfig => Frigate,
-    /// ONVIF events as JSON.
+    /// Hikvision events as JSON.
+    hikvision: HikvisionConfig => Hikvision,
+    /// ONVIF events and metadata as JSON.
     onvif: OnvifConfig => Onvif,
     /// Sparkplug B 3.0.
     sparkplug: SparkplugConfig => Sparkplug,

@@ -1,14 +1,17 @@
 //! From topic and payload to records in canonical units.
 
+mod cameras;
 mod catalogue;
 mod chirpstack;
 mod config;
+mod dahua;
 #[cfg(test)]
 mod examples;
 mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+mod hikvision;
 mod homie;
 mod ids;
 mod json;
@@ -44,7 +47,9 @@ pub use config::{
     DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingPayload, MappingTime,
     MappingValue, OnvifConfig, QualityMapping, TimeFormat,
 };
+pub use dahua::DahuaConfig;
 use format::Format;
+pub use hikvision::HikvisionConfig;
 pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;
@@ -304,6 +309,10 @@ impl Decoders {
             ));
         }
         if message.payload.len() > PAYLOAD_BYTES {
+            let foreign = self.formats.iter().find(|(_, f)| f.takes(topic));
+            if foreign.is_some_and(|(_, f)| f.passes_over(topic)) {
+                return Ok(());
+            }
             let detail = format!("{} bytes, at most 65536 are taken", message.payload.len());
             let refusal = Refusal::new(QuarantineReason::TooLarge, detail);
             return Err(match native::device_of(topic) {

@@ -421,13 +421,8 @@ impl<S: MessageSink> Connection<S> {
             End::NotReading => add(&metrics.write_timeouts, 1),
             End::Sink => add(&metrics.sink_errors, 1),
             // Counted where it was decided.
-            End::Evicted => {}
-            End::Client
-            | End::ClientWithWill
-            | End::Lost
-            | End::TakenOver
-            | End::Revoked
-            | End::Stopped => {}
+            End::Evicted | End::Revoked => {}
+            End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
         }
     }
 

@@ -61,10 +61,10 @@ pub(super) enum End {
     Broken(Broken),
     /// A newer connection has the client id.
     TakenOver,
-    /// The registry no longer lets it in: blocked, removed, its token revoked.
-    Evicted,
     /// The client's certificate was revoked.
     Revoked,
+    /// The registry no longer lets it in: blocked, removed, its token revoked.
+    Evicted,
     /// Nothing came for 1.5 × keep-alive.
     KeepAlive,
     /// The client does not read.
@@ -82,8 +82,8 @@ impl End {
             Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => return None,
             Self::Broken(broken) => broken.code,
             Self::TakenOver => code::TAKEN_OVER,
-            Self::Evicted => code::NOT_AUTHORISED,
             Self::Revoked => code::ADMINISTRATIVE,
+            Self::Evicted => code::NOT_AUTHORISED,
             Self::KeepAlive => code::KEEP_ALIVE,
             Self::Sink => code::UNSPECIFIED,
             Self::Stopped => code::SHUTTING_DOWN,
@@ -96,8 +96,8 @@ impl End {
             Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => "",
             Self::Broken(broken) => broken.what,
             Self::TakenOver => "another connection has this client id",
-            Self::Revoked => "the certificate of this device is revoked",
             Self::Evicted => "this device is blocked or removed, or its token is revoked",
+            Self::Revoked => "the certificate is revoked",
             Self::KeepAlive => "nothing came within 1.5 times the keep-alive",
             Self::Sink => "what was sent could not be written; send it again",
             Self::Stopped => "the gateway stops",

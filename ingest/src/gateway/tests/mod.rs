@@ -125,6 +125,7 @@ impl MessageSink for TestSink {
                 Some("odd") => Outcome::Partly {
                     reason: QuarantineReason::OutOfRange,
                     detail: "`pm25` is -200".into(),
+                    reply: None,
                 },
                 _ => Outcome::Accepted,
             });
@@ -170,6 +171,10 @@ pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) ->
     let pki = (over == Over::Tls).then(Pki::new);
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));
+    }
+    if over != Over::Tcp {
+        // Only the plain port takes local processes at their word.
+        config.anonymous = Anonymous::All;
     }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
