@@ -364,10 +364,12 @@ impl Allowance {
     }
 }
 
+type ByDevice = AHashMap<Arc<str>, (Rate, Arc<Mutex<Allowance>>)>;
+
 /// What all devices have left.
 #[derive(Default)]
 pub(super) struct Allowances {
-    inner: Mutex<AHashMap<Arc<str>, (Rate, Arc<Mutex<Allowance>>)>>,
+    inner: Mutex<ByDevice>,
 }
 
 impl Allowances {
