@@ -8,6 +8,7 @@ use ioc_model::Text;
 
 use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
+use crate::decode::DecodeArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -25,6 +26,7 @@ Examples:
   ioc backtest --from -24h                 what the rules raise over the last day's journal
   ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
   ioc audit verify                         has anybody changed the audit log?
+  ioc decode --topic T payload.json        what the centre makes of a message, or why not
   ioc history export --out air.csv         what sensors said, as a file
   ioc user add lan --role operator         an account for the dashboard
 
@@ -33,7 +35,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running or something bad in the audit log or history, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log or history, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Backtest(BacktestArgs),
     Explain(ExplainArgs),
     Audit(AuditArgs),
+    Decode(DecodeArgs),
     History(HistoryArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),

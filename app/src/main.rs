@@ -7,6 +7,7 @@ mod backtest;
 mod check;
 mod cli;
 mod config;
+mod decode;
 mod exit;
 mod explain;
 mod history;
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
         Command::Backtest(args) => backtest::command(&args),
         Command::Explain(args) => explain::command(&args),
         Command::Audit(args) => audit::command(&args),
+        Command::Decode(args) => decode::command(&args),
         Command::History(args) => history::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {

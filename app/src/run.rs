@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ioc_alerts::notify::Notifier;
-use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
+use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, MqttDoor, MqttSeat, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
-use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Registry, Subscriber};
+use ioc_ingest::{
+    Decoders, Gateway, GatewayAddresses, Intake, Publications, Quarantine, Registry, Subscriber,
+};
 use ioc_journal::{Journal, OpenReport, Writer};
 use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
 use ioc_share::opendata::OpenData;
@@ -61,7 +63,7 @@ async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result
     let (core, writer, notifier) = Core::open(base)?;
     let (stage, requests) = mpsc::channel(REQUESTS);
     let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
-    let (doors, mqtt) = core.open_doors(&mut running).await?;
+    let (doors, addresses) = core.open_doors(&mut running).await?;
     core.start_alerting(notifier, &mut running);
     let desk = core.open_desk(rules, stage, args, &mut running);
     let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
@@ -69,9 +71,17 @@ async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result
         println!("first start: user {} with password {}", first.user, first.password);
         println!("one-time sign-in: http://{http}/signin?token={}", first.signin_token);
     }
-    println!("ready mqtt={mqtt} http={http}");
+    println!("{}", ready(addresses, http));
     let limit = Duration::from_secs(core.settings.stop_within_s);
     running.until_stopped(core.journal, limit).await
+}
+
+/// The line that says where everything is.
+fn ready(mqtt: GatewayAddresses, http: SocketAddr) -> String {
+    let named = |name: &str, address: Option<SocketAddr>| {
+        address.map_or_else(String::new, |address| format!(" {name}={address}"))
+    };
+    format!("ready{}{} http={http}", named("mqtt", mqtt.tcp), named("mqtts", mqtt.tls))
 }
 
 /// What more than one part of the composition needs.
@@ -98,6 +108,8 @@ struct Doors {
     quarantine: Arc<Quarantine>,
     gateway: Arc<ioc_ingest::GatewayMetrics>,
     subscribers: Vec<(String, Arc<ioc_ingest::SubscriberMetrics>)>,
+    /// For MQTT over WebSocket.
+    mqtt: MqttDoor,
 }
 
 impl Core {
@@ -219,7 +231,7 @@ impl Core {
     }
 
     /// Opens gateway and subscribers, and starts the clock.
-    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, SocketAddr)> {
+    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
         let ingest = self.settings.ingest.clone();
         let path = self.settings.file("quarantine.sqlite");
         let quarantine = Arc::new(Quarantine::open(&path, ingest.quarantine)?);
@@ -242,9 +254,16 @@ impl Core {
         ));
         self.remember(&intake).await?;
         let publications = Arc::clone(&self.publications);
-        let (gateway, mqtt) =
+        let (gateway, addresses) =
             Gateway::bind(ingest.gateway, Arc::clone(&intake), publications, registry).await?;
-        let mut doors = Doors { quarantine, gateway: gateway.metrics(), subscribers: Vec::new() };
+        let door = gateway.door();
+        let mqtt: MqttDoor = Arc::new(move |peer| {
+            let seat = door.admit(peer)?;
+            let seat: MqttSeat = Box::new(move |stream| Box::pin(seat.serve(stream)));
+            Some(seat)
+        });
+        let (metrics, subscribers) = (gateway.metrics(), Vec::new());
+        let mut doors = Doors { quarantine, gateway: metrics, subscribers, mqtt };
         let stop = running.stop_doors.clone();
         running.doors.spawn(async move {
             let sockets = TaskTracker::new();
@@ -263,7 +282,7 @@ impl Core {
         if self.settings.clock == Clock::Wall {
             running.doors.spawn(tick(self.journal.clone(), running.stop_doors.clone()));
         }
-        Ok((doors, mqtt))
+        Ok((doors, addresses))
     }
 
     /// Fills the duplicate window from the newest entries of the journal.
@@ -369,6 +388,7 @@ impl Core {
             ready: Arc::new(move || status::ready(&c)),
             live: Arc::clone(&self.live),
             auth,
+            mqtt: Some(doors.mqtt),
             clock: Arc::new(wall),
         };
         let (dashboard, http) = Dashboard::bind(self.settings.dashboard.clone(), parts)?;

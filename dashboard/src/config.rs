@@ -62,6 +62,8 @@ impl Default for DashboardConfig {
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
 /// Largest body of the one route that names up to 10,000 alerts.
 pub(crate) const MAX_BULK_BYTES: usize = 1_024 * 1_024;
+/// Largest list of devices: about 100,000 rows.
+pub(crate) const MAX_IMPORT_BYTES: usize = 32 * 1_024 * 1_024;
 /// Time a client may take to send a body.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the table of routes.
 
 mod alerts;
+mod devices;
 mod requests;
 mod schemas;
 mod shapes;
@@ -38,8 +39,14 @@ pub(crate) fn document() -> Value {
 }
 
 fn all_schemas() -> Value {
-    let parts =
-        [schemas::schemas(), alerts::alerts(), alerts::groups(), alerts::kpi(), alerts::desk()];
+    let parts = [
+        schemas::schemas(),
+        devices::devices(),
+        alerts::alerts(),
+        alerts::groups(),
+        alerts::kpi(),
+        alerts::desk(),
+    ];
     let fields = parts.into_iter().filter_map(|part| match part {
         Value::Object(fields) => Some(fields),
         _ => None,
@@ -124,7 +131,9 @@ fn responses(route: &Route) -> Value {
     };
     let mut all = Map::new();
     let (status, answer) = match (route.endpoint, route.answer) {
-        (Endpoint::Socket, _) => ("101", json!({ "description": "switching protocols" })),
+        (Endpoint::Socket | Endpoint::Mqtt, _) => {
+            ("101", json!({ "description": "switching protocols" }))
+        }
         (Endpoint::SignInLink, _) => ("303", json!({ "description": "to the page" })),
         (_, "") => ("204", json!({ "description": "done" })),
         (_, kind) if kind.contains('/') => (
@@ -174,6 +183,13 @@ fn responses(route: &Route) -> Value {
         }
         Endpoint::CheckRules | Endpoint::StartBacktest => {
             all.insert("422".into(), error("the rules are wrong: `mistakes`"));
+        }
+        Endpoint::ImportDevices | Endpoint::PutDevice => {
+            all.insert("409".into(), error("`devices.csv` of the configuration says otherwise"));
+            all.insert("422".into(), error("wrong: `mistakes` with places; nothing changed"));
+        }
+        Endpoint::RemoveDevice | Endpoint::IssueDeviceToken => {
+            all.insert("409".into(), error("one of `devices.csv`, or it has 8 tokens"));
         }
         Endpoint::SignIn => {
             all.insert("401".into(), error("user or password is wrong"));

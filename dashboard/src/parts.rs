@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use ioc_model::{
-    Actor, AlertStore, CapRow, City, Handover, HistoryStore, KpiStore, Ledger, NotifyStore,
-    PersonalStore, QuarantineStore, RuleStore, ShiftStore, Timestamp,
+    Actor, AlertStore, CapRow, City, DeviceStore, Handover, HistoryStore, KpiStore, Ledger,
+    NotifyStore, PersonalStore, QuarantineRerun, QuarantineStore, ReceivedStore, RuleStore,
+    ShiftStore, Timestamp,
 };
 
 use ioc_share::opendata::OpenData;
 
-use crate::{Auth, Live};
+use crate::{Auth, Live, MqttDoor};
 
 /// The wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -93,6 +94,12 @@ pub struct Parts {
     pub open_data: Arc<OpenData>,
     /// Refused messages.
     pub quarantine: Arc<dyn QuarantineStore>,
+    /// A second look at them.
+    pub rerun: Arc<dyn QuarantineRerun>,
+    /// The device registry.
+    pub devices: Arc<dyn DeviceStore>,
+    /// What was received, by device.
+    pub received: Arc<dyn ReceivedStore>,
     /// Detections with sealed personal data; `None`: none is kept.
     pub personal: Option<Arc<dyn PersonalStore>>,
     /// The rules that run, and their changes.
@@ -109,6 +116,8 @@ pub struct Parts {
     pub live: Arc<Live>,
     /// Users.
     pub auth: Arc<Auth>,
+    /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is none.
+    pub mqtt: Option<MqttDoor>,
     /// The wall clock.
     pub clock: Clock,
 }

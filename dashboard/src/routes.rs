@@ -75,12 +75,25 @@ pub(crate) enum Endpoint {
     Quarantine,
     Personal,
     Reveal,
+    Registry,
+    ExportDevices,
+    ImportDevices,
+    Registered,
+    PutDevice,
+    RemoveDevice,
+    SetDeviceState,
+    DeviceTokens,
+    IssueDeviceToken,
+    RevokeDeviceToken,
+    Received,
+    Rerun,
     Status,
     OpenApi,
     Health,
     Ready,
     Metrics,
     Socket,
+    Mqtt,
 }
 
 /// Who may call a route.
@@ -206,7 +219,7 @@ mod tests {
             Endpoint::RollBack | Endpoint::ExplainRule | Endpoint::RuleEntities => {}
             Endpoint::RuleShadow | Endpoint::StartBacktest | Endpoint::Backtest => {}
             Endpoint::Quarantine | Endpoint::Status | Endpoint::OpenApi | Endpoint::Health => {}
-            Endpoint::Ready | Endpoint::Metrics | Endpoint::Socket => {}
+            Endpoint::Ready | Endpoint::Metrics | Endpoint::Socket | Endpoint::Mqtt => {}
             Endpoint::Act | Endpoint::ActOnMany | Endpoint::Undo | Endpoint::Incidents => {}
             Endpoint::Incident | Endpoint::Holds | Endpoint::OpenHold | Endpoint::EndHold => {}
             Endpoint::Audit | Endpoint::Kpi | Endpoint::Shifts | Endpoint::BeginShift => {}
@@ -216,7 +229,11 @@ mod tests {
             Endpoint::Deliveries | Endpoint::RetryDelivery | Endpoint::CapFeed => {}
             Endpoint::Cap | Endpoint::Export | Endpoint::OpenData | Endpoint::OpenDataPart => {}
             Endpoint::SensorThings | Endpoint::SensorThingsPart => {}
-            Endpoint::Personal | Endpoint::Reveal => {}
+            Endpoint::Personal | Endpoint::Reveal | Endpoint::Registry => {}
+            Endpoint::ExportDevices | Endpoint::ImportDevices | Endpoint::Registered => {}
+            Endpoint::PutDevice | Endpoint::RemoveDevice | Endpoint::SetDeviceState => {}
+            Endpoint::DeviceTokens | Endpoint::IssueDeviceToken => {}
+            Endpoint::RevokeDeviceToken | Endpoint::Received | Endpoint::Rerun => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -225,7 +242,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 68);
+        assert_eq!(seen.len(), 81);
     }
 
     #[test]
@@ -235,8 +252,14 @@ mod tests {
             .filter(|r| matches!(r.policy, Policy::Open | Policy::Local))
             .map(|r| format!("{} {}", r.method, r.path))
             .collect();
-        let expected =
-            ["POST /api/v1/session", "GET /signin", "GET /healthz", "GET /readyz", "GET /metrics"];
+        let expected = [
+            "POST /api/v1/session",
+            "GET /signin",
+            "GET /healthz",
+            "GET /readyz",
+            "GET /metrics",
+            "GET /mqtt",
+        ];
         assert_eq!(open, expected);
         let if_set = ROUTES.iter().filter(|r| r.policy == Policy::PublicIfSet).map(|r| r.path);
         let if_set: Vec<_> = if_set.collect();
@@ -277,9 +300,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_bulk_route_takes_more_than_64_kib() {
+    fn only_bulk_and_import_take_more_than_64_kib() {
         let large = ROUTES.iter().filter(|r| r.body_limit > 64 * 1_024).map(|r| r.endpoint);
-        assert_eq!(large.collect::<Vec<_>>(), [Endpoint::ActOnMany]);
+        assert_eq!(large.collect::<Vec<_>>(), [Endpoint::ActOnMany, Endpoint::ImportDevices]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod alerts;
 mod desk;
 mod personal;
+mod registry;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -32,6 +33,7 @@ use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
 pub(crate) use alerts::FakeAlerts;
 pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
 pub(crate) use personal::{FakePersonal, personal_row};
+pub(crate) use registry::{FakeRegistry, TOKEN};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;
@@ -250,6 +252,7 @@ pub(crate) struct Server {
     pub notify: Arc<FakeNotify>,
     pub rules: Arc<FakeRules>,
     pub personal: Arc<FakePersonal>,
+    pub registry: Arc<FakeRegistry>,
     pub clock: Arc<AtomicI64>,
     parts: Parts,
     stop: CancellationToken,
@@ -275,6 +278,9 @@ impl Server {
         let (shifts, notify) = (Arc::new(FakeShifts::default()), Arc::new(FakeNotify::default()));
         let rules = Arc::new(FakeRules::default());
         let personal = Arc::new(FakePersonal::default());
+        let registry = Arc::new(registry::FakeRegistry::default());
+        let known = city.devices.values().map(|d| Arc::new(d.into())).collect();
+        *registry.devices.lock().expect("new") = known;
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
         change(&mut config);
@@ -292,6 +298,9 @@ impl Server {
             note_act: Arc::new(|_, _, _| Ok(())),
             open_data: Arc::new(open_data),
             quarantine: Arc::new(FakeQuarantine),
+            rerun: Arc::clone(&registry) as _,
+            devices: Arc::clone(&registry) as _,
+            received: Arc::clone(&registry) as _,
             personal: Some(Arc::clone(&personal) as _),
             rules: Arc::clone(&rules) as Arc<dyn RuleStore>,
             status: Arc::new(|| serde_json::json!({ "version": "0" })),
@@ -299,6 +308,7 @@ impl Server {
             ready: Arc::new(|| Err("journal is full".into())),
             live: Arc::clone(&live),
             auth: Arc::clone(&auth),
+            mqtt: None,
             clock: time,
         };
         let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");
@@ -314,6 +324,7 @@ impl Server {
             notify,
             rules,
             personal,
+            registry,
             clock,
             parts,
             stop,

@@ -40,6 +40,34 @@ pub enum IngestError {
     /// A thread could not be started.
     #[error("quarantine writer cannot be started")]
     Thread(#[source] Arc<std::io::Error>),
+    /// The device registry cannot be opened.
+    #[error("device registry {path} cannot be opened")]
+    RegistryOpen {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// The device registry is damaged, and this is not the one to mend it.
+    #[error("device registry {path} is damaged: {what}; a start of the centre takes its copy")]
+    RegistryDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The device registry was written by a later version.
+    #[error("device registry {path} was written by a later version ({version})")]
+    RegistryLater {
+        /// The file.
+        path: PathBuf,
+        /// Version of its tables.
+        version: i64,
+    },
+    /// The device registry cannot be written.
+    #[error("device registry could not write")]
+    RegistryWrite(#[source] Arc<ioc_model::DeviceError>),
     /// The gateway cannot have its port.
     #[error("gateway cannot listen on {address}")]
     Listen {
@@ -49,6 +77,9 @@ pub enum IngestError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// The TLS listener cannot use its files.
+    #[error("gateway cannot use its TLS files")]
+    Tls(#[from] crate::gateway::TlsError),
     /// A setting of the subscriber cannot be used.
     #[error("subscriber {name}: {what}")]
     SubscriberConfig {

@@ -8,7 +8,8 @@
 //! What it does not do: no rules, no history, no knowledge of how the journal stores.
 //!
 //! Data flow: gateway or subscriber → [`Intake::submit`] → [`Decoders`] → duplicate window →
-//! [`RecordSink`]; refusals → [`Quarantine`]. `submit` waits for room, its `durable` future for
+//! [`RecordSink`]; refusals → [`Quarantine`], from where they may come again
+//! ([`QuarantineDoor`]); what became of each message → [`Inbox`], for the device's owner. `submit` waits for room, its `durable` future for
 //! the disk; only then may a door acknowledge.
 //!
 //! How it fails: a bad payload is a counter and a quarantine row, never a panic. A sink or
@@ -19,6 +20,7 @@ mod access;
 mod decode;
 mod error;
 mod gateway;
+mod inbox;
 mod intake;
 mod publications;
 mod quarantine;
@@ -27,15 +29,21 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig, Incoming, Mapping,
-    MappingTime, MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, TimeFormat, Verdict,
+    ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
+    HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
+    QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig, TimeFormat, TtnConfig,
+    Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
-pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+pub use gateway::{
+    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    GatewayStats, GatewayTlsConfig, MessageSink, Seat, TlsError, TlsHandle, TlsStatus,
+};
+pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
-pub use quarantine::{Quarantine, QuarantineConfig, Refused};
-pub use registry::{Registry, RegistryConfig, UnknownDevices};
+pub use quarantine::{Quarantine, QuarantineConfig, QuarantineDoor, Refused};
+pub use registry::{Listed, Met, NoteAct, Registry, RegistryConfig, Restored, UnknownDevices};
 pub use subscriber::{
     MqttVersion, Subscriber, SubscriberConfig, SubscriberMetrics, SubscriberStats,
 };

@@ -225,12 +225,17 @@ impl Zone {
     }
 }
 
+impl Area {
+    /// True for a point inside (even-odd rule).
+    pub fn contains(&self, lon: f64, lat: f64) -> bool {
+        self.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1
+    }
+}
+
 impl City {
     /// The area whose boundary holds a point (even-odd rule), if any does.
     pub fn area_at(&self, lon: f64, lat: f64) -> Option<&Area> {
-        self.areas
-            .values()
-            .find(|a| a.rings.iter().filter(|r| inside(r, lon, lat)).count() % 2 == 1)
+        self.areas.values().find(|a| a.contains(lon, lat))
     }
 }
 

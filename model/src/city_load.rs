@@ -106,7 +106,7 @@ impl Report<'_> {
 }
 
 /// The known name with the smallest edit distance, if that is small enough to be a slip.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
     let limit = (name.chars().count() / 3).clamp(1, 3);
     known.map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
 }

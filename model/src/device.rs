@@ -227,21 +227,42 @@ impl Devices {
     /// With one device added or replaced.
     #[must_use]
     pub fn with(&self, device: Arc<Device>) -> Self {
-        let mut all = self.without(&device.id);
-        all.insert(device);
-        all
+        self.changed([device], &[])
     }
 
     /// With one device less.
     #[must_use]
     pub fn without(&self, id: &str) -> Self {
+        self.changed([], &[id.into()])
+    }
+
+    /// With devices added or replaced and others gone, for the price of one copy (an alias may go
+    /// from one device to another).
+    #[must_use]
+    pub fn changed(&self, put: impl IntoIterator<Item = Arc<Device>>, gone: &[Name]) -> Self {
         let mut all = self.clone();
-        if let Some(old) = all.by_id.remove(id) {
-            for alias in &old.aliases {
-                all.by_alias.remove(alias);
-            }
+        let put: Vec<Arc<Device>> = put.into_iter().collect();
+        for id in put.iter().map(|d| &d.id).chain(gone) {
+            all.take(id);
+        }
+        for device in put {
+            all.insert(device);
         }
         all
+    }
+
+    fn take(&mut self, id: &str) {
+        let Some(old) = self.by_id.remove(id) else { return };
+        for alias in &old.aliases {
+            if self.by_alias.get(alias).is_some_and(|of| *of == old.id) {
+                self.by_alias.remove(alias);
+            }
+        }
+    }
+
+    /// The device that has an alias.
+    pub fn of_alias(&self, alias: &str) -> Option<&Name> {
+        self.by_alias.get(alias)
     }
 
     fn insert(&mut self, device: Arc<Device>) {
@@ -297,6 +318,8 @@ pub struct Imported {
     pub changed: u64,
     /// Devices that are as they were.
     pub same: u64,
+    /// What was taken but looks odd, such as a place outside the city; at most 100.
+    pub notes: Vec<ConfigError>,
 }
 
 /// File formats of a list of devices.

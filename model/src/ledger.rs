@@ -134,6 +134,12 @@ impl SourceCounters {
 }
 
 /// All doors of this process.
+///
+/// A second look at the quarantine is a door of its own, `quarantine`: a message that was refused
+/// at the gateway stays counted there (received, quarantined); each look at it again counts here
+/// as received, and as accepted, duplicate, still quarantined (by today's reason) or shed. So the
+/// law holds for every door by itself, and `quarantined` minus what this door accepted is not the
+/// number of rows: rows also leave by the quarantine's limits.
 #[derive(Debug, Default)]
 pub struct Ledger {
     sources: RwLock<Vec<(Name, Arc<SourceCounters>)>>,

@@ -38,6 +38,7 @@ pub use city::{
     Area, AreaKind, City, DeviceSpec, EarlierValue, Property, Service, ServiceGroup, Threshold,
     Zone,
 };
+pub use city_load::nearest;
 pub use codec::{CodecError, decode_batch, encode_batch};
 pub use config_error::{ConfigError, ConfigFiles};
 pub use device::{

@@ -35,6 +35,22 @@ pub trait QuarantineStore: Send + Sync {
         device: Option<&str>,
         limit: usize,
     ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Newest first of one reason, optionally of one device.
+    ///
+    /// # Errors
+    /// The store's own trouble.
+    fn newest_of(
+        &self,
+        device: Option<&str>,
+        reason: QuarantineReason,
+        limit: usize,
+    ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut rows = self.newest(device, usize::MAX)?;
+        rows.retain(|r| r.reason == reason);
+        rows.truncate(limit);
+        Ok(rows)
+    }
 }
 
 /// A second look at refused messages, after a decoder or the registry was mended.

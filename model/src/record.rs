@@ -35,9 +35,10 @@ pub struct Record {
     pub time: Timestamp,
     /// When it reached us.
     pub received: Timestamp,
-    /// The device's own counter, if it sends one.
+    /// The device's own counter, if it sends one. Of a record whose clock was clamped: its
+    /// [`Record::dedup_key`] before, so that a redelivery is known whatever our clock says then.
     pub seq: Option<u64>,
-    /// The device's clock ran ahead and `time` was set to `received`.
+    /// The device's clock ran ahead and `time` was set to `received`; see [`Record::clamp`].
     pub clock_clamped: bool,
     /// A `derived` rule computed it from other records; the rules have judged it already.
     pub derived: bool,
@@ -137,13 +138,27 @@ impl Record {
         }
     }
 
+    /// Sets the time to that of the arrival, because the device's clock ran ahead. The key stays
+    /// that of what the device stated.
+    pub fn clamp(&mut self) {
+        self.seq = Some(self.dedup_key());
+        self.time = self.received;
+        self.clock_clamped = true;
+    }
+
     /// A stable 64-bit key of what was said (a word-wise splitmix64 hash over device, time, seq and body, not over
     /// `received`, `source` or the area): two deliveries of one message have the same key, on
     /// every machine and after every restart.
     pub fn dedup_key(&self) -> u64 {
+        if self.clock_clamped
+            && let Some(key) = self.seq
+        {
+            return key;
+        }
         let mut h = StableHash::default();
         h.text(&self.device);
-        // A clamped time is the time of arrival, which differs between deliveries.
+        // A clamped time is the time of arrival, which differs between deliveries (of journals
+        // whose clamped records hold no key).
         h.word(if self.clock_clamped { 0 } else { self.time.0 as u64 });
         h.word(self.seq.map_or(0, |s| s.wrapping_add(1)));
         match &self.body {

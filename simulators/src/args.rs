@@ -42,6 +42,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Open-loop load with latency figures.
     Load(LoadArgs),
+    /// Many devices with a connection each: memory, reconnection, a flooding device.
+    Fleet(FleetArgs),
     /// The Numenta Anomaly Benchmark.
     Nab(NabArgs),
 }
@@ -290,6 +292,57 @@ pub struct LoadArgs {
     /// Between two crossings.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub watch_every_ms: u64,
+}
+
+/// `ioc-sim fleet`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Phases: connect (all at once) · idle · talk · with --flood one device publishes as fast as it is
+let, beside the others · with --reconnect all connections break and come back at once, with full
+TLS handshakes. With --server-pid the server's memory and CPU are read from /proc. 10,000
+connections need `ulimit -n 20000` here and at the server.
+
+Examples:
+  ioc-sim fleet --devices 10000 --idle-seconds 20 --server-pid $(pidof ioc)
+  ioc-sim fleet --target mqtt://localhost:8883 --ca ca.pem --tokens tokens.csv --reconnect
+  ioc-sim fleet --devices 1000 --every 1 --seconds 20 --flood --tokens tokens.csv")]
+pub struct FleetArgs {
+    /// Where to connect: mqtt://host[:port]; with --ca by TLS.
+    #[arg(long, default_value = "mqtt://127.0.0.1:1883", env = "IOC_SIM_TARGET")]
+    pub target: Target,
+    /// Authority of the server's certificate, PEM: connect by TLS 1.3.
+    #[arg(long)]
+    pub ca: Option<PathBuf>,
+    /// Lines `id,token`: devices prove who they are.
+    #[arg(long)]
+    pub tokens: Option<PathBuf>,
+    /// Devices.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub devices: u32,
+    /// Topic without device and `obs`.
+    #[arg(long, default_value = "ioc/v1/hai_chau/air")]
+    pub topic: String,
+    /// Seconds of silence.
+    #[arg(long, default_value_t = 5.0)]
+    pub idle_seconds: f64,
+    /// Seconds between two messages of a device.
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    pub every: f64,
+    /// Seconds of talk, and of the flood.
+    #[arg(long, default_value_t = 20.0, value_parser = positive)]
+    pub seconds: f64,
+    /// One of the devices floods.
+    #[arg(long)]
+    pub flood: bool,
+    /// Break all connections and come back.
+    #[arg(long)]
+    pub reconnect: bool,
+    /// Seconds in which all must be connected.
+    #[arg(long, default_value_t = 120)]
+    pub patience: u64,
+    /// Process whose memory and CPU are reported.
+    #[arg(long)]
+    pub server_pid: Option<u32>,
 }
 
 /// `ioc-sim nab`

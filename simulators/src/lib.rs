@@ -2,8 +2,9 @@
 //!
 //! What it does: makes messages ([`city`], [`replay`], [`load`]), each behind the trait
 //! [`link::Feed`], and publishes them with one hand-written MQTT client ([`link`], [`wire`]).
-//! [`nab`] scores anomaly detectors by a published benchmark.
-//! What it does not do: subscribe, speak TLS, or hold anything that the centre itself needs.
+//! [`fleet`] gives each device a connection of its own, by TLS where asked for; [`nab`] scores
+//! anomaly detectors by a published benchmark.
+//! What it does not do: subscribe, or hold anything that the centre itself needs.
 //!
 //! ```text
 //! city │ recording │ schedule ─▶ Feed ─▶ Link (window, batches, reconnect) ─▶ MQTT
@@ -15,6 +16,7 @@
 
 pub mod args;
 pub mod city;
+pub mod fleet;
 pub mod latency;
 pub mod link;
 pub mod load;

@@ -21,6 +21,7 @@ async fn main() -> anyhow::Result<()> {
             Command::City(args) => ioc_sim::city::city(args, stop.clone()).await,
             Command::Replay(args) => ioc_sim::replay::replay(args, stop.clone()).await,
             Command::Load(args) => ioc_sim::load::load(args, stop.clone()).await,
+            Command::Fleet(args) => ioc_sim::fleet::fleet(args, stop.clone()).await,
             Command::Nab(args) => ioc_sim::nab::nab(args),
         }
     };

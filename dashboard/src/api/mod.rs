@@ -14,6 +14,7 @@ mod kpi;
 mod notifications;
 mod operation;
 mod personal;
+mod registry;
 mod rules;
 mod session;
 mod share;
@@ -33,6 +34,10 @@ pub(crate) use kpi::kpi;
 pub(crate) use notifications::{deliveries, receivers, retry_delivery, test_receiver};
 pub(crate) use operation::{ledger, metrics, quarantine, ready, status, text};
 pub(crate) use personal::{personal, reveal};
+pub(crate) use registry::{
+    device_tokens, export_devices, import_devices, issue_device_token, put_device, received,
+    registered, registry, remove_device, rerun, revoke_device_token, set_device_state,
+};
 pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,

@@ -15,7 +15,7 @@ pub(crate) const NO_TIME: i64 = i64::MIN;
 pub(crate) const NO_PROPERTY: u16 = u16::MAX;
 
 /// What the device list says of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Device {
     pub id: Name,
     pub name: Text,
@@ -41,6 +41,52 @@ impl Device {
             cadence_s: spec.cadence_s,
             configured: true,
         }
+    }
+
+    /// One that the registry has and that was not heard yet.
+    pub fn registered(told: &ioc_model::Device) -> Self {
+        let mut device = Self {
+            id: told.id.clone(),
+            name: told.name.clone(),
+            kind: "sensor".into(),
+            service: told.service.clone(),
+            area: told.area.clone(),
+            place: None,
+            properties: Vec::new(),
+            cadence_s: 0,
+            configured: true,
+        };
+        device.take(told, true);
+        device
+    }
+
+    /// Takes over what the registry says; what it leaves open stays as it was seen.
+    pub fn take(&mut self, told: &ioc_model::Device, approved: bool) {
+        self.name = told.name.clone();
+        self.service = told.service.clone();
+        self.configured = approved;
+        if &*told.area != "unassigned" {
+            self.area = told.area.clone();
+        }
+        if !told.kind.is_empty() {
+            self.kind.clone_from(&told.kind);
+        }
+        if let Some(place) = told.place {
+            self.place = Some((place.lat, place.lon));
+        }
+        if !told.properties.is_empty() {
+            self.properties.clone_from(&told.properties);
+        }
+        if told.cadence_s > 0 {
+            self.cadence_s = told.cadence_s;
+        }
+    }
+
+    /// Whether taking it over would change nothing.
+    pub fn says(&self, told: &ioc_model::Device, approved: bool) -> bool {
+        let mut after = self.clone();
+        after.take(told, approved);
+        after == *self
     }
 
     pub fn discovered(record: &Record, cadence_s: u32) -> Self {
@@ -94,21 +140,27 @@ pub(crate) struct Hot {
 
 impl Hot {
     pub fn new(cadence_s: u32, main_property: u16) -> Self {
-        let stale_after_ms = match i64::from(cadence_s) * 3_000 {
-            0 => 0,
-            ms => ms.max(STALE_FLOOR_MS),
-        };
-        Self {
+        let mut hot = Self {
             time: NO_TIME,
             heard: NO_TIME,
-            stale_after_ms,
+            stale_after_ms: 0,
             main: f32::NAN,
             main_property,
             quality: Quality::Good,
             condition: NEVER,
             severity: 0,
             latest: Vec::new(),
-        }
+        };
+        hot.expect_every(cadence_s);
+        hot
+    }
+
+    /// Three times this long in silence is stale; 0: never.
+    pub fn expect_every(&mut self, cadence_s: u32) {
+        self.stale_after_ms = match i64::from(cadence_s) * 3_000 {
+            0 => 0,
+            ms => ms.max(STALE_FLOOR_MS),
+        };
     }
 
     /// Arrival of the newest message, if there was one.

@@ -166,6 +166,12 @@ impl Live {
         state.next = state.next.max(first + entries.len() as u64);
     }
 
+    /// Takes over what the registry now says of a device. One that was never heard is listed when
+    /// it is approved.
+    pub fn configure(&self, device: &ioc_model::Device) {
+        self.lock().configure(device);
+    }
+
     /// Position of the next journal entry.
     pub fn next_position(&self) -> u64 {
         self.lock().next

@@ -101,6 +101,29 @@ impl State {
         idx
     }
 
+    /// Takes over what the registry says of a device.
+    pub fn configure(&mut self, told: &ioc_model::Device) {
+        let approved = told.state == ioc_model::DeviceState::Approved;
+        match self.find(&told.id) {
+            Some(idx) => {
+                if self.devices[idx].says(told, approved) {
+                    return;
+                }
+                let mut device = Device::clone(&self.devices[idx]);
+                device.take(told, approved);
+                self.hot[idx].expect_every(device.cadence_s);
+                self.devices[idx] = Arc::new(device);
+                self.dirty = true;
+                self.list_changed = true;
+            }
+            None if approved && self.has_room() => {
+                self.add(Device::registered(told));
+                self.list_changed = true;
+            }
+            None => {}
+        }
+    }
+
     /// Room for one more device?
     pub fn has_room(&self) -> bool {
         self.devices.len() < self.max_devices

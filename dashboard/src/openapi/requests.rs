@@ -64,6 +64,22 @@ pub(super) fn request_schema(endpoint: Endpoint) -> Option<Value> {
         Endpoint::Undo | Endpoint::EntryDone | Endpoint::TestReceiver | Endpoint::RetryDelivery => {
             Some(object(&[], json!({})))
         }
+        Endpoint::PutDevice => Some(super::shapes::reference("RegisteredDevice")),
+        Endpoint::ImportDevices => Some(object(
+            &["format", "text"],
+            json!({
+                "format": { "enum": ["csv", "geojson"] }, "file": text(), "text": text(),
+                "dry_run": { "type": "boolean" },
+            }),
+        )),
+        Endpoint::SetDeviceState => Some(object(
+            &["state"],
+            json!({ "state": { "enum": ["approved", "pending", "blocked"] } }),
+        )),
+        Endpoint::IssueDeviceToken => Some(object(&["label"], json!({ "label": text() }))),
+        Endpoint::Rerun => {
+            Some(object(&[], json!({ "device": text(), "reason": text(), "limit": int() })))
+        }
         Endpoint::Reveal => Some(object(
             &["reason"],
             json!({ "reason": { "type": "string", "minLength": 10, "maxLength": 500 } }),

@@ -122,3 +122,12 @@ pub(super) const ENTITIES_QUERY: &[Param] =
 pub(super) const EXPLAIN_QUERY: &[Param] =
     &[required("entity", "string", "device:…, area:…, service:…, segment:… or city")];
 pub(super) const NOTE_QUERY: &[Param] = &[optional("note", "string", "why, kept with the version")];
+pub(super) const REGISTRY_QUERY: &[Param] = &[
+    optional("state", "string", "approved, pending or blocked"),
+    optional("service", "string", "only of this service"),
+    optional("after", "string", "`next` of the page before"),
+    optional("limit", "integer", "1 to 5000, default 500"),
+];
+pub(super) const DEVICE_FILE_QUERY: &[Param] =
+    &[optional("format", "string", "csv (default) or geojson")];
+pub(super) const TOKEN_QUERY: &[Param] = &[required("token", "integer", "number of the token")];

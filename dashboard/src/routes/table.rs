@@ -3,7 +3,7 @@
 use super::params::*;
 use super::{Endpoint, Param, Policy, Route};
 use crate::Role;
-use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES};
+use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES, MAX_IMPORT_BYTES};
 
 const READ: Policy = Policy::AtLeast(Role::Viewer);
 const ACT: Policy = Policy::AtLeast(Role::Operator);
@@ -256,10 +256,56 @@ pub(crate) const ROUTES: &[Route] = &[
     )
     .by("POST")
     .answers("Revealed"),
+    get("/api/v1/registry", Endpoint::Registry, ACT, "devices with all that is known of them")
+        .asks(REGISTRY_QUERY)
+        .answers("Registry"),
+    get("/api/v1/registry/export", Endpoint::ExportDevices, ACT, "all devices as a file")
+        .asks(DEVICE_FILE_QUERY)
+        .answers("text/csv"),
+    get("/api/v1/registry/import", Endpoint::ImportDevices, CHANGE, "take a list, all or nothing")
+        .by("POST")
+        .takes(MAX_IMPORT_BYTES)
+        .answers("Imported"),
+    get("/api/v1/registry/{id}", Endpoint::Registered, ACT, "one device of the registry")
+        .answers("RegisteredDevice"),
+    get("/api/v1/registry/{id}", Endpoint::PutDevice, CHANGE, "make or replace a device")
+        .by("PUT")
+        .answers("RegisteredDevice"),
+    get("/api/v1/registry/{id}", Endpoint::RemoveDevice, CHANGE, "forget a device, its tokens too")
+        .by("DELETE")
+        .answers(""),
+    get("/api/v1/registry/{id}/state", Endpoint::SetDeviceState, CHANGE, "approve or block")
+        .by("POST")
+        .answers("RegisteredDevice"),
+    get("/api/v1/registry/{id}/tokens", Endpoint::DeviceTokens, CHANGE, "its tokens, not in clear")
+        .answers("Tokens"),
+    get(
+        "/api/v1/registry/{id}/tokens",
+        Endpoint::IssueDeviceToken,
+        CHANGE,
+        "a new token; it is told this once",
+    )
+    .by("POST")
+    .answers("NewToken"),
+    get("/api/v1/registry/{id}/tokens", Endpoint::RevokeDeviceToken, CHANGE, "end a token")
+        .by("DELETE")
+        .asks(TOKEN_QUERY)
+        .answers(""),
+    get(
+        "/api/v1/devices/{id}/received",
+        Endpoint::Received,
+        ACT,
+        "what came from this device: last messages, rate, clock, refused ones",
+    )
+    .answers("Received"),
+    get("/api/v1/quarantine/rerun", Endpoint::Rerun, CHANGE, "try refused messages again")
+        .by("POST")
+        .answers("Rerun"),
     get("/api/v1/status", Endpoint::Status, READ, "versions, journal, readers, history"),
     get("/api/v1/openapi.json", Endpoint::OpenApi, READ, "this document"),
     get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),
     get("/readyz", Endpoint::Ready, Policy::Open, "the process can serve").answers("text/plain"),
     get("/metrics", Endpoint::Metrics, Policy::Local, "Prometheus text").answers("text/plain"),
     get("/ws", Endpoint::Socket, READ, "the live WebSocket (docs/protocol.md)").answers(""),
+    get("/mqtt", Endpoint::Mqtt, Policy::Open, "MQTT over WebSocket for devices").answers(""),
 ];

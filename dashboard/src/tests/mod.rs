@@ -7,6 +7,7 @@ mod documents;
 mod guards;
 mod limits;
 mod personal;
+mod registry;
 mod rules;
 mod session;
 mod sockets;

@@ -10,6 +10,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { makeCity } from './city.mjs';
+import { Fleet, fleet } from './fleet.mjs';
 import { past } from './past.mjs';
 import { alerts } from './routes.mjs';
 
@@ -23,6 +24,7 @@ const USERS = { operator: 'operator', viewer: 'viewer', administrator: 'administ
 
 export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false } = {}) {
   const city = makeCity(scene);
+  const registry = new Fleet(city);
   const sessions = new Map();
   const epoch = (Date.now() / 1000) >>> 0;
   const clients = new Set();
@@ -61,6 +63,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const d = city.detail(decodeURIComponent(m[1]));
       return d ? [200, d] : [404, error('not_found', 'no such device')];
     }
+    const registered = await fleet({ fleet: registry, me, path, query: url.searchParams, req, body: () => body(req), error });
+    if (registered) return registered;
     const known = await past({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
     if (known) return known;
     const answer = await alerts({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
@@ -160,7 +164,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const url = `http://127.0.0.1:${server.address().port}`;
       if (!quiet) console.log(`mock ${url} (operator / operator)`);
       resolve({
-        url, city,
+        url, city, registry,
         /** Keeps the sockets but sends nothing more, as a dead network does. */
         mute(on) { muted = on; },
         /** An alarm flood begins or ends. */

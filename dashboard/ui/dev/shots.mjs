@@ -97,6 +97,12 @@ for (const lang of ['vi', 'en']) {
     await shot(`holds-${size}-${lang}`, { size, query: `?lang=${lang}&screen=holds`, full, act: later });
   }
 }
+for (const lang of ['vi', 'en']) {
+  for (const size of ['desktop', 'wall', 'phone']) await shot(`devices-${size}-${lang}`, { size, query: `?lang=${lang}&screen=devices`, user: 'administrator', full: size === 'phone', act: (p) => p.waitForTimeout(700) });
+}
+await shot('devices-form-vi', { query: '?lang=vi&screen=devices', user: 'administrator', act: async (p) => { await p.getByTestId('device-new').click(); await p.waitForTimeout(300); } });
+await shot('devices-tokens-en', { query: '?lang=en&screen=devices', user: 'administrator', act: async (p) => { await p.getByTestId('tokens').first().click(); await p.getByTestId('token-issue').click(); await p.getByTestId('new-token').waitFor(); } });
+for (const [size, lang] of [['desktop', 'vi'], ['desktop', 'en'], ['phone', 'vi']]) await shot(`received-${size}-${lang}`, { size, query: `?lang=${lang}&device=${busy.city.devices.find((d) => !d.silent).meta.id}`, user: 'administrator', full: size === 'phone', act: async (p) => { await p.getByTestId('received').scrollIntoViewIfNeeded(); await p.waitForTimeout(400); } });
 await shot('kpi-week-vi', { query: '?lang=vi&screen=kpi&span=168', user: 'administrator', act: (p) => p.waitForTimeout(600) });
 await shot('help-vi', { act: async (p) => { await p.keyboard.press('?'); await p.waitForTimeout(200); } });
 await shot('phone-detail-vi', { size: 'phone', query: `?lang=vi&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });

@@ -33,16 +33,32 @@ pub(super) fn mistake<T>(file: &str, at: &Spanned<T>, message: impl Into<String>
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FiwareConfig {
-    /// Topics that carry entities; `+` and `#` as in MQTT.
+    /// Topics; `+` and `#` as in MQTT. Without `{device}` they carry entities; with it also what
+    /// the device there says to an IoT Agent, JSON or UltraLight, and with `{property}` the one
+    /// value of that name.
     pub topics: Vec<String>,
     /// Zone of times without offset (`UTC`, `Asia/Ho_Chi_Minh`, `+07:00`). `None`: they are
     /// refused, as the models do not say which zone is meant.
     pub zone: Option<String>,
+    /// Service of devices of an IoT Agent that the registry does not know; entities have that of
+    /// their model.
+    pub service: String,
 }
 
 impl Default for FiwareConfig {
     fn default() -> Self {
-        Self { topics: vec!["fiware/#".into(), "/+/+/attrs".into()], zone: None }
+        let topics = [
+            "fiware/#",
+            "/+/{device}/attrs",
+            "/+/{device}/attrs/{property}",
+            "/json/+/{device}/attrs",
+            "/json/+/{device}/attrs/{property}",
+            "/ul/+/{device}/attrs",
+            "/ul/+/{device}/attrs/{property}",
+            "json/+/{device}/attrs",
+            "ul/+/{device}/attrs",
+        ];
+        Self { topics: topics.map(String::from).into(), zone: None, service: "air".into() }
     }
 }
 
@@ -94,13 +110,18 @@ impl Default for OnvifConfig {
     }
 }
 
-/// A format described by configuration: JSON payloads, read by pointers (RFC 6901).
+/// A format described by configuration: JSON payloads, read by pointers (RFC 6901), or a bare
+/// number on a topic per metric.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// Pattern such as `factory/{device}/env`; levels may also be `{area}`, `{service}`, `+`, and
-    /// at the end `#`.
+    /// at the end `#`. With `{property}` a message holds the one value whose `level` is there;
+    /// other levels are passed over.
     pub topic: Spanned<String>,
+    /// What the payload is.
+    #[serde(default)]
+    pub payload: MappingPayload,
     /// Pointer to the device id, where the topic does not hold it.
     #[serde(default)]
     pub device: Option<Spanned<String>>,
@@ -120,6 +141,17 @@ pub struct Mapping {
     /// How the sender judges its values.
     #[serde(default)]
     pub quality: Option<QualityMapping>,
+}
+
+/// What the payload of a mapping is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MappingPayload {
+    /// JSON; also a bare `25.4`.
+    #[default]
+    Json,
+    /// A text that is the value: a number, spaces around it allowed. Its pointer is `""`.
+    Plain,
 }
 
 /// Where a mapping finds the time.
@@ -156,7 +188,10 @@ pub enum TimeFormat {
 pub struct MappingValue {
     /// Property of the catalogue.
     pub property: Spanned<String>,
-    /// Where it is.
+    /// What stands at `{property}` in the topic; absent: the property's own name.
+    #[serde(default)]
+    pub level: Option<Spanned<String>>,
+    /// Where it is; `""` is the whole payload.
     pub pointer: Spanned<String>,
     /// The sender's unit.
     pub unit: Spanned<String>,

@@ -10,11 +10,17 @@ use ioc_model::ConfigError;
 use serde::Deserialize;
 
 use super::catalogue::{Catalogue, Cx};
+use super::chirpstack::{Chirpstack, ChirpstackConfig};
 use super::config::{FiwareConfig, FrigateConfig, Mapping, OnvifConfig};
 use super::fiware::Fiware;
 use super::frigate::Frigate;
+use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sensorthings::{SensorThings, SensorThingsConfig};
+use super::sparkplug::{Sparkplug, SparkplugConfig};
+use super::ttn::{Ttn, TtnConfig};
+use super::zigbee2mqtt::{Zigbee2Mqtt, Zigbee2MqttConfig};
 use super::{Incoming, Refusal};
 
 /// One format, ready to decode.
@@ -72,4 +78,16 @@ formats! {
     frigate: FrigateConfig => Frigate,
     /// ONVIF events as JSON.
     onvif: OnvifConfig => Onvif,
+    /// Sparkplug B 3.0.
+    sparkplug: SparkplugConfig => Sparkplug,
+    /// ChirpStack v4 (LoRaWAN).
+    chirpstack: ChirpstackConfig => Chirpstack,
+    /// The Things Stack v3 (LoRaWAN).
+    ttn: TtnConfig => Ttn,
+    /// Zigbee2MQTT.
+    zigbee2mqtt: Zigbee2MqttConfig => Zigbee2Mqtt,
+    /// Homie 4 and 5.
+    homie: HomieConfig => Homie,
+    /// OGC SensorThings Observations.
+    sensorthings: SensorThingsConfig => SensorThings,
 }

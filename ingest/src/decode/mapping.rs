@@ -1,11 +1,17 @@
-//! Formats described by configuration.
+//! Formats described by configuration: JSON read by pointers, and plain values on a topic per
+//! metric.
+//!
+//! Empty payloads (deletes) say nothing, nor do retained repeats of messages that have no time of
+//! their own. A metric of the topic that is not mapped is passed over: one device publishes many.
 
 use ioc_model::{ConfigError, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 use serde_saphyr::Spanned;
 
 use super::catalogue::{Catalogue, Cx, Hints, PropertyInfo, short};
-use super::config::{Mapping, MappingTime, MappingValue, QualityMapping, TimeFormat, mistake};
+use super::config::{
+    Mapping, MappingPayload, MappingTime, MappingValue, QualityMapping, TimeFormat, mistake,
+};
 use super::ids::sanitise;
 use super::json::Json;
 use super::secret::Out;
@@ -18,6 +24,7 @@ use super::{Incoming, Refusal, time};
 #[derive(Debug)]
 pub(super) struct MappingDecoder {
     pattern: Pattern,
+    payload: MappingPayload,
     device: Option<Pointer>,
     service: Option<String>,
     area: Option<String>,
@@ -38,6 +45,8 @@ enum TimeSource {
 #[derive(Debug)]
 struct Value {
     property: PropertyInfo,
+    /// Read only where the topic says so.
+    level: Option<String>,
     pointer: Pointer,
     conversion: Conversion,
     required: bool,
@@ -96,8 +105,12 @@ impl Check<'_> {
         }
     }
 
-    fn value(&mut self, config: &MappingValue) -> Option<Value> {
+    fn value(&mut self, config: &MappingValue, by_level: bool) -> Option<Value> {
         let pointer = self.pointer(&config.pointer);
+        if let Some(level) = config.level.as_ref().filter(|_| !by_level) {
+            self.wrong(level, "the topic has no `{property}`");
+        }
+        let level = config.level.as_ref().unwrap_or(&config.property).value.clone();
         let Some(property) = self.catalogue.property(&config.property.value) else {
             let message = format!("property `{}` is not in the catalogue", config.property.value);
             self.wrong(&config.property, message);
@@ -109,7 +122,31 @@ impl Check<'_> {
             return None;
         };
         let property = property.clone();
-        Some(Value { property, pointer, conversion, required: config.required })
+        let level = by_level.then_some(level);
+        Some(Value { property, level, pointer, conversion, required: config.required })
+    }
+
+    /// A metric can only mean one property.
+    fn levels(&mut self, config: &Mapping) {
+        let levels: Vec<_> =
+            config.values.iter().map(|v| v.level.as_ref().unwrap_or(&v.property)).collect();
+        for (i, level) in levels.iter().enumerate() {
+            if levels[..i].iter().any(|before| before.value == level.value) {
+                self.wrong(level, format!("level `{}` comes twice", level.value));
+            }
+        }
+    }
+
+    /// A plain payload has nothing to point to but itself.
+    fn plain(&mut self, config: &Mapping) {
+        let pointers = (config.values.iter().map(|v| &v.pointer))
+            .chain(&config.device)
+            .chain(&config.seq)
+            .chain(&config.time.pointer)
+            .chain(config.quality.as_ref().map(|q| &q.pointer));
+        for pointer in pointers.filter(|p| !p.value.is_empty()) {
+            self.wrong(pointer, "a plain payload has only the pointer ``");
+        }
     }
 
     fn origin(&mut self, config: &Mapping) -> Pattern {
@@ -143,11 +180,20 @@ impl MappingDecoder {
     ) -> Result<Self, Vec<ConfigError>> {
         let mut check = Check { file, catalogue, errors: Vec::new() };
         let pattern = check.origin(config);
-        let values: Vec<_> = config.values.iter().filter_map(|v| check.value(v)).collect();
+        let by_level = config.topic.value.split('/').any(|level| level == "{property}");
+        let values: Vec<_> =
+            config.values.iter().filter_map(|v| check.value(v, by_level)).collect();
+        if by_level {
+            check.levels(config);
+        }
+        if config.payload == MappingPayload::Plain {
+            check.plain(config);
+        }
         if config.values.is_empty() {
             check.wrong(&config.topic, "a mapping needs at least one value");
         }
         let decoder = Self {
+            payload: config.payload,
             device: config.device.as_ref().map(|p| check.pointer(p)),
             service: config.service.as_ref().map(|s| s.value.clone()),
             area: config.area.as_ref().map(|a| a.value.clone()),
@@ -173,7 +219,18 @@ impl MappingDecoder {
     ) -> Result<(), Refusal> {
         let captured = |c| captures.iter().find(|(k, _)| *k == c).map(|(_, t)| *t);
         let named = captured(Capture::Device);
-        let json = Json::parse(message.payload).map_err(|r| match named {
+        let is_repeat = message.retain && matches!(self.time, TimeSource::Received);
+        if message.payload.is_empty() || is_repeat {
+            return Ok(());
+        }
+        let level = captured(Capture::Property);
+        if let Some(level) = level
+            && !self.values.iter().any(|v| v.level.as_deref() == Some(level))
+        {
+            out.ignore(level);
+            return Ok(());
+        }
+        let json = self.payload(message.payload).map_err(|r| match named {
             Some(device) => r.of(device),
             None => r,
         })?;
@@ -190,7 +247,7 @@ impl MappingDecoder {
         };
         let origin = cx.resolve(id, &hints).map_err(refuse)?;
         let quality = self.quality(&json).map_err(refuse)?;
-        let values = self.values(&json).map_err(refuse)?;
+        let values = self.values(&json, level).map_err(refuse)?;
         let seq =
             self.seq.as_ref().and_then(|p| json.at(p)).map(|s| {
                 integer(s).ok_or_else(|| refuse(bad_field("the counter is not a number")))
@@ -214,9 +271,18 @@ impl MappingDecoder {
         Ok(())
     }
 
-    fn values(&self, json: &Json<'_>) -> Result<Sorted, Refusal> {
+    fn payload<'p>(&self, payload: &'p [u8]) -> Result<Json<'p>, Refusal> {
+        match self.payload {
+            MappingPayload::Json => Json::parse(payload),
+            MappingPayload::Plain => std::str::from_utf8(payload)
+                .map(|text| Json::Text(text.into()))
+                .map_err(|_| Refusal::new(QuarantineReason::Malformed, "the payload is not UTF-8")),
+        }
+    }
+
+    fn values(&self, json: &Json<'_>, level: Option<&str>) -> Result<Sorted, Refusal> {
         let mut values = Sorted::default();
-        for value in &self.values {
+        for value in self.values.iter().filter(|v| v.level.as_deref() == level) {
             let name = &value.property.name;
             let found = match json.at(&value.pointer) {
                 None | Some(Json::Null) if value.required => {

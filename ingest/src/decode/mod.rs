@@ -1,6 +1,7 @@
 //! From topic and payload to records in canonical units.
 
 mod catalogue;
+mod chirpstack;
 mod config;
 #[cfg(test)]
 mod examples;
@@ -8,35 +9,51 @@ mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+mod homie;
 mod ids;
 mod json;
+mod lorawan;
 mod mapping;
 mod native;
+mod nested;
 mod onvif;
 mod reading;
 mod secret;
+mod sensorthings;
 #[cfg(test)]
 pub(crate) mod shared_data;
 mod sorted;
+mod sparkplug;
 mod strict;
+mod tape;
 mod time;
 mod topic;
+mod ttn;
 mod units;
+mod zigbee2mqtt;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
+pub(crate) use units::{unit_fits, units_like};
+
 use catalogue::{Catalogue, Cx};
+pub use chirpstack::ChirpstackConfig;
 pub use config::{
-    DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, TimeFormat,
+    DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingPayload, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, TimeFormat,
 };
 use format::Format;
+pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};
+pub use sensorthings::SensorThingsConfig;
+pub use sparkplug::SparkplugConfig;
+pub use ttn::TtnConfig;
+pub use zigbee2mqtt::Zigbee2MqttConfig;
 
 use crate::quarantine::redact;
 use crate::registry::Registry;
@@ -64,7 +81,8 @@ pub struct Incoming<'a> {
 pub struct Decoded {
     /// In the order of the payload; empty when the message says nothing for the journal.
     pub records: Vec<Record>,
-    /// Why some of its values could not be taken for good; they are in a record of bad quality.
+    /// Why some of its values could not be taken for good: those that cannot be are in a record
+    /// of bad quality, those of a Sparkplug edge node after a gap are uncertain.
     pub doubt: Option<Refusal>,
 }
 
@@ -202,8 +220,8 @@ impl Decoders {
     pub fn explain(&self, message: &Incoming<'_>) -> Explained {
         let (mut records, mut ignored) = (Vec::new(), Vec::new());
         let out = Out::noting(&mut records, &mut ignored);
-        let result = self.decode_onto(message, out).and_then(|_| {
-            let doubt = self.doubt(&records)?;
+        let result = self.decode_onto(message, out).and_then(|told| {
+            let doubt = self.doubt(&records)?.or(told.doubt);
             Ok(Decoded { records, doubt })
         });
         Explained { format: self.format_of(message.topic), result, ignored }
@@ -231,9 +249,9 @@ impl Decoders {
         records: &mut Vec<Record>,
     ) -> Result<Verdict, Refusal> {
         let before = records.len();
-        let end = self.decode_onto(message, Out::new(records)).and_then(|personal| {
+        let end = self.decode_onto(message, Out::new(records)).and_then(|told| {
             let doubt = self.doubt(records.get(before..).unwrap_or_default())?;
-            Ok(Verdict { doubt, personal })
+            Ok(Verdict { doubt: doubt.or(told.doubt), ..told })
         });
         if end.is_err() {
             records.truncate(before);
@@ -241,12 +259,12 @@ impl Decoders {
         end
     }
 
-    /// Whether the message held personal data; on an error what was pushed is to be forgotten.
-    fn decode_onto(&self, message: &Incoming<'_>, mut out: Out<'_>) -> Result<bool, Refusal> {
+    /// What the format itself remarks; on an error what was pushed is to be forgotten.
+    fn decode_onto(&self, message: &Incoming<'_>, mut out: Out<'_>) -> Result<Verdict, Refusal> {
         self.dispatch(message, &mut out)?;
-        let personal = out.is_personal();
+        let told = Verdict { doubt: out.take_remark(), personal: out.is_personal() };
         out.seal(&self.door, message.received);
-        Ok(personal)
+        Ok(told)
     }
 
     /// Looks for values that cannot be; an error if the message says nothing else.

@@ -109,6 +109,11 @@ impl Reading {
         self.values.is_empty()
     }
 
+    /// Whether the property has a value already.
+    pub(super) fn has(&self, property: &PropertyInfo) -> bool {
+        self.values.contains(&property.name)
+    }
+
     /// Says what was collected; nothing if there is nothing.
     pub(super) fn say(self, origin: &Origin, moment: &Moment, quality: Quality, out: &mut Out<'_>) {
         if self.is_empty() {

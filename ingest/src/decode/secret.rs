@@ -7,6 +7,7 @@ use ioc_model::{Body, Private, Record, Seal, Sealed, Timestamp};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use super::Refusal;
 use super::catalogue::short;
 use super::json::Json;
 
@@ -56,6 +57,8 @@ pub(super) struct Out<'a> {
     secrets: Vec<(usize, Secret)>,
     /// Names of fields that were passed over; only where somebody will look at them.
     ignored: Option<&'a mut Vec<String>>,
+    /// What its owner is told of a message that is taken.
+    remark: Option<Refusal>,
 }
 
 /// Fields passed over that are told of one message.
@@ -63,12 +66,12 @@ const IGNORED: usize = 32;
 
 impl<'a> Out<'a> {
     pub(super) fn new(records: &'a mut Vec<Record>) -> Self {
-        Self { records, secrets: Vec::new(), ignored: None }
+        Self { records, secrets: Vec::new(), ignored: None, remark: None }
     }
 
     /// Also notes what is passed over.
     pub(super) fn noting(records: &'a mut Vec<Record>, ignored: &'a mut Vec<String>) -> Self {
-        Self { records, secrets: Vec::new(), ignored: Some(ignored) }
+        Self { records, secrets: Vec::new(), ignored: Some(ignored), remark: None }
     }
 
     /// A record without personal data.
@@ -83,6 +86,16 @@ impl<'a> Out<'a> {
         {
             ignored.push(short(field));
         }
+    }
+
+    /// Tells the owner of a message that is taken what is wrong all the same; the first counts.
+    pub(super) fn remark(&mut self, remark: Refusal) {
+        self.remark.get_or_insert(remark);
+    }
+
+    /// What was remarked.
+    pub(super) fn take_remark(&mut self) -> Option<Refusal> {
+        self.remark.take()
     }
 
     /// Whether the message held personal data.

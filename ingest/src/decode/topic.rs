@@ -9,6 +9,7 @@ pub(super) enum Capture {
     Device,
     Area,
     Service,
+    Property,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +41,11 @@ impl Pattern {
                 "{device}" => Level::Capture(Capture::Device),
                 "{area}" => Level::Capture(Capture::Area),
                 "{service}" => Level::Capture(Capture::Service),
+                "{property}" => Level::Capture(Capture::Property),
                 text if text.contains(['{', '}', '+', '#', '\0']) => {
                     return Err(format!(
-                        "level `{text}` is neither a text, `+`, `#`, `{{device}}`, `{{area}}` \
-                         nor `{{service}}`"
+                        "level `{text}` is neither a text, `+`, `#`, `{{device}}`, `{{area}}`, \
+                         `{{service}}` nor `{{property}}`"
                     ));
                 }
                 text => Level::Text(text.into()),

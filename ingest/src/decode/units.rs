@@ -167,6 +167,10 @@ impl Conversion {
         if from == to {
             return Some(Self::SAME);
         }
+        if from.dimension == Dimension::Acidity && to.dimension == Dimension::Count {
+            // The catalogue's pH has no unit.
+            return Some(Self::SAME);
+        }
         if one && to.dimension == Dimension::Fraction {
             return Some(Self { scale: 100.0 / to.scale, offset: 0.0 });
         }
@@ -214,6 +218,17 @@ fn rounded(exact: f64) -> f64 {
         }
     }
     format!("{exact:.11e}").parse().unwrap_or(exact)
+}
+
+/// Whether values in `from` can be turned into `to`.
+pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
+    Conversion::between(from, to).is_some()
+}
+
+/// Symbols that can be turned into `to`, the usual one of each unit.
+pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
+    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
+    usual.copied().filter(|from| unit_fits(from, to)).collect()
 }
 
 #[cfg(test)]

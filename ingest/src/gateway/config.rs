@@ -2,12 +2,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::transport::GatewayTlsConfig;
+
 /// Settings of the gateway.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Address to listen on; port 0 picks a free one.
-    pub listen: SocketAddr,
+    /// Address to listen on without TLS; port 0 picks a free one, `null` is none. Keep it on
+    /// loopback: what passes here can be read and changed on its way.
+    pub listen: Option<SocketAddr>,
+    /// The TLS listener; `null`: none.
+    pub tls: Option<GatewayTlsConfig>,
     /// Name of this door in the ledger.
     pub source: String,
     /// Open connections. Full: a new one is closed at once and counted.
@@ -47,7 +52,8 @@ pub struct GatewayConfig {
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))),
+            tls: None,
             source: "gateway".into(),
             max_connections: 10_000,
             max_packet_bytes: 64 * 1024,

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -22,6 +21,7 @@ use super::inbound::{ErrorTeller, Spec};
 use super::metrics::{GatewayMetrics, add};
 use super::session::{Parting, Session, Sessions, Will};
 use super::sink::MessageSink;
+use super::transport::{Stream, poll_send};
 use crate::publications::Publications;
 use crate::{Client, IngestError, Registry};
 
@@ -60,7 +60,7 @@ const LARGE: usize = 8 * 1024;
 /// State of one connection after CONNECT.
 pub(super) struct Connection<S: MessageSink> {
     pub(super) shared: Arc<Shared<S>>,
-    stream: TcpStream,
+    stream: Stream,
     pub(super) v5: bool,
     pub(super) client: Client,
     pub(super) session: Session,
@@ -93,7 +93,8 @@ pub(super) struct Connection<S: MessageSink> {
 
 enum Event {
     Readable,
-    Writable,
+    /// All output is with the kernel, or cannot be.
+    Sent(io::Result<()>),
     Committed(Result<(), IngestError>),
     Publication,
     Timer,
@@ -103,7 +104,7 @@ enum Event {
 impl<S: MessageSink> Connection<S> {
     pub(super) fn new(
         shared: &Arc<Shared<S>>,
-        stream: TcpStream,
+        stream: Stream,
         (hello, client): (&Hello, Client),
         session: Session,
         kick: CancellationToken,
@@ -143,12 +144,13 @@ impl<S: MessageSink> Connection<S> {
         }
         loop {
             self.fill();
-            if self.flush().is_err() {
+            if self.flush().await.is_err() {
                 return End::Lost;
             }
             let result = match self.next_event().await {
                 Event::Readable => self.read().await,
-                Event::Committed(Ok(())) | Event::Publication | Event::Writable => Ok(()),
+                Event::Committed(Ok(())) | Event::Publication | Event::Sent(Ok(())) => Ok(()),
+                Event::Sent(Err(_)) => Err(End::Lost),
                 Event::Committed(Err(error)) => {
                     tracing::error!(%error, client = &*self.client.id, "commit failed");
                     Err(End::Sink)
@@ -178,11 +180,12 @@ impl<S: MessageSink> Connection<S> {
             if self.kicked.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Kicked);
             }
-            if self.out_at < self.out.len() && self.stream.poll_write_ready(cx).is_ready() {
-                return Poll::Ready(Event::Writable);
+            if self.has_output()
+                && let Poll::Ready(sent) = self.poll_flush(cx)
+            {
+                return Poll::Ready(Event::Sent(sent));
             }
-            // Errors show at the read itself.
-            if may_read && self.stream.poll_read_ready(cx).is_ready() {
+            if may_read && self.stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Event::Readable);
             }
             if self.wants_publications()
@@ -290,29 +293,38 @@ impl<S: MessageSink> Connection<S> {
         }
     }
 
+    fn has_output(&self) -> bool {
+        !self.out.is_empty() || self.stream.has_unsent()
+    }
+
     /// Writes what can be written now.
-    fn flush(&mut self) -> io::Result<()> {
-        while self.out_at < self.out.len() {
-            match self.stream.try_write(&self.out[self.out_at..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.out_at += n;
-                    self.stalled = None;
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.has_output() {
+            return Ok(());
+        }
+        match std::future::poll_fn(|cx| Poll::Ready(self.poll_flush(cx))).await {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => {
+                if self.stalled.is_none() {
+                    self.stalled = Some(Instant::now());
+                    self.arm();
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    if self.stalled.is_none() {
-                        self.stalled = Some(Instant::now());
-                        self.arm();
-                    }
-                    return Ok(());
-                }
-                Err(e) => return Err(e),
+                Ok(())
             }
         }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let before = self.out_at;
+        let sent = poll_send(&mut self.stream, cx, &self.out, &mut self.out_at);
+        if self.out_at > before || sent.is_ready() {
+            self.stalled = None;
+        }
+        ready!(sent)?;
         self.out.clear();
         self.out_at = 0;
         self.out.shrink_to(KEEP);
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     fn write_deadline(&self) -> Option<Instant> {
@@ -369,13 +381,18 @@ impl<S: MessageSink> Connection<S> {
             End::KeepAlive => add(&metrics.keep_alive_timeouts, 1),
             End::NotReading => add(&metrics.write_timeouts, 1),
             End::Sink => add(&metrics.sink_errors, 1),
-            End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
+            End::Client
+            | End::ClientWithWill
+            | End::Lost
+            | End::TakenOver
+            | End::Revoked
+            | End::Stopped => {}
         }
     }
 
     /// What stays behind: the session, and the last bytes for the client where the protocol has
     /// a word for this end.
-    pub(super) fn part(mut self, end: &End, will: Option<Will>) -> (Parting, TcpStream, Vec<u8>) {
+    pub(super) fn part(mut self, end: &End, will: Option<Will>) -> (Parting, Stream, Vec<u8>) {
         if let (true, Some(reason)) = (self.v5, end.reason()) {
             self.out.extend_from_slice(&encode::disconnect_v5(reason));
         }

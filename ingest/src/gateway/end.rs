@@ -21,6 +21,7 @@ pub(super) mod code {
     pub(in crate::gateway) const TOPIC_ALIAS: u8 = 0x94;
     pub(in crate::gateway) const TOO_LARGE: u8 = 0x95;
     pub(in crate::gateway) const QUOTA: u8 = 0x97;
+    pub(in crate::gateway) const ADMINISTRATIVE: u8 = 0x98;
     pub(in crate::gateway) const BAD_PAYLOAD: u8 = 0x99;
     pub(in crate::gateway) const NO_SHARED: u8 = 0x9E;
     pub(in crate::gateway) const NO_SUBSCRIPTION_IDS: u8 = 0xA1;
@@ -58,6 +59,8 @@ pub(super) enum End {
     Broken(Broken),
     /// A newer connection has the client id.
     TakenOver,
+    /// The client's certificate was revoked.
+    Revoked,
     /// Nothing came for 1.5 × keep-alive.
     KeepAlive,
     /// The client does not read.
@@ -75,6 +78,7 @@ impl End {
             Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => return None,
             Self::Broken(broken) => broken.code,
             Self::TakenOver => code::TAKEN_OVER,
+            Self::Revoked => code::ADMINISTRATIVE,
             Self::KeepAlive => code::KEEP_ALIVE,
             Self::Sink => code::UNSPECIFIED,
             Self::Stopped => code::SHUTTING_DOWN,

@@ -203,8 +203,10 @@ impl<S: MessageSink> Connection<S> {
     /// at QoS 0.
     fn tell_errors(&mut self, message: &Incoming<'_>, outcome: &Outcome) {
         let (severity, reason, detail) = match outcome {
-            Outcome::Quarantined { reason, detail } => ("error", reason, detail),
-            Outcome::Partly { reason, detail } => ("warning", reason, detail),
+            Outcome::Quarantined { reason, detail, .. } => ("error", reason, detail),
+            Outcome::Partly { reason, detail } | Outcome::Warned { reason, detail } => {
+                ("warning", reason, detail)
+            }
             Outcome::Accepted | Outcome::Duplicate | Outcome::Shed => return,
         };
         let Some(untold) = self.errors.may_tell(message.received) else { return };
@@ -290,9 +292,11 @@ fn reason_of(outcome: &Outcome) -> Option<(u8, Option<&str>)> {
     use QuarantineReason as Q;
     match outcome {
         Outcome::Accepted | Outcome::Duplicate => None,
-        Outcome::Partly { detail, .. } => Some((code::SUCCESS, Some(detail))),
+        Outcome::Partly { detail, .. } | Outcome::Warned { detail, .. } => {
+            Some((code::SUCCESS, Some(detail)))
+        }
         Outcome::Shed => Some((code::QUOTA, None)),
-        Outcome::Quarantined { reason, detail } => {
+        Outcome::Quarantined { reason, detail, .. } => {
             let code = match reason {
                 Q::UnknownTopic | Q::BadId | Q::UnknownService | Q::UnknownArea => code::BAD_TOPIC,
                 Q::TooLarge

@@ -5,43 +5,49 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
-use super::end::code;
+use super::end::{End, code};
 use super::frame::{Frame, next_frame};
 use super::metrics::add;
 use super::peer::Peer;
 use super::session::Will;
 use super::sink::MessageSink;
+use super::transport::Stream;
 use crate::{Client, Incoming};
 
 /// Wait for an old connection of the same client to hand its session over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
-/// Serves one accepted socket to its end.
+/// Serves one accepted socket to its end. `life` is cancelled when the gateway stops or the
+/// peer's certificate is revoked.
 pub(super) async fn serve<S: MessageSink>(
     shared: Arc<Shared<S>>,
-    mut stream: TcpStream,
+    mut stream: Stream,
     peer: Peer,
+    life: CancellationToken,
 ) {
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
-        () = shared.stop.cancelled() => return,
+        () = life.cancelled() => return,
         greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
     };
     let (hello, carry) = match greeted {
         Ok(Ok(greeted)) => greeted,
-        Ok(Err(refused)) => return refuse(&shared, stream, refused).await,
-        Err(_) => return refuse(&shared, stream, Refused::silent("no connect in time")).await,
+        Ok(Err(refused)) => return refuse(&shared, (stream, &peer), refused).await,
+        Err(_) => {
+            let late = Refused::silent("no connect in time");
+            return refuse(&shared, (stream, &peer), late).await;
+        }
     };
     tracing::trace!(?peer, client = &*hello.client_id, "connect");
     let client = Client::trusted(&hello.client_id);
-    let kick = shared.stop.child_token();
+    let kick = life.child_token();
     let id = Arc::clone(&hello.client_id);
     let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
     if let Some(will) = attached.due_will.take() {
@@ -53,7 +59,7 @@ pub(super) async fn serve<S: MessageSink>(
             Ok(handed) => session = handed.ok(),
             Err(_) => {
                 let busy = Refused::new(hello.v5, code::BUSY, "old connection does not end");
-                return refuse(&shared, stream, busy).await;
+                return refuse(&shared, (stream, &peer), busy).await;
             }
         }
     }
@@ -65,7 +71,10 @@ pub(super) async fn serve<S: MessageSink>(
     connection.out.append(&mut out);
     connection.carry = carry;
     connection.resend();
-    let end = connection.run().await;
+    let mut end = connection.run().await;
+    if matches!(end, End::TakenOver) && life.is_cancelled() {
+        end = End::Revoked;
+    }
     shared.metrics.connected.fetch_sub(1, Relaxed);
     connection.count(&end);
     let (parting, stream, goodbye) =
@@ -75,14 +84,14 @@ pub(super) async fn serve<S: MessageSink>(
     if let Some(will) = will {
         publish_will(&shared, &will).await;
     }
-    if !goodbye.is_empty() {
+    if !goodbye.is_empty() || stream.says_goodbye() {
         linger(stream, &goodbye).await;
     }
 }
 
 /// Reads the CONNECT; returns it and what came after it.
 async fn handshake(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     config: &GatewayConfig,
 ) -> Result<(Hello, Vec<u8>), Refused> {
     let mut bytes = Vec::with_capacity(512);
@@ -109,18 +118,22 @@ async fn handshake(
     }
 }
 
-async fn refuse<S: MessageSink>(shared: &Shared<S>, stream: TcpStream, refused: Refused) {
+async fn refuse<S: MessageSink>(
+    shared: &Shared<S>,
+    (stream, peer): (Stream, &Peer),
+    refused: Refused,
+) {
     add(&shared.metrics.refused_connect, 1);
-    tracing::debug!(peer = ?stream.peer_addr().ok(), what = refused.what, "connect refused");
+    tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
-    if !answer.is_empty() {
+    if !answer.is_empty() || stream.says_goodbye() {
         linger(stream, &answer).await;
     }
 }
 
 /// Writes the last bytes and waits a moment for the peer's end, so that unread input does not
 /// turn into a reset that destroys them.
-async fn linger(mut stream: TcpStream, bytes: &[u8]) {
+async fn linger(mut stream: Stream, bytes: &[u8]) {
     let goodbye = async {
         stream.write_all(bytes).await?;
         stream.shutdown().await?;

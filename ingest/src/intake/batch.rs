@@ -4,84 +4,114 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_model::{Devices, Entry, QuarantineReason, Record, SourceCounters};
+use ioc_model::{Entry, QuarantineReason, Record, SourceCounters};
 
 use super::inflight::Wait;
 use super::{Core, Intake, Outcome, SourceHandle, State};
-use crate::access::Client;
+use crate::access::{Client, Standing};
 use crate::decode::{Incoming, Refusal, Verdict};
+use crate::inbox::{Feed, Said};
 use crate::quarantine::Refused;
+use crate::registry::{Met, Registry};
+
+/// What one client hands in at once.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'a> {
+    pub(super) source: &'a SourceHandle,
+    pub(super) client: &'a Client,
+    pub(super) messages: &'a [Incoming<'a>],
+    /// They come from the quarantine.
+    pub(super) is_second: bool,
+}
+
+/// What is known of a record beside what it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    /// For duplicates.
+    dedup: u64,
+    /// Hash of the device's id.
+    pub(crate) device: u64,
+    /// Arrival less the time the device stated.
+    pub(crate) delay_ms: i64,
+}
+
+/// A decoded message.
+struct Span {
+    /// Index of its outcome.
+    at: usize,
+    records: Range<usize>,
+    personal: bool,
+}
 
 /// Decoded messages of one submission.
 pub(super) struct Batch {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) refused: Vec<Refused>,
     records: Vec<Record>,
-    /// Duplicate key and device hash of each record.
-    keys: Vec<(u64, u64)>,
-    /// Records of each decoded message: index of its outcome, range in `records`.
-    spans: Vec<(usize, Range<usize>)>,
+    /// Of each record.
+    keys: Vec<Key>,
+    spans: Vec<Span>,
 }
 
 impl Batch {
-    pub(super) fn decode(
-        intake: &Intake,
-        (source, client): (&SourceHandle, &Client),
-        messages: &[Incoming<'_>],
-    ) -> Self {
+    pub(super) fn decode(intake: &Intake, read: &Read<'_>) -> Self {
+        let n = read.messages.len();
         let mut batch = Self {
-            outcomes: Vec::with_capacity(messages.len()),
+            outcomes: Vec::with_capacity(n),
             refused: Vec::new(),
-            records: Vec::with_capacity(messages.len()),
+            records: Vec::with_capacity(n),
             keys: Vec::new(),
-            spans: Vec::with_capacity(messages.len()),
+            spans: Vec::with_capacity(n),
         };
-        let devices = intake.decoders.registry().now();
-        for message in messages {
+        for message in read.messages {
             let start = batch.records.len();
-            let judged = judge_one(intake, &devices, client, message, &mut batch.records);
-            match judged {
+            let outcome = match judge_one(intake, read, message, &mut batch.records) {
                 Ok(verdict) => {
-                    batch.spans.push((batch.outcomes.len(), start..batch.records.len()));
-                    batch.outcomes.push(match verdict.doubt {
+                    let (at, records) = (batch.outcomes.len(), start..batch.records.len());
+                    batch.spans.push(Span { at, records, personal: verdict.personal });
+                    match verdict.doubt {
                         None => Outcome::Accepted,
                         Some(Refusal { reason, detail, .. }) => Outcome::Partly { reason, detail },
-                    });
+                    }
                 }
-                Err(refusal) => {
-                    let (reason, detail) = (refusal.reason, refusal.detail.clone());
-                    batch.refused.push(Refused::new(&source.name, message, refusal));
-                    batch.outcomes.push(Outcome::Quarantined { reason, detail });
-                }
-            }
+                Err(refusal) => batch.refuse(read, message, refusal),
+            };
+            batch.outcomes.push(outcome);
         }
-        batch.finish(intake, source.index);
+        batch.finish(intake, read.source.index);
         batch
     }
 
-    /// Door, clock limit and duplicate keys. A record whose clock ran ahead is told from the next
-    /// one by its own counter or else by the time it stated, not by the time of its arrival,
-    /// which differs between deliveries.
+    fn refuse(&mut self, read: &Read<'_>, message: &Incoming<'_>, refusal: Refusal) -> Outcome {
+        let outcome = Outcome::Quarantined {
+            reason: refusal.reason,
+            detail: refusal.detail.clone(),
+            device: refusal.device.clone(),
+            reply: refusal.reply.clone(),
+        };
+        self.refused.push(Refused::new(&read.source.name, read.client, message, refusal));
+        outcome
+    }
+
+    /// Door, clock limit and duplicate keys. A record whose clock ran ahead keeps the key of what
+    /// it stated: the time of arrival differs between deliveries, and what is ahead now may be
+    /// within the limit when it is delivered again.
     fn finish(&mut self, intake: &Intake, source: u16) {
         self.keys.reserve(self.records.len());
         for record in &mut self.records {
             record.source = source;
-            let mut key = record.dedup_key();
-            if let Some(limit) = intake.config.clock_limit_ms
-                && record.time.since_ms(record.received) > limit
-            {
-                record.time = record.received;
-                record.clock_clamped = true;
-                if record.seq.is_some() {
-                    key = record.dedup_key();
-                }
+            let dedup = record.dedup_key();
+            let delay_ms = record.received.since_ms(record.time);
+            if intake.config.clock_limit_ms.is_some_and(|limit| -delay_ms > limit) {
+                record.clamp();
             }
-            self.keys.push((key, intake.core.hasher.hash_one(&*record.device)));
+            let device = intake.core.hasher.hash_one(&*record.device);
+            self.keys.push(Key { dedup, device, delay_ms });
         }
     }
 
     /// Decides for each decoded message whether it is new, and opens the submission.
-    pub(super) fn deduplicate(&mut self, intake: &Intake, source: &SourceHandle) -> Taken {
+    pub(super) fn deduplicate(&mut self, intake: &Intake, read: &Read<'_>) -> Taken {
         let records = std::mem::take(&mut self.records);
         let keys = std::mem::take(&mut self.keys);
         let mut fresh = vec![false; records.len()];
@@ -90,7 +120,7 @@ impl Batch {
         let mut state = intake.core.lock();
         let tally = self.judge(&mut state, &keys, &mut fresh, &mut seen);
         let ticket = (tally.records > 0).then(|| {
-            let own = keys.iter().zip(&fresh).filter(|(_, f)| **f).map(|((k, _), _)| *k);
+            let own = keys.iter().zip(&fresh).filter(|(_, f)| **f).map(|(k, _)| k.dedup);
             state.in_flight.open(own.collect())
         });
         let waits = match seen.is_empty() {
@@ -98,7 +128,11 @@ impl Batch {
             false => state.in_flight.waits(&seen, ticket),
         };
         drop(state);
+        if !read.is_second {
+            self.feed(intake, read, &records, &keys);
+        }
 
+        let source = read.source;
         source.counters.duplicate.fetch_add(tally.duplicate, Relaxed);
         source.counters.shed.fetch_add(tally.shed, Relaxed);
         // Before the sink has them, so that the rules never count more than this.
@@ -126,23 +160,49 @@ impl Batch {
 /// May this client say this, and what does it say?
 fn judge_one(
     intake: &Intake,
-    devices: &Devices,
-    client: &Client,
+    read: &Read<'_>,
     message: &Incoming<'_>,
     records: &mut Vec<Record>,
 ) -> Result<Verdict, Refusal> {
-    client.may_publish(devices, message.topic)?;
+    let registry = intake.decoders.registry();
+    let devices = registry.now();
+    read.client.may_publish(&devices, message.topic)?;
     let start = records.len();
     let verdict = intake.decoders.decode_into(message, records)?;
     let said = records.get(start..).unwrap_or_default();
-    let denied = said.iter().find_map(|r| client.may_speak_for(devices, &r.device).err());
-    match denied {
-        None => Ok(verdict),
-        Some(refusal) => {
+    let mut before: Option<&str> = None;
+    for record in said {
+        // Messages mostly speak of one device.
+        if before.replace(&record.device) == Some(&*record.device) {
+            continue;
+        }
+        let judged = read.client.may_speak_for(&devices, &record.device);
+        // It is met also when it has to wait for approval, not when the client may not name it.
+        let waits = |r: &Refusal| {
+            matches!(r.reason, QuarantineReason::DevicePending | QuarantineReason::UnknownDevice)
+        };
+        if judged.as_ref().map_or_else(waits, |()| true) && devices.get(&record.device).is_none() {
+            meet(registry, read.client, record);
+        }
+        if let Err(refusal) = judged {
+            let refusal = refusal.of(&record.device);
             records.truncate(start);
-            Err(refusal)
+            return Err(refusal);
         }
     }
+    Ok(verdict)
+}
+
+/// Tells the registry of a device that it does not know.
+fn meet(registry: &Registry, client: &Client, record: &Record) {
+    let is_other = client.standing == Standing::Device && *client.id != *record.device;
+    registry.met(&Met {
+        device: &record.device,
+        area: &record.area,
+        service: &record.service,
+        parent: is_other.then_some(&*client.id),
+        at: record.received,
+    });
 }
 
 impl Batch {
@@ -150,24 +210,24 @@ impl Batch {
     fn judge(
         &mut self,
         state: &mut State,
-        keys: &[(u64, u64)],
+        keys: &[Key],
         fresh: &mut [bool],
         seen: &mut Vec<u64>,
     ) -> Tally {
         let mut tally = Tally::default();
-        for (at, span) in &self.spans {
-            let keys = &keys[span.clone()];
-            if !keys.iter().all(|(_, device)| state.admit(*device)) {
+        for Span { at, records, .. } in &self.spans {
+            let keys = &keys[records.clone()];
+            if !keys.iter().all(|k| state.admit(k.device)) {
                 self.outcomes[*at] = Outcome::Shed;
                 tally.shed += 1;
                 continue;
             }
             let mut new = 0;
-            for ((key, _), fresh) in keys.iter().zip(&mut fresh[span.clone()]) {
-                *fresh = state.window.insert(*key);
+            for (key, fresh) in keys.iter().zip(&mut fresh[records.clone()]) {
+                *fresh = state.window.insert(key.dedup);
                 new += u64::from(*fresh);
                 if !*fresh {
-                    seen.push(*key);
+                    seen.push(key.dedup);
                 }
             }
             match (new, keys.len()) {
@@ -184,6 +244,23 @@ impl Batch {
             tally.records += new;
         }
         tally
+    }
+
+    /// Tells the inbox what became of each message. Some become messages with a remark.
+    fn feed(&mut self, intake: &Intake, read: &Read<'_>, records: &[Record], keys: &[Key]) {
+        let bound = intake.config.clock_limit_ms;
+        let mut feed = Feed::new(&intake.inbox, &read.source.name, &read.client.id, bound);
+        let (mut spans, mut refused) = (self.spans.iter(), self.refused.iter());
+        for (message, outcome) in read.messages.iter().zip(&mut self.outcomes) {
+            if let Outcome::Quarantined { .. } = outcome {
+                if let Some(kept) = refused.next() {
+                    feed.refused(message, kept, outcome);
+                }
+            } else if let Some(Span { records: of, personal, .. }) = spans.next() {
+                let (records, keys) = (&records[of.clone()], &keys[of.clone()]);
+                feed.decoded(message, Said { records, keys, personal: *personal }, outcome);
+            }
+        }
     }
 }
 

@@ -18,10 +18,12 @@ use futures::future::BoxFuture;
 use ioc_model::{City, Entry, Ledger, QuarantineReason, Record};
 
 use crate::access::Client;
-use crate::decode::{Decoders, Incoming};
+use crate::decode::{Decoders, Incoming, Reply};
 use crate::error::{IngestError, SinkError};
+use crate::inbox::{Inbox, InboxConfig};
 use crate::quarantine::Quarantine;
-use batch::{Batch, Taken};
+pub(crate) use batch::Key;
+use batch::{Batch, Read, Taken};
 pub use config::IntakeConfig;
 use inflight::{Commit, InFlight, Wait};
 pub use source::SourceHandle;
@@ -48,6 +50,14 @@ pub trait RecordSink: Send + Sync {
 pub enum Outcome {
     /// Its records are on the way to the journal (some formats also say nothing in a message).
     Accepted,
+    /// Accepted, with a remark for the device: its clock. Each device is told once a minute; the
+    /// messages between are plainly accepted.
+    Warned {
+        /// What, as a code.
+        reason: QuarantineReason,
+        /// What, in words for the device's owner.
+        detail: String,
+    },
     /// Accepted, but some of its values cannot be and are kept as bad.
     Partly {
         /// Why, as a code.
@@ -63,6 +73,10 @@ pub enum Outcome {
         reason: QuarantineReason,
         /// Why, in words for the device's owner.
         detail: String,
+        /// The device it was about, as far as topic or payload named one.
+        device: Option<String>,
+        /// What to say to the sender so that it can go on.
+        reply: Option<Box<Reply>>,
     },
     /// Given up: the device is one more than the configuration allows.
     Shed,
@@ -83,10 +97,12 @@ pub struct Submitted {
 /// waits does not read its socket. Nothing is dropped silently.
 pub struct Intake {
     config: IntakeConfig,
+    city: Arc<City>,
     ledger: Arc<Ledger>,
-    decoders: Decoders,
+    decoders: Arc<Decoders>,
     sink: Arc<dyn RecordSink>,
     quarantine: Arc<Quarantine>,
+    inbox: Arc<Inbox>,
     core: Arc<Core>,
 }
 
@@ -126,16 +142,24 @@ impl State {
 }
 
 impl Intake {
-    /// An intake with an empty duplicate window; see [`Intake::remember`].
+    /// An intake with an empty duplicate window (see [`Intake::remember`]) and an inbox of the
+    /// default size (see [`Intake::with_inbox`]).
     pub fn new(
         config: IntakeConfig,
         city: Arc<City>,
         ledger: Arc<Ledger>,
-        decoders: Decoders,
+        decoders: impl Into<Arc<Decoders>>,
         sink: Arc<dyn RecordSink>,
         quarantine: Arc<Quarantine>,
     ) -> Self {
+        let decoders = decoders.into();
         let hasher = RandomState::new();
+        let inbox = Inbox::new(
+            &InboxConfig::default(),
+            Arc::clone(&city),
+            Arc::clone(&decoders),
+            hasher.clone(),
+        );
         let devices: KeySet = city.devices.keys().map(|d| hasher.hash_one(&**d)).collect();
         let state = State {
             window: Window::new(config.dedup_keys),
@@ -144,7 +168,21 @@ impl Intake {
             in_flight: InFlight::default(),
         };
         let core = Arc::new(Core { state: Mutex::new(state), hasher });
-        Self { config, ledger, decoders, sink, quarantine, core }
+        let inbox = Arc::new(inbox);
+        Self { config, city, ledger, decoders, sink, quarantine, inbox, core }
+    }
+
+    /// With an inbox of another size.
+    #[must_use]
+    pub fn with_inbox(self, config: &InboxConfig) -> Self {
+        let (city, decoders) = (Arc::clone(&self.city), Arc::clone(&self.decoders));
+        let inbox = Inbox::new(config, city, decoders, self.core.hasher.clone());
+        Self { inbox: Arc::new(inbox), ..self }
+    }
+
+    /// What was received, by device.
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     /// Opens a door in the ledger. Doors must be opened in the same order at every start.
@@ -167,7 +205,8 @@ impl Intake {
         state.admit(device);
     }
 
-    /// Takes the messages of one socket read of one client. Waits while the sink or the quarantine is full.
+    /// Takes the messages of one socket read of one client. Waits while the sink or the
+    /// quarantine is full. The inbox hears of them as they were judged, before the wait.
     ///
     /// Counting: `received` at once; `accepted` and `records` when the sink has taken them;
     /// `quarantined` when the quarantine's writer has; a message that is given up before
@@ -187,10 +226,29 @@ impl Intake {
         client: &Client,
         messages: &[Incoming<'_>],
     ) -> Result<Submitted, IngestError> {
-        source.counters.received.fetch_add(messages.len() as u64, Relaxed);
-        let mut batch = Batch::decode(self, (source, client), messages);
+        let read = Read { source, client, messages, is_second: false };
+        self.take(read).await
+    }
+
+    /// Takes messages of the quarantine again. Those that are refused again are counted and not
+    /// stored: their rows are there. The inbox does not hear of it.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub(crate) async fn look_again(
+        &self,
+        source: &SourceHandle,
+        client: &Client,
+        messages: &[Incoming<'_>],
+    ) -> Result<Submitted, IngestError> {
+        self.take(Read { source, client, messages, is_second: true }).await
+    }
+
+    async fn take(&self, read: Read<'_>) -> Result<Submitted, IngestError> {
+        read.source.counters.received.fetch_add(read.messages.len() as u64, Relaxed);
+        let mut batch = Batch::decode(self, &read);
         self.sweep();
-        let mut taken = batch.deduplicate(self, source);
+        let mut taken = batch.deduplicate(self, &read);
         let outcomes = batch.outcomes;
 
         let own = match taken.entries.is_empty() {
@@ -198,7 +256,7 @@ impl Intake {
             false => Some(self.append(&mut taken).await?),
         };
         taken.pass_empty();
-        let refused = match batch.refused.is_empty() {
+        let refused = match batch.refused.is_empty() || read.is_second {
             true => None,
             false => Some(self.quarantine.store(batch.refused).await?),
         };

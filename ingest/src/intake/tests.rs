@@ -435,7 +435,7 @@ impl Seal for Pseudonyms {
 #[tokio::test]
 async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_none() {
     let mut r = rig(IntakeConfig::default());
-    r.intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
+    r.intake.decoders = Arc::new(decoders("{}").sealing(Arc::new(Pseudonyms)));
     let event =
         |plate: &str| format!(r#"{{"time":{},"type":"red_light","plate":"{plate}"}}"#, RECEIVED.0);
     let topic = "ioc/v1/hai_chau/traffic/cam-1/event";
@@ -449,7 +449,7 @@ async fn two_plates_in_one_millisecond_are_two_detections_and_a_redelivery_is_no
     // After a restart the journal's records say the same.
     let again = rig(IntakeConfig::default());
     let mut intake = again.intake;
-    intake.decoders = decoders("{}").sealing(Arc::new(Pseudonyms));
+    intake.decoders = Arc::new(decoders("{}").sealing(Arc::new(Pseudonyms)));
     taken.iter().for_each(|record| intake.remember(record));
     let door = intake.source("gateway");
     let submitted = intake.submit(&door, &CLIENT, &messages).await.expect("room");

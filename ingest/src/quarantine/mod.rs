@@ -1,5 +1,6 @@
 //! Refused messages, raw and with the reason, bounded in rows, rows per device and bytes.
 
+mod door;
 pub(crate) mod redact;
 mod store;
 #[cfg(test)]
@@ -8,7 +9,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,10 +19,13 @@ use ioc_model::{QuarantineReason, QuarantineRow, QuarantineStore, Timestamp};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::access::Client;
 use crate::decode::{Incoming, Refusal};
 use crate::error::IngestError;
+pub use door::QuarantineDoor;
 use store::Store;
-use writer::{Counters, Job};
+pub(crate) use store::visible;
+use writer::{Change, Counters, Job};
 
 /// Settings of the [`Quarantine`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -75,25 +79,41 @@ pub struct Refused {
     pub detail: String,
     /// Payload, cut at 64 KiB, what is or may be personal masked.
     pub payload: Vec<u8>,
+    /// Topic and payload are as they came: nothing was cut or masked.
+    pub whole: bool,
+    /// Who sent it.
+    pub client: Client,
+    /// The publish's retain flag.
+    pub retain: bool,
 }
 
 impl Refused {
-    /// The row of a message that a decoder refused.
-    pub fn new(source: &Arc<str>, message: &Incoming<'_>, refusal: Refusal) -> Self {
+    /// The row of a message that was refused.
+    pub fn new(
+        source: &Arc<str>,
+        client: &Client,
+        message: &Incoming<'_>,
+        refusal: Refusal,
+    ) -> Self {
         let kept = &message.payload[..message.payload.len().min(PAYLOAD_BYTES)];
+        let topic: String = message.topic.chars().take(256).collect();
+        let payload = redact::payload(kept);
         Self {
             at: message.received,
             source: Arc::clone(source),
-            topic: message.topic.chars().take(256).collect(),
+            whole: payload == message.payload && topic == message.topic,
+            topic,
             device: refusal.device,
             reason: refusal.reason,
             detail: refusal.detail,
-            payload: redact::payload(kept),
+            payload,
+            client: client.clone(),
+            retain: message.retain,
         }
     }
 
     fn queue_bytes(&self) -> usize {
-        self.payload.len() + self.topic.len() + self.detail.len() + 128
+        self.payload.len() + self.topic.len() + self.detail.len() + self.client.id.len() + 128
     }
 }
 
@@ -154,7 +174,16 @@ impl Quarantine {
         &self,
         rows: Vec<Refused>,
     ) -> Result<BoxFuture<'static, Result<(), IngestError>>, IngestError> {
-        let bytes: usize = rows.iter().map(Refused::queue_bytes).sum();
+        let bytes = rows.iter().map(Refused::queue_bytes).sum();
+        self.change(Change::Add(rows), bytes).await
+    }
+
+    /// Takes a change; `bytes` that it holds while it waits.
+    async fn change(
+        &self,
+        change: Change,
+        bytes: usize,
+    ) -> Result<BoxFuture<'static, Result<(), IngestError>>, IngestError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_bytes);
         let room = Arc::clone(&self.room)
             .acquire_many_owned(bytes)
@@ -162,10 +191,14 @@ impl Quarantine {
             .map_err(|_| IngestError::QuarantineClosed)?;
         let (done, written) = oneshot::channel();
         let jobs = self.jobs.as_ref().ok_or(IngestError::QuarantineClosed)?;
-        jobs.send(Job { rows, done, _room: room })
+        jobs.send(Job { change, done, _room: room })
             .await
             .map_err(|_| IngestError::QuarantineClosed)?;
         Ok(async move { written.await.unwrap_or(Err(IngestError::QuarantineClosed)) }.boxed())
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Store> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rows dropped by the limits since the start of the process.
@@ -201,7 +234,15 @@ impl QuarantineStore for Quarantine {
         device: Option<&str>,
         limit: usize,
     ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>> {
-        let reader = self.reader.lock().unwrap_or_else(|e| e.into_inner());
-        Ok(reader.newest(device, limit)?)
+        Ok(self.reader().newest(device, None, limit)?)
+    }
+
+    fn newest_of(
+        &self,
+        device: Option<&str>,
+        reason: QuarantineReason,
+        limit: usize,
+    ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.reader().newest(device, Some(reason), limit)?)
     }
 }

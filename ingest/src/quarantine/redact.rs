@@ -25,7 +25,7 @@ const WORDS: &[&[u8]] = &[
 ];
 
 /// The payload without what is or may be personal.
-pub(super) fn payload(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn payload(payload: &[u8]) -> Vec<u8> {
     let mut out = payload.to_vec();
     let mut at = 0;
     while at < payload.len() {

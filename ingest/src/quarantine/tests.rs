@@ -3,6 +3,8 @@ use std::sync::Arc;
 use ioc_model::{QuarantineReason, QuarantineStore, Timestamp};
 use tempfile::TempDir;
 
+use crate::access::Client;
+
 use super::{Quarantine, QuarantineConfig, Refused, store};
 
 fn refused(device: Option<&str>, payload: impl Into<Vec<u8>>) -> Refused {
@@ -14,6 +16,9 @@ fn refused(device: Option<&str>, payload: impl Into<Vec<u8>>) -> Refused {
         reason: QuarantineReason::BadField,
         detail: "why".into(),
         payload: payload.into(),
+        whole: true,
+        client: Client::trusted("test"),
+        retain: false,
     }
 }
 

@@ -6,15 +6,53 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use ioc_model::QuarantineReason;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::store::Store;
 use super::{QuarantineConfig, Refused};
 use crate::error::IngestError;
 
-/// Refusals of one submission.
+/// What is to be done to the file.
+pub(super) enum Change {
+    /// Refusals of one submission.
+    Add(Vec<Refused>),
+    /// What a second look came to.
+    Settle(Vec<Settled>),
+}
+
+impl Change {
+    fn added(&self) -> &[Refused] {
+        match self {
+            Self::Add(rows) => rows,
+            Self::Settle(_) => &[],
+        }
+    }
+
+    fn settled(&self) -> &[Settled] {
+        match self {
+            Self::Add(_) => &[],
+            Self::Settle(rows) => rows,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Add(rows) => rows.len(),
+            Self::Settle(rows) => rows.len(),
+        }
+    }
+}
+
+/// A row that was looked at again.
+pub(super) struct Settled {
+    pub(super) id: i64,
+    /// Still refused: why, today. `None`: taken, and gone from here.
+    pub(super) still: Option<(QuarantineReason, String)>,
+}
+
 pub(super) struct Job {
-    pub(super) rows: Vec<Refused>,
+    pub(super) change: Change,
     pub(super) done: oneshot::Sender<Result<(), IngestError>>,
     /// Given back when the rows are written.
     pub(super) _room: OwnedSemaphorePermit,
@@ -59,12 +97,12 @@ impl Writer {
                 std::thread::sleep(rest);
             }
             last = Some(Instant::now());
-            let mut n = first.rows.len();
+            let mut n = first.change.len();
             let mut jobs = vec![first];
             while n < COMMIT_ROWS
                 && let Ok(job) = queue.try_recv()
             {
-                n += job.rows.len();
+                n += job.change.len();
                 jobs.push(job);
             }
             let end = self.commit(&jobs).map_err(|e| {
@@ -79,15 +117,21 @@ impl Writer {
         }
     }
 
-    /// One transaction: new rows in, rows beyond the limits out.
+    /// One transaction: settled rows out, new rows in, rows beyond the limits out.
     fn commit(&mut self, jobs: &[Job]) -> Result<(), rusqlite::Error> {
-        let all = || jobs.iter().flat_map(|j| &j.rows);
+        let all = || jobs.iter().flat_map(|j| j.change.added());
         let mut of_device: HashMap<Option<&str>, u64> = HashMap::new();
         for row in all() {
             *of_device.entry(row.device.as_deref()).or_default() += 1;
         }
         let (mut rows, mut bytes, mut dropped) = (self.rows, self.bytes, 0);
         let transaction = self.store.transaction()?;
+        for settled in jobs.iter().flat_map(|j| j.change.settled()) {
+            if let Some(gone) = transaction.settle(settled)? {
+                rows = rows.saturating_sub(1);
+                bytes = bytes.saturating_sub(gone);
+            }
+        }
         let mut left = of_device.clone();
         for row in all() {
             let device = row.device.as_deref();

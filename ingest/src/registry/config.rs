@@ -23,10 +23,13 @@ pub struct RegistryConfig {
     /// Devices listed as pending. Full: a further one is not listed, and counted; with `hold` its
     /// messages are refused.
     pub max_pending: usize,
+    /// Devices in the registry, those of the configuration and the pending ones too. Full: no
+    /// further one is taken.
+    pub max_devices: usize,
 }
 
 impl Default for RegistryConfig {
     fn default() -> Self {
-        Self { unknown_devices: UnknownDevices::Accept, max_pending: 10_000 }
+        Self { unknown_devices: UnknownDevices::Accept, max_pending: 10_000, max_devices: 200_000 }
     }
 }

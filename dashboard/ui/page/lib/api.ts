@@ -45,6 +45,7 @@ async function call(method: string, path: string, body?: unknown, headers: Recor
 export const get = <T>(path: string) => call('GET', path) as Promise<T>;
 export const post = <T>(path: string, body: unknown, headers?: Record<string, string>) =>
   call('POST', path, body, headers) as Promise<T>;
+export const put = <T>(path: string, body: unknown) => call('PUT', path, body) as Promise<T>;
 export const del = (path: string) => call('DELETE', path);
 
 /** Whether something is served there. */

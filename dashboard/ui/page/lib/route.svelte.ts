@@ -5,7 +5,7 @@ import type { Lang } from './model';
 import type { Sort } from './order';
 import { RANGES } from './plan';
 
-export const SCREENS = ['', 'shift', 'kpi', 'holds', 'data'] as const;
+export const SCREENS = ['', 'shift', 'kpi', 'holds', 'devices', 'data'] as const;
 export type ScreenName = (typeof SCREENS)[number];
 export const TABS = ['list', 'held', 'closed'] as const;
 export type Tab = (typeof TABS)[number];

@@ -2,6 +2,8 @@
 //! test holds back.
 
 mod abuse;
+pub(crate) mod over;
+pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
@@ -20,7 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
-use super::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+use super::{
+    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    GatewayStats, MessageSink, TlsHandle,
+};
+use over::{Over, Socket};
+use pki::Pki;
+
 use crate::publications::Publications;
 use crate::{Client, Incoming, IngestError, Outcome, Registry, Submitted};
 
@@ -93,6 +101,8 @@ impl MessageSink for TestSink {
                 Some("bad") => Outcome::Quarantined {
                     reason: QuarantineReason::Malformed,
                     detail: "not JSON".into(),
+                    device: None,
+                    reply: None,
                 },
                 Some("shed") => Outcome::Shed,
                 Some("odd") => Outcome::Partly {
@@ -118,6 +128,11 @@ impl MessageSink for TestSink {
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) addresses: GatewayAddresses,
+    over: Over,
+    pki: Option<Pki>,
+    pub(crate) tls: Option<TlsHandle>,
+    pub(crate) door: GatewayDoor<TestSink>,
     pub(crate) sink: Arc<TestSink>,
     pub(crate) publications: Arc<Publications>,
     pub(crate) metrics: Arc<GatewayMetrics>,
@@ -129,22 +144,40 @@ pub(crate) async fn gateway() -> Running {
     gateway_with(GatewayConfig::default(), Commits::Done).await
 }
 
-pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Running {
+pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
+    let over = Over::here();
+    let pki = (over == Over::Tls).then(Pki::new);
+    if let Some(pki) = &pki {
+        config.tls = Some(pki.config(ClientCertificates::Off));
+    }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
-    let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    let config = GatewayConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config };
     let registry = Arc::new(Registry::of(Devices::default()));
     let bound = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications), registry);
-    let (gateway, address) = bound.await.expect("a free port");
+    let (gateway, addresses) = bound.await.expect("a free port");
+    let (tls, door) = (gateway.tls(), gateway.door());
+    let address = match over {
+        Over::Tcp => addresses.tcp.expect("listens"),
+        Over::Tls => addresses.tls.expect("listens"),
+        Over::WebSocket => over::upgrader(door.clone()).await,
+    };
     let metrics = gateway.metrics();
     let stop = CancellationToken::new();
     let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));
-    Running { address, sink, publications, metrics, stop, done }
+    Running { address, addresses, over, pki, tls, door, sink, publications, metrics, stop, done }
 }
 
 impl Running {
     pub(crate) async fn raw(&self) -> Raw {
-        Raw { stream: TcpStream::connect(self.address).await.expect("connects"), bytes: Vec::new() }
+        match (self.over, &self.pki) {
+            (Over::Tls, Some(pki)) => {
+                let stream = over::tls(self.address, pki.client(None)).await;
+                Raw::new(stream.expect("shakes hands"))
+            }
+            (Over::WebSocket, _) => Raw::new(over::websocket(self.address).await),
+            _ => Raw::new(TcpStream::connect(self.address).await.expect("connects")),
+        }
     }
 
     /// A raw MQTT 3.1.1 client that has been welcomed.
@@ -167,13 +200,18 @@ impl Running {
 
 /// A client of bytes.
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Socket>,
     bytes: Vec<u8>,
 }
 
 impl Raw {
+    pub(crate) fn new(stream: impl Socket + 'static) -> Self {
+        Self { stream: Box::new(stream), bytes: Vec::new() }
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("writes");
+        self.stream.flush().await.expect("writes");
     }
 
     /// The next packet; fails the test when none comes.

@@ -169,7 +169,7 @@ export const vi = {
   key_n: 'Ghi chú',
   key_o: 'Mở, thu nhóm',
   key_tabs: 'Danh sách, tạm hoãn, đã đóng',
-  key_go: 'Điều hành, ca trực, chỉ số, bảo trì, dữ liệu',
+  key_go: 'Điều hành, ca trực, chỉ số, bảo trì, thiết bị, dữ liệu',
 } as const;
 
 export const en: Record<keyof typeof vi, string> = {
@@ -342,5 +342,5 @@ export const en: Record<keyof typeof vi, string> = {
   key_n: 'Comment',
   key_o: 'Open, close a group',
   key_tabs: 'List, shelved, closed',
-  key_go: 'Console, shift, alarm health, maintenance, data',
+  key_go: 'Console, shift, alarm health, maintenance, devices, data',
 };

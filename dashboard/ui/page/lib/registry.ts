@@ -1,0 +1,74 @@
+// The device registry and what was received, as the server says them.
+import { del, get, post, put, query } from './api';
+import type { Text } from './model';
+
+export type DeviceState = 'approved' | 'pending' | 'blocked';
+export const STATES: readonly DeviceState[] = ['pending', 'approved', 'blocked'];
+
+export interface Field { name: string; property: string; unit?: string | null }
+export interface Registered {
+  id: string; name: Text; kind: string; service: string; area: string;
+  place?: { lat: number; lon: number } | null; properties: string[]; cadence_s: number;
+  parent?: string | null; segment?: string | null; bridge: boolean; topics: string[]; aliases: string[]; fields: Field[];
+  contact?: string | null; tags: Record<string, string>; state: DeviceState; origin: 'config' | 'people' | 'auto';
+  since: number; changed: number;
+}
+export interface RegistryPage { devices: Registered[]; counts: Record<DeviceState, number>; next: string | null }
+export interface Token { id: number; label: string; created: number; created_by: string; last_used: number | null }
+export interface Mistake { file: string; line: number; column: number; message: string; hint: string | null }
+export interface Imported { added: number; changed: number; same: number }
+
+export type Outcome = 'accepted' | 'warned' | 'duplicate' | 'refused' | 'shed';
+export interface ReceivedMessage {
+  at: number; source: string; topic: string; payload: string; bytes: number; format: string;
+  outcome: Outcome; reason?: string; detail?: string; records: Record<string, unknown>[]; ignored: string[];
+}
+export interface Received {
+  messages: number; accepted: number; duplicates: number; refused: number; refused_by: Record<string, number>;
+  last: number | null; rate_per_min: number | null; cadence_s: number | null; skew_ms: number | null;
+  clock: 'good' | 'ahead' | 'behind'; properties: string[]; recent: ReceivedMessage[];
+}
+export interface Rerun { tried: number; accepted: number; duplicates: number; refused: number; masked: number }
+
+const at = (id: string, rest = '') => `/api/v1/registry/${encodeURIComponent(id)}${rest}`;
+
+export const registry = {
+  list: (q: { state?: DeviceState | ''; after?: string | null; limit?: number }) => get<RegistryPage>(`/api/v1/registry${query(q)}`),
+  one: (id: string) => get<Registered>(at(id)),
+  put: (device: Registered) => put<Registered>(at(device.id), device),
+  remove: (id: string) => del(at(id)),
+  setState: (id: string, state: DeviceState) => post<Registered>(at(id, '/state'), { state }),
+  tokens: (id: string) => get<{ tokens: Token[] }>(at(id, '/tokens')),
+  issue: (id: string, label: string) => post<{ token: string; info: Token }>(at(id, '/tokens'), { label }),
+  revoke: (id: string, token: number) => del(at(id, `/tokens?token=${token}`)),
+  take: (format: 'csv' | 'geojson', file: string, text: string, dry_run: boolean) =>
+    post<{ done: boolean; import: Imported }>('/api/v1/registry/import', { format, file, text, dry_run }),
+  received: (id: string) => get<Received>(`/api/v1/devices/${encodeURIComponent(id)}/received`),
+  rerun: (device: string) => post<Rerun>('/api/v1/quarantine/rerun', { device }),
+};
+
+/** A new device as the form starts with it. */
+export const blank = (service: string): Registered => ({
+  id: '', name: { vi: '', en: '' }, kind: '', service, area: 'unassigned', place: null, properties: [], cadence_s: 0, parent: null, segment: null,
+  bridge: false, topics: [], aliases: [], fields: [], contact: null, tags: {}, state: 'approved', origin: 'people', since: 0, changed: 0,
+});
+
+/** One per line, without blanks around and empty ones. */
+export const lines = (text: string): string[] => text.split('\n').map((l) => l.trim()).filter((l) => l !== '');
+
+/** `temp_c = temperature °C` per line; null for a line that is not one. */
+export function parseFields(text: string): Field[] | null {
+  const fields = lines(text).map((line) => /^(.+?)\s*=\s*([a-z0-9_]+)(?:\s+(\S.*))?$/.exec(line));
+  return fields.every((m) => m !== null) ? fields.map((m) => ({ name: m![1] as string, property: m![2] as string, unit: m![3]?.trim() ?? null })) : null;
+}
+export const printFields = (fields: readonly Field[]): string => fields.map((f) => `${f.name} = ${f.property}${f.unit ? ` ${f.unit}` : ''}`).join('\n');
+
+/** A record of a decoded message in one line: values with names as the server gave them. */
+export function brief(record: Record<string, unknown>): string {
+  const values = record.values;
+  const word = (v: unknown): string => (typeof v === 'object' && v !== null ? Object.entries(v).map(([k, x]) => `${k} ${word(x)}`).join(', ') : String(v));
+  if (Array.isArray(values)) return values.map((v) => (Array.isArray(v) ? `${v[0]} = ${v[1]}` : word(v))).join(', ');
+  if (typeof values === 'object' && values !== null) return Object.entries(values).map(([k, v]) => `${k} = ${word(v)}`).join(', ');
+  const rest = Object.entries(record).filter(([k, v]) => v !== null && !['time', 'device', 'area', 'service', 'received', 'source'].includes(k));
+  return rest.map(([k, v]) => `${k}: ${word(v)}`).join(', ');
+}
