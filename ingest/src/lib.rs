@@ -31,8 +31,8 @@ pub use access::{Client, Standing};
 pub use decode::{
     ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
     HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig, TimeFormat, TtnConfig,
-    Verdict, Zigbee2MqttConfig,
+    QualityMapping, Refusal, Reply, RetainedValues, SensorThingsConfig, SparkplugConfig, TimeFormat,
+    TtnConfig, Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{
