@@ -29,15 +29,16 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
-    HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, Refusal, Reply, RetainedValues, SensorThingsConfig, SparkplugConfig, TimeFormat,
-    TtnConfig, Verdict, Zigbee2MqttConfig,
+    ChirpstackConfig, DahuaConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig,
+    FrigateConfig, HikvisionConfig, HomieConfig, Incoming, Mapping, MappingPayload, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, RetainedValues, SensorThingsConfig,
+    SparkplugConfig, TimeFormat, TtnConfig, Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{
-    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
-    GatewayStats, GatewayTlsConfig, MessageSink, Seat, TlsError, TlsHandle, TlsStatus,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat, TlsError,
+    TlsHandle, TlsStatus,
 };
 pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};

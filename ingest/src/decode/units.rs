@@ -189,6 +189,20 @@ impl Conversion {
     }
 }
 
+<<<<<<< HEAD
+=======
+/// Whether values in `from` can be turned into `to`.
+pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
+    Conversion::between(from, to).is_some()
+}
+
+/// Symbols that can be turned into `to`, the usual one of each unit.
+pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
+    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
+    usual.copied().filter(|from| unit_fits(from, to)).collect()
+}
+
+>>>>>>> main
 /// Powers of ten that a float holds exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -218,6 +232,7 @@ fn rounded(exact: f64) -> f64 {
         }
     }
     format!("{exact:.11e}").parse().unwrap_or(exact)
+<<<<<<< HEAD
 }
 
 /// Whether values in `from` can be turned into `to`.
@@ -229,6 +244,8 @@ pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
 pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
     let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
     usual.copied().filter(|from| unit_fits(from, to)).collect()
+=======
+>>>>>>> main
 }
 
 #[cfg(test)]
@@ -271,10 +288,19 @@ mod tests {
 
     #[test]
     fn refuses_other_dimensions_and_unknown_units() {
-        for (from, to) in
-            [("°C", "%"), ("ppb", "µg/m³"), ("m", "m/s"), ("count", "veh/h"), ("mm", "mm/h"), ("ppm", "mg/m³"), ("ppm", "%"), ("count", "%"),
-            ("dBm", "dBA"), ("kW", "kWh"), ("m[H2O]", "m")]
-        {
+        for (from, to) in [
+            ("°C", "%"),
+            ("ppb", "µg/m³"),
+            ("m", "m/s"),
+            ("count", "veh/h"),
+            ("mm", "mm/h"),
+            ("ppm", "mg/m³"),
+            ("ppm", "%"),
+            ("count", "%"),
+            ("dBm", "dBA"),
+            ("kW", "kWh"),
+            ("m[H2O]", "m"),
+        ] {
             assert_eq!(Conversion::between(from, to), None, "{from} in {to}");
         }
     }
@@ -291,8 +317,20 @@ mod tests {
     #[test]
     fn rounds_as_printing_and_reading_does() {
         for exact in [
-            54.000_000_000_000_01, 0.76 * 100.0, 1e-9 / 3.0, 1e11, 1e12 - 0.5, 999_999_999_999.5,
-            99_999_999_999.95, 0.1 + 0.2, 5e-324, f64::MAX, -273.15, 0.0, 1e22, 123_456_789_012.5,
+            54.000_000_000_000_01,
+            0.76 * 100.0,
+            1e-9 / 3.0,
+            1e11,
+            1e12 - 0.5,
+            999_999_999_999.5,
+            99_999_999_999.95,
+            0.1 + 0.2,
+            5e-324,
+            f64::MAX,
+            -273.15,
+            0.0,
+            1e22,
+            123_456_789_012.5,
         ] {
             let slow: f64 = format!("{exact:.11e}").parse().expect("a number");
             assert_eq!(rounded(exact), slow, "{exact}");

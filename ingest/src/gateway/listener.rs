@@ -13,6 +13,8 @@ use super::buffers::Buffers;
 use super::config::GatewayConfig;
 use super::connection::Shared;
 use super::door::GatewayDoor;
+use super::identity;
+use super::limits::{Addresses, Allowances};
 use super::metrics::{GatewayMetrics, add};
 use super::peer::{Peer, Via};
 use super::serve;
@@ -83,13 +85,20 @@ impl<S: MessageSink> Gateway<S> {
         let sessions = Sessions::new(
             Arc::clone(&publications),
             Arc::clone(&metrics),
-            config.max_offline_sessions,
+            (config.max_offline_sessions, config.takeovers_per_min),
+        );
+        let addresses_limit = Addresses::new(
+            config.max_connections_per_address,
+            config.connections_per_s_per_address,
+            config.failed_sign_ins_per_min,
         );
         let buffer = config.max_packet_bytes.max(64 * 1024);
         let slots = Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS));
         let shared = Arc::new(Shared {
             buffers: Arc::new(Buffers::new(config.read_buffers, buffer)),
             sessions: Arc::new(sessions),
+            addresses: Arc::new(addresses_limit),
+            allowances: Allowances::default(),
             source: sink.source(&config.source),
             sink,
             publications,
@@ -137,6 +146,7 @@ impl<S: MessageSink> Gateway<S> {
     ) -> Result<GatewayStats, IngestError> {
         let Self { tcp, tls, shared, slots } = self;
         let (secure, tls) = tls.unzip();
+        tracker.spawn(identity::watch(Arc::clone(&shared)));
         let mut sweep = interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

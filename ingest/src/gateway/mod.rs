@@ -26,7 +26,9 @@ mod door;
 mod encode;
 mod end;
 mod frame;
+mod identity;
 mod inbound;
+mod limits;
 mod listener;
 mod metrics;
 mod outbound;
@@ -40,6 +42,8 @@ mod transport;
 
 pub use config::GatewayConfig;
 pub use door::{GatewayDoor, Seat};
+pub use identity::Anonymous;
+pub use limits::{Rate, Rates};
 pub use listener::{Gateway, GatewayAddresses, GatewayStats};
 pub use metrics::GatewayMetrics;
 pub use sink::MessageSink;

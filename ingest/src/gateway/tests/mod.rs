@@ -23,14 +23,14 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
 use super::{
-    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
     GatewayStats, MessageSink, TlsHandle,
 };
 use over::{Over, Socket};
 use pki::Pki;
 
 use crate::publications::Publications;
-use crate::{Client, Incoming, IngestError, Outcome, Registry, Submitted};
+use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Submitted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -90,12 +90,18 @@ impl MessageSink for TestSink {
     async fn submit(
         &self,
         _: &(),
-        _: &Client,
+        client: &Client,
         messages: &[Incoming<'_>],
     ) -> Result<Submitted, IngestError> {
         let mut outcomes = Vec::new();
         let mut kept = self.messages.lock().expect("not poisoned");
         for m in messages {
+            if let Err(Refusal { reason, detail, device, reply }) =
+                client.may_publish(&Devices::default(), m.topic)
+            {
+                outcomes.push(Outcome::Quarantined { reason, detail, device, reply });
+                continue;
+            }
             kept.push((m.topic.into(), m.payload.into()));
             outcomes.push(match m.topic.split('/').next() {
                 Some("bad") => Outcome::Quarantined {
@@ -150,6 +156,10 @@ pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) ->
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));
     }
+    if over != Over::Tcp {
+        // Only the plain port takes local processes at their word.
+        config.anonymous = Anonymous::All;
+    }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
     let config = GatewayConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config };
@@ -202,14 +212,20 @@ impl Running {
 pub(crate) struct Raw {
     pub(crate) stream: Box<dyn Socket>,
     bytes: Vec<u8>,
+    v5: bool,
+    /// The reason in words of the last CONNACK, SUBACK or DISCONNECT.
+    pub(crate) why: Option<String>,
 }
 
 impl Raw {
     pub(crate) fn new(stream: impl Socket + 'static) -> Self {
-        Self { stream: Box::new(stream), bytes: Vec::new() }
+        Self { stream: Box::new(stream), bytes: Vec::new(), v5: false, why: None }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        if bytes.first() == Some(&0x10) {
+            self.v5 = bytes.windows(5).any(|w| w == b"MQTT\x05");
+        }
         self.stream.write_all(bytes).await.expect("writes");
         self.stream.flush().await.expect("writes");
     }
@@ -219,8 +235,37 @@ impl Raw {
         self.try_packet().await.expect("a packet, not the end")
     }
 
-    /// The next packet, or `None` at the end of the connection.
+    /// The next packet, or `None` at the end of the connection. The words that a refusal may
+    /// carry are taken out of it and kept in `why`, so that tests compare codes.
     pub(crate) async fn try_packet(&mut self) -> Option<Vec<u8>> {
+        let mut packet = self.whole_packet().await?;
+        self.why = None;
+        // Where the properties begin: CONNACK, SUBACK, DISCONNECT.
+        let at = match packet[0] {
+            0x20 if packet[1] > 2 => 4,
+            0x90 if self.v5 => 4,
+            0xE0 if packet[1] > 1 => 3,
+            _ => return Some(packet),
+        };
+        // Lengths above 127 take two bytes.
+        let header = 1 + usize::from(packet[1] >= 128);
+        let at = at + header - 1;
+        let wide = usize::from(packet[at] >= 128);
+        if packet.get(at + wide + 1) != Some(&0x1F) {
+            return Some(packet);
+        }
+        let from = at + wide + 4;
+        let length = usize::from(u16::from_be_bytes([packet[from - 2], packet[from - 1]]));
+        let words = packet[from..from + length].to_vec();
+        self.why = Some(String::from_utf8(words).expect("reasons are text"));
+        let (first, body) = (packet[0], packet[1 + header..at].to_vec());
+        let rest = packet.split_off(from + length);
+        let empty: &[u8] = if first == 0xE0 { &[] } else { &[0] };
+        Some(self::packet(first, &[&body, empty, &rest].concat()))
+    }
+
+    /// The next packet as it came.
+    pub(crate) async fn whole_packet(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Ok(Frame::Whole { total, .. }) = next_frame(&self.bytes, 1 << 20) {
                 return Some(self.bytes.drain(..total).collect());
