@@ -189,20 +189,6 @@ impl Conversion {
     }
 }
 
-<<<<<<< HEAD
-=======
-/// Whether values in `from` can be turned into `to`.
-pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
-    Conversion::between(from, to).is_some()
-}
-
-/// Symbols that can be turned into `to`, the usual one of each unit.
-pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
-    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
-    usual.copied().filter(|from| unit_fits(from, to)).collect()
-}
-
->>>>>>> main
 /// Powers of ten that a float holds exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -232,7 +218,6 @@ fn rounded(exact: f64) -> f64 {
         }
     }
     format!("{exact:.11e}").parse().unwrap_or(exact)
-<<<<<<< HEAD
 }
 
 /// Whether values in `from` can be turned into `to`.
@@ -244,8 +229,6 @@ pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
 pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
     let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
     usual.copied().filter(|from| unit_fits(from, to)).collect()
-=======
->>>>>>> main
 }
 
 #[cfg(test)]

@@ -136,6 +136,10 @@ impl<'t> Entity<'t> {
         let mut said = Said::default();
         for (known, found) in self.ready.slots.iter().zip(self.found) {
             let Some((name, raw)) = found else { continue };
+            if &*known.property.name == "parking_occupancy" && said.has_spaces() {
+                out.ignore(name);
+                continue;
+            }
             let Some((value, at)) = value(known, name, raw, out)? else { continue };
             match at {
                 None => said.at_end(&period)?.push(&known.property, value),
@@ -240,6 +244,12 @@ struct Said {
 }
 
 impl Said {
+    /// Free and total spaces of one moment are there.
+    fn has_spaces(&self) -> bool {
+        let has = |name: &str| self.main.possible.iter().any(|(n, _)| &**n == name);
+        has("parking_free") && has("parking_total")
+    }
+
     fn at_end(&mut self, period: &Result<Period, Refusal>) -> Result<&mut Sorted, Refusal> {
         match period {
             Ok(_) => Ok(&mut self.main),
