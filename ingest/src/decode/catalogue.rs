@@ -111,10 +111,12 @@ impl Catalogue {
         let mut axes_swapped = false;
         let area = match hints.area {
             Some(area) => Some(self.known_area(area)?),
-            None => hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)).map(|(area, swapped)| {
-                axes_swapped = swapped;
-                area
-            }),
+            None => {
+                hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)).map(|(area, swapped)| {
+                    axes_swapped = swapped;
+                    area
+                })
+            }
         };
         let area = area
             .or_else(|| known.map(|d| Arc::clone(&d.area)))

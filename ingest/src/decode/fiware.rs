@@ -12,6 +12,7 @@
 mod agent;
 mod anpr;
 mod entity;
+mod id;
 mod stated;
 
 use std::collections::HashMap;
@@ -79,7 +80,8 @@ struct Ready {
 
 impl Ready {
     fn new(model: &'static Model, catalogue: &Catalogue) -> Self {
-        let mut roles: HashMap<_, _, _> = TIMES.iter().zip(0..).map(|(n, i)| (*n, Role::Time(i))).collect();
+        let mut roles: HashMap<_, _, _> =
+            TIMES.iter().zip(0..).map(|(n, i)| (*n, Role::Time(i))).collect();
         roles.extend([
             ("dateObservedFrom", Role::From),
             ("location", Role::Place),
@@ -194,8 +196,12 @@ impl Format for Fiware {
         let captured = |wanted: Capture| {
             captures.iter().flatten().find(|(c, _)| *c == wanted).map(|(_, level)| *level)
         };
-        let agent = captured(Capture::Device)
-            .map(|device| agent::Agent { fiware: self, cx, message, device });
+        let agent = captured(Capture::Device).map(|device| agent::Agent {
+            fiware: self,
+            cx,
+            message,
+            device,
+        });
         if let Some(agent) = &agent {
             if let Some(name) = captured(Capture::Property) {
                 return agent.one(name, out);

@@ -106,17 +106,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "IndoorEnvironmentObserved",
         service: "air",
-        attributes: &[
-            TEMPERATURE,
-            HUMIDITY,
-            PRESSURE,
-            ILLUMINANCE,
-            CO2,
-            CO,
-            NO2,
-            SO2,
-            PEOPLE,
-        ],
+        attributes: &[TEMPERATURE, HUMIDITY, PRESSURE, ILLUMINANCE, CO2, CO, NO2, SO2, PEOPLE],
     },
     Model {
         name: "WeatherObserved",
@@ -158,7 +148,7 @@ pub(super) const MODELS: &[Model] = &[
             attribute(&["pH"], "ph", "pH"),
             attribute(&["O2"], "dissolved_oxygen", "mg/L"),
             attribute(&["Cl-"], "salinity", "mg/L"),
-            attribute(&["conductivity"], "conductivity", "S/m"),
+            attribute(&["conductivity"], "water_conductivity", "S/m"),
             open(&["turbidity"], "turbidity"),
             open(&["flow"], "discharge"),
         ],
@@ -176,11 +166,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "TrafficFlowObserved",
         service: "traffic",
-        attributes: &[
-            VEHICLES,
-            OCCUPANCY,
-            attribute(&["averageVehicleSpeed"], "speed", "km/h"),
-        ],
+        attributes: &[VEHICLES, OCCUPANCY, attribute(&["averageVehicleSpeed"], "speed", "km/h")],
     },
     Model {
         name: "ItemFlowObserved",
@@ -228,15 +214,15 @@ pub(super) const MODELS: &[Model] = &[
                 ],
             ),
             attribute(&["illuminanceLevel"], "light_level", "fraction"),
-            open(&["voltage"], "voltage"),
-            open(&["current"], "current"),
-            open(&["powerConsumption"], "power"),
+            open(&["voltage"], "mains_voltage"),
+            open(&["current"], "mains_current"),
+            open(&["powerConsumption"], "mains_power"),
         ],
     },
     Model {
         name: "StreetlightControlCabinet",
         service: "traffic",
-        attributes: &[attribute(&["energyConsumed"], "energy", "kWh")],
+        attributes: &[attribute(&["energyConsumed"], "energy_meter", "kWh")],
     },
     Model {
         name: "WasteContainer",

@@ -183,9 +183,9 @@ impl<'t> Value<'t> {
                 let digits = self.slice(self.node().text);
                 let integer = || digits.parse().ok().map(Json::Integer);
                 // `-0` is a float, as serde has it.
-                integer().filter(|_| digits != "-0").unwrap_or_else(|| {
-                    Json::Number(digits.parse().unwrap_or_default())
-                })
+                integer()
+                    .filter(|_| digits != "-0")
+                    .unwrap_or_else(|| Json::Number(digits.parse().unwrap_or_default()))
             }
         }
     }

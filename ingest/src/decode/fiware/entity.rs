@@ -1,6 +1,6 @@
 //! One entity.
 
-use ioc_model::{Name, Quality, QuarantineReason, Timestamp};
+use ioc_model::{Name, Quality, QuarantineReason, Record, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::super::catalogue::{Cx, Hints, Origin, PropertyInfo, short};
@@ -12,9 +12,9 @@ use super::super::sorted::Sorted;
 use super::super::tape::Value;
 use super::super::units::Conversion;
 use super::super::{Incoming, Refusal, time};
+use super::id::tail;
 use super::stated::{Stated, stated};
 use super::{Fiware, Known, Ready, Role, TIMES, anpr, bad_field, local};
-use ioc_model::Record;
 
 /// An entity with its attributes found.
 pub(super) struct Entity<'t> {
@@ -161,8 +161,7 @@ impl<'t> Entity<'t> {
             .or_else(|| text_of("observedBy", self.observed_by))
             .map(|d| (d, "Device"));
         let station = || text_of("stationID", self.station).map(|s| (s, ""));
-        let (named, model) =
-            reference.or_else(station).unwrap_or((self.id, self.ready.model.name));
+        let (named, model) = reference.or_else(station).unwrap_or((self.id, self.ready.model.name));
         let id = if model.is_empty() { named } else { tail(named, model) };
         let known = cx.devices.called(named).or_else(|| cx.devices.called(id));
         if let Some(device) = known {
@@ -328,13 +327,11 @@ fn value<'t>(
             out.ignore(name);
             return Ok(None);
         }
-        (Some(unit), _) => {
-            Conversion::between(unit, &known.property.unit).ok_or_else(|| {
-                let unit = short(unit);
-                let detail = format!("`{name}` has unit `{unit}`, which cannot be converted");
-                Refusal::new(QuarantineReason::BadUnit, detail)
-            })?
-        }
+        (Some(unit), _) => Conversion::between(unit, &known.property.unit).ok_or_else(|| {
+            let unit = short(unit);
+            let detail = format!("`{name}` has unit `{unit}`, which cannot be converted");
+            Refusal::new(QuarantineReason::BadUnit, detail)
+        })?,
     };
     let number = value.number();
     let number = number.ok_or_else(|| bad_field(format!("`{name}` is not a number")))?;
@@ -369,44 +366,4 @@ fn add_hourly_flow(cx: &Cx<'_>, values: &mut Sorted, period: Period) -> Result<(
         (Some(count), Some(property)) => push(values, property, count * 3.6e6 / period_ms as f64),
         _ => Ok(()),
     }
-}
-
-/// The part of an entity id that names the device: without URN parts, and without the time that
-/// some models append (it would make every reading a new device).
-pub(super) fn tail<'i>(id: &'i str, model: &str) -> &'i str {
-    let undated = date(id).map_or(id, |at| id[..at].trim_end_matches(['-', '_', ':', '.']));
-    let id = if undated.is_empty() { id } else { undated };
-    match after(id, model) {
-        Some(rest) => rest,
-        None if id.starts_with("urn:") || id.starts_with("uri:") => {
-            id.rsplit(':').find(|part| !part.is_empty()).unwrap_or(id)
-        }
-        None => id,
-    }
-}
-
-/// What follows the model's name and a colon, where that name begins the id or one of its parts.
-fn after<'i>(id: &'i str, model: &str) -> Option<&'i str> {
-    let mut part = id;
-    loop {
-        let rest = part.strip_prefix(model).and_then(|rest| rest.strip_prefix(':'));
-        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
-            return Some(rest);
-        }
-        part = part.split_once(':')?.1;
-    }
-}
-
-/// Where a date begins: `2016-12-07T`.
-fn date(id: &str) -> Option<usize> {
-    let bytes = id.as_bytes();
-    let digits = |from: usize, to: usize| bytes[from..to].iter().all(u8::is_ascii_digit);
-    // Looked for by its `T`, which is rarer than digits.
-    let mut ends = (10..bytes.len()).filter(|&t| bytes[t] == b'T');
-    ends.find_map(|t| {
-        let at = t - 10;
-        let dashes = bytes[at + 4] == b'-' && bytes[at + 7] == b'-';
-        let date = dashes && digits(at, at + 4) && digits(at + 5, at + 7) && digits(at + 8, t);
-        date.then_some(at)
-    })
 }

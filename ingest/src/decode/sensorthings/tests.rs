@@ -81,10 +81,9 @@ fn a_set_of_devices_that_lies_where_the_last_one_lay_is_not_taken_for_it() {
 #[test]
 fn a_prefix_tells_servers_with_the_same_numbers_apart() {
     let (format, catalogue) = format("{ prefixes: [north/v1.1, south/v1.1] }");
-    let devices: Devices =
-        [gauge("g1", "north/v1.1/Datastream(5)"), gauge("g2", "Datastream(5)")]
-            .into_iter()
-            .collect();
+    let devices: Devices = [gauge("g1", "north/v1.1/Datastream(5)"), gauge("g2", "Datastream(5)")]
+        .into_iter()
+        .collect();
     for (topic, device) in [
         ("north/v1.1/Datastreams(5)/Observations", "/g1 "),
         ("south/v1.1/Datastreams(5)/Observations", "/g2 "),
