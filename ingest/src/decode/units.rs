@@ -203,7 +203,7 @@ fn rounded(exact: f64) -> f64 {
         return exact;
     }
     // 0.30103 is log10(2): at most one too small.
-    let exponent = ((size.to_bits() >> 52) as i32 - 1023) * 1233 >> 12;
+    let exponent = (((size.to_bits() >> 52) as i32 - 1023) * 1233) >> 12;
     let mut places = 11 - exponent;
     let scaled = |places: i32| Some(size * TENS.get(usize::try_from(places).ok()?)?);
     if scaled(places).is_some_and(|n| n >= 1e12) {
