@@ -43,6 +43,9 @@ impl PropertyInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Index(u16);
 
+/// Area by the bits of longitude and latitude, and whether they were exchanged to find it.
+type Places = HashMap<(u64, u64), (Name, bool), RandomState>;
+
 #[derive(Debug)]
 pub(super) struct Catalogue {
     city: Arc<City>,
@@ -51,7 +54,7 @@ pub(super) struct Catalogue {
     areas: HashMap<Name, Index, RandomState>,
     services: HashMap<Name, Index, RandomState>,
     unassigned: Name,
-    places: Mutex<HashMap<(u64, u64), (Name, bool), RandomState>>,
+    places: Mutex<Places>,
 }
 
 impl Catalogue {
