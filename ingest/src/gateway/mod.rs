@@ -19,6 +19,8 @@
 
 mod buffers;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod connect;
 mod connection;
 mod control;
