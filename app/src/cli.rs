@@ -8,6 +8,8 @@ use ioc_model::Text;
 
 use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
+use crate::decode::DecodeArgs;
+use crate::device::DeviceArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -25,7 +27,9 @@ Examples:
   ioc backtest --from -24h                 what the rules raise over the last day's journal
   ioc explain 3f2a9c41                     why an alert was raised, changed and cleared
   ioc audit verify                         has anybody changed the audit log?
+  ioc decode --topic T payload.json        what the centre makes of a message, or why not
   ioc history export --out air.csv         what sensors said, as a file
+  ioc device import devices.csv            devices from a list, all of it or nothing
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -33,7 +37,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running or something bad in the audit log or history, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log or history, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -50,7 +54,9 @@ pub(crate) enum Command {
     Backtest(BacktestArgs),
     Explain(ExplainArgs),
     Audit(AuditArgs),
+    Decode(DecodeArgs),
     History(HistoryArgs),
+    Device(DeviceArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

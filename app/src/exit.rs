@@ -1,5 +1,5 @@
-//! Exit codes, in one table: 0 done · 1 failed while running, or `ioc audit verify` or
-//! `ioc history verify` found something bad · 2 the command line or the
+//! Exit codes, in one table: 0 done · 1 failed while running, `ioc decode` was given a message
+//! that is refused, or `ioc audit verify` or `ioc history verify` found something bad · 2 the command line or the
 //! configuration is wrong · 3 the two sets of rules differ (`ioc backtest --exit-code`).
 
 use std::process::ExitCode;
@@ -36,6 +36,11 @@ pub(crate) struct Differs;
 #[derive(Debug, thiserror::Error)]
 #[error("the audit log is not whole: record {0}")]
 pub(crate) struct Tampered(pub u64);
+
+/// `ioc decode`: so many messages would be refused.
+#[derive(Debug, thiserror::Error)]
+#[error("refused: {0}")]
+pub(crate) struct Refused(pub u64);
 
 /// The file of history is not whole; how many findings there are.
 #[derive(Debug, thiserror::Error)]

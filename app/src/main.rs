@@ -7,6 +7,9 @@ mod backtest;
 mod check;
 mod cli;
 mod config;
+mod decode;
+mod device;
+mod doors;
 mod exit;
 mod explain;
 mod history;
@@ -32,7 +35,9 @@ fn main() -> std::process::ExitCode {
         Command::Backtest(args) => backtest::command(&args),
         Command::Explain(args) => explain::command(&args),
         Command::Audit(args) => audit::command(&args),
+        Command::Decode(args) => decode::command(&args),
         Command::History(args) => history::command(&args),
+        Command::Device(args) => device::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

@@ -10,9 +10,9 @@ use anyhow::Context;
 use ioc_alerts::notify::Notifier;
 use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
-use ioc_ingest::{Decoders, Gateway, Intake, Publications, Quarantine, Registry, Subscriber};
+use ioc_ingest::{GatewayAddresses, Publications, Registry};
 use ioc_journal::{Journal, OpenReport, Writer};
-use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
+use ioc_model::{City, HistoryStore, Ledger, Timestamp};
 use ioc_share::opendata::OpenData;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -20,20 +20,17 @@ use tokio_util::task::TaskTracker;
 use crate::alerting::{self, AlertClock, Alerting, Ways};
 use crate::check::{self, Base};
 use crate::cli::RunArgs;
-use crate::exit::BadConfig;
+use crate::doors::{self, DoorParts, Doors};
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
-use crate::settings::{Clock, FILE, HistoryBackend, Settings};
+use crate::settings::{Clock, HistoryBackend, Settings};
 use crate::stages::{
     AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage,
-    JournalSink, LiveStage, Personal, PersonalStage, Progress, REQUESTS, Request, RulesLinks,
-    RulesStage, tick, wall,
+    LiveStage, Personal, PersonalStage, Progress, REQUESTS, RegistryStage, Request, RulesLinks,
+    RulesStage, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
 use crate::{config, metrics, status};
-
-/// Entries read back at a start to know redelivered messages again.
-const REMEMBER_ENTRIES: u64 = 200_000;
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -44,24 +41,27 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let files = config::read(&args.config)?;
     let mut base = check::load_all_but_rules(&files)?;
     base.settings = base.settings.with(args);
+    let registry = doors::known_registry(&mut base)?;
     let versions = base.settings.file("rules/versions.sqlite");
     let rules = rulebook::start(&versions, &files, &base.city)?;
+    let registry = registry.map_or_else(|| doors::registry(&base), Ok)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(compose(base, rules, args));
+    let result = runtime.block_on(compose((base, registry), rules, args));
     // What still blocks after the deadline must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result<()> {
-    let data = &base.settings.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+async fn compose(
+    (base, registry): (Base, Arc<Registry>),
+    mut rules: Start,
+    args: &RunArgs,
+) -> anyhow::Result<()> {
     let mut running = Running::new();
-    let (core, writer, notifier) = Core::open(base)?;
+    let (core, writer, notifier) = Core::open(base, registry)?;
     let (stage, requests) = mpsc::channel(REQUESTS);
     let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
-    let (doors, mqtt) = core.open_doors(&mut running).await?;
+    let (doors, addresses) = core.open_doors(&mut running).await?;
     core.start_alerting(notifier, &mut running);
     let desk = core.open_desk(rules, stage, args, &mut running);
     let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
@@ -69,9 +69,17 @@ async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result
         println!("first start: user {} with password {}", first.user, first.password);
         println!("one-time sign-in: http://{http}/signin?token={}", first.signin_token);
     }
-    println!("ready mqtt={mqtt} http={http}");
+    println!("{}", ready(addresses, http));
     let limit = Duration::from_secs(core.settings.stop_within_s);
     running.until_stopped(core.journal, limit).await
+}
+
+/// The line that says where everything is.
+fn ready(mqtt: GatewayAddresses, http: SocketAddr) -> String {
+    let named = |name: &str, address: Option<SocketAddr>| {
+        address.map_or_else(String::new, |address| format!(" {name}={address}"))
+    };
+    format!("ready{}{} http={http}", named("mqtt", mqtt.tcp), named("mqtts", mqtt.tls))
 }
 
 /// What more than one part of the composition needs.
@@ -80,6 +88,7 @@ struct Core {
     city: Arc<City>,
     forms: Forms,
     open_data: Arc<OpenData>,
+    registry: Arc<Registry>,
     journal: EntryJournal,
     opened: OpenReport,
     ledger: Arc<Ledger>,
@@ -93,16 +102,12 @@ struct Core {
     personal: Option<Personal>,
 }
 
-/// The doors as the screens look at them.
-struct Doors {
-    quarantine: Arc<Quarantine>,
-    gateway: Arc<ioc_ingest::GatewayMetrics>,
-    subscribers: Vec<(String, Arc<ioc_ingest::SubscriberMetrics>)>,
-}
-
 impl Core {
     /// Opens what is on disk; nothing runs yet.
-    fn open(base: Base) -> anyhow::Result<(Self, Writer<EntryCodec>, Notifier)> {
+    fn open(
+        base: Base,
+        registry: Arc<Registry>,
+    ) -> anyhow::Result<(Self, Writer<EntryCodec>, Notifier)> {
         let settings = base.settings.clone();
         let (journal, writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
         tracing::info!(?opened, "journal opened");
@@ -113,11 +118,13 @@ impl Core {
         let clock = alert_clock(settings.clock, &progress);
         let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
         let personal = Personal::open(&settings, &alerting.register)?;
+        registry.tell(alerting.note_act());
         let core = Self {
             settings,
             city: Arc::clone(&base.city),
             forms: alerting::forms(&base),
             open_data: Arc::clone(&base.open_data),
+            registry,
             journal,
             opened,
             ledger: Arc::default(),
@@ -218,70 +225,23 @@ impl Core {
         Ok(())
     }
 
-    /// Opens gateway and subscribers, and starts the clock.
-    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, SocketAddr)> {
-        let ingest = self.settings.ingest.clone();
-        let path = self.settings.file("quarantine.sqlite");
-        let quarantine = Arc::new(Quarantine::open(&path, ingest.quarantine)?);
-        let city = Arc::clone(&self.city);
-        let decoders =
-            Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
-        let registry = Arc::new(Registry::of_city(&city));
-        let decoders = decoders.with_registry(Arc::clone(&registry));
-        let decoders = match &self.personal {
-            Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
-            None => decoders,
+    /// Opens gateway and subscribers, and starts the clock; keeps the registry.
+    async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
+        let parts = DoorParts {
+            settings: &self.settings,
+            city: &self.city,
+            registry: &self.registry,
+            journal: &self.journal,
+            opened: &self.opened,
+            ledger: &self.ledger,
+            publications: &self.publications,
+            personal: self.personal.as_ref(),
         };
-        let intake = Arc::new(Intake::new(
-            ingest.intake,
-            city,
-            Arc::clone(&self.ledger),
-            decoders,
-            Arc::new(JournalSink(self.journal.clone())),
-            Arc::clone(&quarantine),
-        ));
-        self.remember(&intake).await?;
-        let publications = Arc::clone(&self.publications);
-        let (gateway, mqtt) =
-            Gateway::bind(ingest.gateway, Arc::clone(&intake), publications, registry).await?;
-        let mut doors = Doors { quarantine, gateway: gateway.metrics(), subscribers: Vec::new() };
-        let stop = running.stop_doors.clone();
-        running.doors.spawn(async move {
-            let sockets = TaskTracker::new();
-            gateway.run(sockets.clone(), stop).await.context("gateway")?;
-            sockets.close();
-            sockets.wait().await;
-            Ok(())
-        });
-        for config in ingest.subscribers {
-            let (name, stop) = (config.name.clone(), running.stop_doors.clone());
-            let subscriber = Subscriber::new(config, Arc::clone(&intake))?;
-            doors.subscribers.push((name, subscriber.metrics()));
-            let run = async move { subscriber.run(stop).await.map(drop).context("subscriber") };
-            running.doors.spawn(run);
-        }
-        if self.settings.clock == Clock::Wall {
-            running.doors.spawn(tick(self.journal.clone(), running.stop_doors.clone()));
-        }
-        Ok((doors, mqtt))
-    }
-
-    /// Fills the duplicate window from the newest entries of the journal.
-    async fn remember(&self, intake: &Intake) -> anyhow::Result<()> {
-        let OpenReport { first, next, .. } = self.opened;
-        let from = next.saturating_sub(REMEMBER_ENTRIES).max(first);
-        let mut reader = self.journal.reader("remember", from);
-        while reader.position() < next {
-            let Some(batch) = reader.next().await? else { break };
-            for entry in &batch.entries {
-                if let Entry::Record(record) = entry
-                    && !record.derived
-                {
-                    intake.remember(record);
-                }
-            }
-        }
-        Ok(())
+        let doors = parts.open(running).await?;
+        let stage =
+            RegistryStage { registry: Arc::clone(&self.registry), live: Arc::clone(&self.live) };
+        running.screens.spawn(stage.run(running.stop_screens.clone()));
+        Ok(doors)
     }
 
     /// Timers of alerts, and notification. They end with the screens: what the rules say last is
@@ -362,6 +322,9 @@ impl Core {
             note_act: self.alerting.note_act(),
             open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
+            rerun: doors.rerun,
+            devices: Arc::clone(&self.registry) as _,
+            received: doors.received,
             personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),
@@ -369,6 +332,7 @@ impl Core {
             ready: Arc::new(move || status::ready(&c)),
             live: Arc::clone(&self.live),
             auth,
+            mqtt: Some(doors.mqtt),
             clock: Arc::new(wall),
         };
         let (dashboard, http) = Dashboard::bind(self.settings.dashboard.clone(), parts)?;

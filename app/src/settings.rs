@@ -6,7 +6,10 @@ use std::time::Duration;
 use ioc_dashboard::DashboardConfig;
 use ioc_history::personal::PersonalConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
-use ioc_ingest::{DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, SubscriberConfig};
+use ioc_ingest::{
+    DecodersConfig, GatewayConfig, InboxConfig, IntakeConfig, QuarantineConfig, RegistryConfig,
+    SubscriberConfig,
+};
 use ioc_journal::JournalConfig;
 use ioc_model::{ConfigError, ConfigFiles};
 use ioc_rules::{ClockMode, EngineConfig};
@@ -53,6 +56,8 @@ pub(crate) struct IngestSettings {
     pub decoders: DecodersConfig,
     pub intake: IntakeConfig,
     pub quarantine: QuarantineConfig,
+    pub registry: RegistryConfig,
+    pub inbox: InboxConfig,
 }
 
 /// Time semantics, bounds and changes of the rules.
@@ -147,7 +152,7 @@ impl Settings {
         if let Some(data) = &args.data {
             self.data.clone_from(data);
         }
-        self.ingest.gateway.listen = args.mqtt_listen.unwrap_or(self.ingest.gateway.listen);
+        self.ingest.gateway.listen = args.mqtt_listen.or(self.ingest.gateway.listen);
         self.dashboard.listen = args.http_listen.unwrap_or(self.dashboard.listen);
         if self.journal.dir.is_relative() {
             self.journal.dir = self.data.join(&self.journal.dir);

@@ -88,6 +88,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
         Endpoint::Health => Ok(api::text(StatusCode::OK, "ok\n")),
         Endpoint::Ready => Ok(api::ready(&call)),
         Endpoint::Metrics => api::metrics(call).await,
+        Endpoint::Mqtt => crate::mqtt::accept(call),
         Endpoint::Socket => {
             let socket = call.request.socket.take();
             let upgrade = || {

@@ -24,6 +24,7 @@ mod error;
 mod hub;
 mod live;
 mod long;
+mod mqtt;
 mod openapi;
 mod origin;
 mod parts;
@@ -41,5 +42,6 @@ pub use auth::{Auth, AuthError, FirstAdmin, Identity, Role, SignInError, UserRow
 pub use config::{ConfigMistake, DashboardConfig};
 pub use error::DashboardError;
 pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};
+pub use mqtt::{MqttDoor, MqttSeat, MqttStream};
 pub use parts::{Clock, FeedForm, Forms, HandoverForm, Lang, NoteAct, Parts, Printout};
 pub use server::Dashboard;

@@ -131,7 +131,9 @@ fn responses(route: &Route) -> Value {
     };
     let mut all = Map::new();
     let (status, answer) = match (route.endpoint, route.answer) {
-        (Endpoint::Socket, _) => ("101", json!({ "description": "switching protocols" })),
+        (Endpoint::Socket | Endpoint::Mqtt, _) => {
+            ("101", json!({ "description": "switching protocols" }))
+        }
         (Endpoint::SignInLink, _) => ("303", json!({ "description": "to the page" })),
         (_, "") => ("204", json!({ "description": "done" })),
         (_, kind) if kind.contains('/') => (

@@ -11,7 +11,7 @@ use ioc_model::{
 
 use ioc_share::opendata::OpenData;
 
-use crate::{Auth, Live};
+use crate::{Auth, Live, MqttDoor};
 
 /// The wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -116,6 +116,8 @@ pub struct Parts {
     pub live: Arc<Live>,
     /// Users.
     pub auth: Arc<Auth>,
+    /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is none.
+    pub mqtt: Option<MqttDoor>,
     /// The wall clock.
     pub clock: Clock,
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt, TryStreamExt};
+use hyper::upgrade::OnUpgrade;
 use ioc_model::Actor;
 use serde::de::DeserializeOwned;
 use warp::Filter;
-use warp::http::header::{CONTENT_TYPE, COOKIE};
+use warp::http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
@@ -46,6 +47,8 @@ pub(crate) struct Incoming {
     pub headers: HeaderMap,
     pub peer: Peer,
     pub socket: Option<Ws>,
+    /// The connection itself, for an upgrade that warp knows nothing of.
+    pub upgrade: Option<OnUpgrade>,
     body: Body,
 }
 
@@ -74,6 +77,8 @@ pub(crate) fn filter(
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Peer>())
+        // Before `ws`, which takes it away.
+        .and(warp::ext::optional::<OnUpgrade>())
         .and(socket)
         .and(body)
         .and_then(
@@ -82,14 +87,24 @@ pub(crate) fn filter(
                   raw_query: String,
                   headers,
                   peer,
+                  upgrade,
                   socket,
                   body| {
                 let context = Arc::clone(&context);
                 async move {
                     let path = path.as_str().to_owned();
                     let query = Query::default();
-                    let request =
-                        Incoming { method, path, query, raw_query, headers, peer, socket, body };
+                    let request = Incoming {
+                        method,
+                        path,
+                        query,
+                        raw_query,
+                        headers,
+                        peer,
+                        socket,
+                        upgrade,
+                        body,
+                    };
                     serve(context, request).await.map_err(warp::reject::custom::<ApiError>)
                 }
             },
@@ -148,8 +163,12 @@ fn check_origin(
     request: &Incoming,
     host: &str,
 ) -> Result<(), ApiError> {
-    let socket = route.endpoint == Endpoint::Socket;
+    let socket = matches!(route.endpoint, Endpoint::Socket | Endpoint::Mqtt);
     if !route.changes_state() && !socket {
+        return Ok(());
+    }
+    // A device has no page behind it; a browser always names its own.
+    if route.endpoint == Endpoint::Mqtt && !request.headers.contains_key(ORIGIN) {
         return Ok(());
     }
     context.origins.origin(&request.headers, host).inspect_err(|_| count_refused(context))?;

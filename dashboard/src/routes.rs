@@ -93,6 +93,7 @@ pub(crate) enum Endpoint {
     Ready,
     Metrics,
     Socket,
+    Mqtt,
 }
 
 /// Who may call a route.
@@ -218,7 +219,7 @@ mod tests {
             Endpoint::RollBack | Endpoint::ExplainRule | Endpoint::RuleEntities => {}
             Endpoint::RuleShadow | Endpoint::StartBacktest | Endpoint::Backtest => {}
             Endpoint::Quarantine | Endpoint::Status | Endpoint::OpenApi | Endpoint::Health => {}
-            Endpoint::Ready | Endpoint::Metrics | Endpoint::Socket => {}
+            Endpoint::Ready | Endpoint::Metrics | Endpoint::Socket | Endpoint::Mqtt => {}
             Endpoint::Act | Endpoint::ActOnMany | Endpoint::Undo | Endpoint::Incidents => {}
             Endpoint::Incident | Endpoint::Holds | Endpoint::OpenHold | Endpoint::EndHold => {}
             Endpoint::Audit | Endpoint::Kpi | Endpoint::Shifts | Endpoint::BeginShift => {}
@@ -241,7 +242,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 80);
+        assert_eq!(seen.len(), 81);
     }
 
     #[test]
@@ -251,8 +252,14 @@ mod tests {
             .filter(|r| matches!(r.policy, Policy::Open | Policy::Local))
             .map(|r| format!("{} {}", r.method, r.path))
             .collect();
-        let expected =
-            ["POST /api/v1/session", "GET /signin", "GET /healthz", "GET /readyz", "GET /metrics"];
+        let expected = [
+            "POST /api/v1/session",
+            "GET /signin",
+            "GET /healthz",
+            "GET /readyz",
+            "GET /metrics",
+            "GET /mqtt",
+        ];
         assert_eq!(open, expected);
         let if_set = ROUTES.iter().filter(|r| r.policy == Policy::PublicIfSet).map(|r| r.path);
         let if_set: Vec<_> = if_set.collect();

@@ -308,6 +308,7 @@ impl Server {
             ready: Arc::new(|| Err("journal is full".into())),
             live: Arc::clone(&live),
             auth: Arc::clone(&auth),
+            mqtt: None,
             clock: time,
         };
         let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");

@@ -77,6 +77,9 @@ pub enum IngestError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// The TLS listener cannot use its files.
+    #[error("gateway cannot use its TLS files")]
+    Tls(#[from] crate::gateway::TlsError),
     /// A setting of the subscriber cannot be used.
     #[error("subscriber {name}: {what}")]
     SubscriberConfig {

@@ -29,14 +29,18 @@ mod subscriber;
 
 pub use access::{Client, Standing};
 pub use decode::{
-    ChirpstackConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig, FrigateConfig,
-    HomieConfig, Incoming, Mapping, MappingPayload, MappingTime, MappingValue, OnvifConfig,
-    QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig, TimeFormat, TtnConfig,
-    Verdict, Zigbee2MqttConfig,
+    ChirpstackConfig, DahuaConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig,
+    FrigateConfig, HikvisionConfig, HomieConfig, Incoming, Mapping, MappingPayload, MappingTime,
+    MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig,
+    TimeFormat, TtnConfig, Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
-pub use gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
-pub use inbox::{Inbox, InboxConfig};
+pub use gateway::{
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat, TlsError,
+    TlsHandle, TlsStatus,
+};
+pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};
 pub use publications::{PublicationMetrics, Publications, PublicationsConfig};
 pub use quarantine::{Quarantine, QuarantineConfig, QuarantineDoor, Refused};

@@ -307,4 +307,5 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/readyz", Endpoint::Ready, Policy::Open, "the process can serve").answers("text/plain"),
     get("/metrics", Endpoint::Metrics, Policy::Local, "Prometheus text").answers("text/plain"),
     get("/ws", Endpoint::Socket, READ, "the live WebSocket (docs/protocol.md)").answers(""),
+    get("/mqtt", Endpoint::Mqtt, Policy::Open, "MQTT over WebSocket for devices").answers(""),
 ];

@@ -7,6 +7,7 @@ use ahash::RandomState;
 use ioc_model::{City, Devices, Name, QuarantineReason};
 
 use super::Refusal;
+use super::ids::sanitise;
 
 /// Places whose area is remembered; all are forgotten when there are more.
 const PLACES: usize = 65_536;
@@ -158,6 +159,15 @@ pub(super) struct Cx<'a> {
 impl<'a> Cx<'a> {
     pub(super) fn property(&self, name: &str) -> Option<&'a PropertyInfo> {
         self.catalogue.property(name)
+    }
+
+    /// The refusal of a message of the device that a foreign format calls so, under the id that
+    /// its owner knows.
+    pub(super) fn blame(&self, refusal: Refusal, name: &str) -> Refusal {
+        match self.devices.called(name) {
+            Some(device) => refusal.of(&device.id),
+            None => refusal.of(sanitise(name).as_deref().unwrap_or(name)),
+        }
     }
 
     /// Device, area and service of a message whose topic does not say them all: what the message

@@ -90,11 +90,10 @@ impl Chirpstack {
     fn event(
         &self,
         cx: &Cx<'_>,
-        address: &Address<'_>,
+        (address, eui): (&Address<'_>, Eui),
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let eui = Eui::parse(address.eui)?;
         let hint = "JSON is expected: set `json = true` in ChirpStack's MQTT integration";
         let json = object(message.payload, hint)?;
         let info = json.get("deviceInfo").ok_or_else(|| {
@@ -205,11 +204,13 @@ impl Format for Chirpstack {
         match address.event {
             None | Some("ack" | "txack" | "integration") => Ok(()),
             Some("up" | "status" | "join" | "location" | "log") => {
-                self.event(cx, &address, message, out).map_err(|r| r.of(address.eui))
+                let eui = Eui::parse(address.eui).map_err(|r| cx.blame(r, address.eui))?;
+                let end = self.event(cx, (&address, eui), message, out);
+                end.map_err(|r| eui.blame(cx, r))
             }
             Some(_) => {
                 let detail = "not an event of ChirpStack v4";
-                Err(Refusal::new(QuarantineReason::UnknownTopic, detail).of(address.eui))
+                Err(cx.blame(Refusal::new(QuarantineReason::UnknownTopic, detail), address.eui))
             }
         }
     }

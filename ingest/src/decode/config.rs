@@ -81,6 +81,11 @@ pub struct OnvifConfig {
     pub kinds: BTreeMap<String, String>,
     /// Property by the name of the camera's counting rule: `{"GateA": "people_count"}`.
     pub counts: BTreeMap<String, String>,
+    /// Property that counts the objects of a class in view (`onvif-mj`), by the class in small
+    /// letters; all objects together are `object_count`.
+    pub classes: BTreeMap<String, String>,
+    /// Of the frames of a camera (`onvif-mj`) one in so many milliseconds is taken; 0: all.
+    pub frame_every_ms: u32,
 }
 
 impl Default for OnvifConfig {
@@ -90,6 +95,8 @@ impl Default for OnvifConfig {
             devices: BTreeMap::new(),
             kinds: BTreeMap::new(),
             counts: BTreeMap::new(),
+            classes: ["human", "person"].map(|c| (c.into(), "people_count".into())).into(),
+            frame_every_ms: 1_000,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `ingest/examples/<format>.jsonl`: one message per line:
 //! `{"about": "what it shows", "source": "where it is documented", "topic": "…",
 //!   "payload": JSON | "text": "…" | "base64": "…",
-//!   "retain": bool?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
+//!   "retain": bool?, "config": "YAML of `decoders`"?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
 //!   "expect": "accepted" | "silent" | "<reason of a refusal>", "records": ["as `line` says", …]}`
 //! `records` may be left out only of what is not accepted. A line whose `about` starts with
 //! `trap:` counts as a trap in the table of docs/formats.md.
@@ -17,6 +17,7 @@ use ioc_model::{Device, Devices};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::ids::is_id;
 use super::shared_data::{RECEIVED, city, line};
 use super::{Decoders, DecodersConfig, Incoming};
 use crate::registry::Registry;
@@ -32,6 +33,7 @@ struct Example {
     base64: Option<String>,
     #[serde(default)]
     retain: bool,
+    config: Option<String>,
     #[serde(default)]
     devices: Vec<Device>,
     #[serde(default)]
@@ -53,8 +55,9 @@ impl Example {
 }
 
 fn decoders(example: &Example) -> Decoders {
-    let config = DecodersConfig::default();
-    let decoders = Decoders::new("examples", &config, city()).expect("defaults are right");
+    let config = example.config.as_deref().unwrap_or("{}");
+    let config = DecodersConfig::from_yaml("examples", config).expect("YAML of `decoders`");
+    let decoders = Decoders::new("examples", &config, city()).expect("settings are right");
     let known = decoders.registry().now().iter().cloned().collect::<Vec<_>>();
     let all: Devices =
         known.into_iter().chain(example.devices.iter().cloned().map(Arc::new)).collect();
@@ -114,4 +117,53 @@ fn documented_examples_decode_or_are_refused_for_the_right_reason() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nearly_right_messages_never_panic_and_leave_nothing_behind_when_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    let mut draw = move |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % below.max(1) as u64) as usize
+    };
+    let decoders = Decoders::new("examples", &DecodersConfig::default(), city()).expect("right");
+    for entry in std::fs::read_dir(&folder).expect("examples folder") {
+        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("readable");
+        for l in text.lines().filter(|l| !l.trim().is_empty()) {
+            let example: Example = serde_json::from_str(l).expect("an example");
+            let mut topic: Vec<char> = example.topic.chars().collect();
+            for round in 0..40 {
+                let mut payload = example.bytes();
+                for _ in 0..=draw(3) {
+                    let at = draw(payload.len());
+                    match draw(4) {
+                        0 => payload.truncate(at),
+                        1 if at < payload.len() => payload[at] = draw(256) as u8,
+                        2 => payload.insert(at, b"0\"{}[],:-9e"[draw(11)]),
+                        _ if at < payload.len() => drop(payload.remove(at)),
+                        _ => {}
+                    }
+                }
+                if round % 4 == 0 {
+                    let at = draw(topic.len());
+                    topic[at] = ['/', '$', 'é', '\u{7}', '.', '0'][draw(6)];
+                }
+                let topic: String = topic.iter().collect();
+                let message = Incoming {
+                    topic: &topic,
+                    payload: &payload,
+                    retain: round % 2 == 0,
+                    received: RECEIVED,
+                };
+                let mut records = Vec::new();
+                match decoders.decode_into(&message, &mut records) {
+                    Ok(_) => assert!(records.iter().all(|r| is_id(&r.device)), "{topic}"),
+                    Err(_) => assert!(records.is_empty(), "{topic}"),
+                }
+            }
+        }
+    }
 }

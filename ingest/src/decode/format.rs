@@ -12,8 +12,10 @@ use serde::Deserialize;
 use super::catalogue::{Catalogue, Cx};
 use super::chirpstack::{Chirpstack, ChirpstackConfig};
 use super::config::{FiwareConfig, FrigateConfig, Mapping, OnvifConfig};
+use super::dahua::{Dahua, DahuaConfig};
 use super::fiware::Fiware;
 use super::frigate::Frigate;
+use super::hikvision::{Hikvision, HikvisionConfig};
 use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
@@ -71,11 +73,15 @@ macro_rules! formats {
 }
 
 formats! {
+    /// Dahua events as JSON.
+    dahua: DahuaConfig => Dahua,
     /// FIWARE Smart Data Models.
     fiware: FiwareConfig => Fiware,
     /// Frigate NVR.
     frigate: FrigateConfig => Frigate,
-    /// ONVIF events as JSON.
+    /// Hikvision events as JSON.
+    hikvision: HikvisionConfig => Hikvision,
+    /// ONVIF events and metadata as JSON.
     onvif: OnvifConfig => Onvif,
     /// Sparkplug B 3.0.
     sparkplug: SparkplugConfig => Sparkplug,

@@ -305,11 +305,13 @@ impl Format for Homie {
         let (version, device, about) = address(rest).ok_or_else(|| {
             Refusal::new(QuarantineReason::UnknownTopic, "not a topic of Homie 4 or 5")
         })?;
-        let text = std::str::from_utf8(message.payload).map_err(|_| {
-            Refusal::new(QuarantineReason::Malformed, "the payload is not UTF-8").of(device)
-        })?;
-        let said = Said { cx, message, device, text, known: &self.known[version] };
-        self.say(&said, about, out).map_err(|r| r.of(device))
+        let text = std::str::from_utf8(message.payload)
+            .map_err(|_| Refusal::new(QuarantineReason::Malformed, "the payload is not UTF-8"));
+        let end = text.and_then(|text| {
+            let said = Said { cx, message, device, text, known: &self.known[version] };
+            self.say(&said, about, out)
+        });
+        end.map_err(|r| cx.blame(r, device))
     }
 }
 

@@ -10,7 +10,7 @@ fn is_id_byte(b: u8) -> bool {
 }
 
 /// `[A-Za-z0-9_.:-]{1,64}`.
-pub(super) fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=ID_BYTES).contains(&text.len()) && text.bytes().all(is_id_byte)
 }
 

@@ -10,9 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::Refusal;
 use super::strict::{Slot, read};
 
-const DEPTH: u8 = 16;
-const FIELDS: usize = 256;
-const TEXT_BYTES: usize = 4 << 10;
+pub(super) const DEPTH: u8 = 16;
+pub(super) const FIELDS: usize = 256;
+pub(super) const TEXT_BYTES: usize = 4 << 10;
 
 /// A JSON value that borrows from the payload.
 #[derive(Clone, Debug, PartialEq)]

@@ -56,7 +56,7 @@ impl Eui {
         let digits: Option<[u8; 16]> = text.as_bytes().try_into().ok();
         digits.filter(|d| d.iter().all(u8::is_ascii_hexdigit)).map(Self).ok_or_else(|| {
             let detail = format!("`{}` is no device EUI of 16 hexadecimal digits", short(text));
-            Refusal::new(QuarantineReason::BadId, detail).of(text)
+            Refusal::new(QuarantineReason::BadId, detail)
         })
     }
 
@@ -79,6 +79,14 @@ impl Eui {
     /// The id of a device that the registry does not know.
     pub(super) fn id(&self) -> Name {
         Self::text(&self.0).to_ascii_lowercase().into()
+    }
+
+    /// The refusal of a message of the device, under the id that its owner knows.
+    pub(super) fn blame(&self, cx: &Cx<'_>, refusal: Refusal) -> Refusal {
+        match self.device(cx) {
+            Some(device) => refusal.of(&device.id),
+            None => refusal.of(&self.id()),
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! From topic and payload to records in canonical units.
 
+mod cameras;
 mod catalogue;
 mod chirpstack;
 mod config;
+mod dahua;
 #[cfg(test)]
 mod examples;
 mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+mod hikvision;
 mod homie;
 mod ids;
 mod json;
@@ -35,6 +38,7 @@ use std::sync::Arc;
 
 use ioc_model::{Body, City, ConfigError, Quality, QuarantineReason, Record, Seal, Timestamp};
 
+pub(crate) use ids::is_id;
 pub(crate) use units::{unit_fits, units_like};
 
 use catalogue::{Catalogue, Cx};
@@ -43,7 +47,9 @@ pub use config::{
     DecodersConfig, FiwareConfig, FrigateConfig, Mapping, MappingPayload, MappingTime,
     MappingValue, OnvifConfig, QualityMapping, TimeFormat,
 };
+pub use dahua::DahuaConfig;
 use format::Format;
+pub use hikvision::HikvisionConfig;
 pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;

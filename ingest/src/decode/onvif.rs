@@ -4,6 +4,9 @@
 //! Items may be texts or bare values. A property event that is deleted is a zero-byte payload and
 //! says nothing here. `UtcTime` is UTC by its name, also where a camera leaves out the `Z`.
 //! Faces are not kept; a plate and the link to its picture are sealed, if at all.
+//! The metadata stream (`onvif-mj`) is in `metadata`.
+
+mod metadata;
 
 use ioc_model::{
     Body, ConfigError, Detection, Name, Quality, QuarantineReason, Record, Timestamp, Values,
@@ -18,6 +21,7 @@ use super::ids::{is_kind, sanitise};
 use super::json::Json;
 use super::secret::{Out, Secret};
 use super::{Incoming, Refusal, time};
+use metadata::{METADATA, Metadata};
 
 /// Topic, the Data item that must be true (if it is a state), and the kind of detection.
 const EVENTS: &[(&str, Option<&str>, &str)] = &[
@@ -41,13 +45,16 @@ const EVENTS: &[(&str, Option<&str>, &str)] = &[
     ("Device/HardwareFailure", Some("Failed"), "hardware_failure"),
 ];
 
-/// Topics that hold nothing for the journal, or faces, which are not kept.
-const SILENT: &[&str] =
-    &["Monitoring", "RuleEngine/Recognition/Face", "RuleEngine/AudioDetector", "Configuration"];
+/// Faces are not kept.
+const PERSONS: &str = "RuleEngine/Recognition/Face";
+
+/// Topics that hold nothing for the journal.
+const SILENT: &[&str] = &["Monitoring", "RuleEngine/AudioDetector", "Configuration"];
 
 #[derive(Debug)]
 pub(super) struct Onvif {
     config: OnvifConfig,
+    metadata: Metadata,
 }
 
 /// A topic in parts.
@@ -88,10 +95,11 @@ impl Onvif {
         for kind in config.kinds.values().filter(|k| !is_kind(k)) {
             wrong(format!("onvif: kind `{}` must be 1 to 48 of a-z 0-9 _", short(kind)));
         }
-        for property in config.counts.values().filter(|p| catalogue.property(p).is_none()) {
+        let counted = config.counts.values().chain(config.classes.values());
+        for property in counted.filter(|p| catalogue.property(p).is_none()) {
             wrong(format!("onvif: property `{}` is not in the catalogue", short(property)));
         }
-        Self { config: config.clone() }
+        Self { config: config.clone(), metadata: Metadata::new(config) }
     }
 
     fn bodies(&self, cx: &Cx<'_>, path: &str, json: &Json<'_>) -> Result<Vec<Body>, Refusal> {
@@ -138,7 +146,7 @@ impl Onvif {
 
 impl Format for Onvif {
     fn takes(&self, topic: &str) -> bool {
-        topic.contains("/onvif-ej/")
+        topic.contains("/onvif-ej/") || topic.contains(METADATA)
     }
 
     fn decode(
@@ -147,9 +155,16 @@ impl Format for Onvif {
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let Some(parts) = split(message.topic).filter(|_| !message.payload.is_empty()) else {
+        if message.payload.is_empty() {
             return Ok(());
+        }
+        let Some(parts) = split(message.topic) else {
+            return self.metadata.decode(&self.config, cx, message, out);
         };
+        if below(parts.path, PERSONS) {
+            out.hide();
+            return Ok(());
+        }
         let named = self.config.devices.get(parts.device).map_or(parts.device, |d| d);
         let refuse = |r: Refusal| r.of(named);
         let json = Json::parse(message.payload).map_err(refuse)?;

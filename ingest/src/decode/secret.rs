@@ -59,6 +59,8 @@ pub(super) struct Out<'a> {
     ignored: Option<&'a mut Vec<String>>,
     /// What its owner is told of a message that is taken.
     remark: Option<Refusal>,
+    /// The message holds personal data that no record has.
+    hidden: bool,
 }
 
 /// Fields passed over that are told of one message.
@@ -66,12 +68,12 @@ const IGNORED: usize = 32;
 
 impl<'a> Out<'a> {
     pub(super) fn new(records: &'a mut Vec<Record>) -> Self {
-        Self { records, secrets: Vec::new(), ignored: None, remark: None }
+        Self { records, secrets: Vec::new(), ignored: None, remark: None, hidden: false }
     }
 
     /// Also notes what is passed over.
     pub(super) fn noting(records: &'a mut Vec<Record>, ignored: &'a mut Vec<String>) -> Self {
-        Self { records, secrets: Vec::new(), ignored: Some(ignored), remark: None }
+        Self { records, secrets: Vec::new(), ignored: Some(ignored), remark: None, hidden: false }
     }
 
     /// A record without personal data.
@@ -98,9 +100,14 @@ impl<'a> Out<'a> {
         self.remark.take()
     }
 
+    /// The message is about persons and says nothing: its payload must not be kept in clear.
+    pub(super) fn hide(&mut self) {
+        self.hidden = true;
+    }
+
     /// Whether the message held personal data.
     pub(super) fn is_personal(&self) -> bool {
-        !self.secrets.is_empty()
+        self.hidden || !self.secrets.is_empty()
     }
 
     pub(super) fn push(&mut self, record: Record, secret: Secret) {
@@ -323,6 +330,57 @@ mod tests {
         let given = ["camera_analytics/lpr 1 -", "camera_analytics/lpr 1 -"];
         let two = r#""ClassTypes":"Car Truck","PlateNumber":"1""#;
         check(topic, &event(two), &given, &[true, true]);
+    }
+
+    #[test]
+    fn plates_and_pictures_of_hikvision_are_sealed() {
+        let event = |rest: &str| {
+            format!(
+                r#"{{"eventType":"ANPR","dateTime":"2025-10-28T01:00:00+07:00",
+                "ANPR":{{"licensePlate":"43A-123.45","originalLicensePlate":"43A12345"{rest}}}}}"#
+            )
+        };
+        let given = ["camera_analytics/lpr 43A-123.45 -"];
+        check("hikvision/cam/event", &event(""), &given, &[true]);
+        let given = ["camera_analytics/lpr 43A-123.45 http://cam/1.jpg"];
+        check("hikvision/cam/event", &event(r#","picUrl":"http://cam/1.jpg""#), &given, &[true]);
+        check("hikvision/cam/event", &event("").replace("43A-123.45", "unknown"), &[], &[false]);
+    }
+
+    #[test]
+    fn plates_of_dahua_are_sealed_wherever_they_are() {
+        for at in [
+            r#""TrafficCar":{"PlateNumber":"43A-123.45"}"#,
+            r#""Object":{"ObjectType":"Plate","Text":"43A-123.45"}"#,
+            r#""Plate":{"Text":"43A-123.45"}"#,
+            r#""NonMotor":{"Plate":{"Text":"43A-123.45"}}"#,
+            r#""PlateNumber":"43A-123.45""#,
+        ] {
+            let event = |code: &str| {
+                format!(r#"{{"Code":"{code}","Action":"Pulse","Data":{{"UTC":1761588000,{at}}}}}"#)
+            };
+            let given = ["camera_analytics/red_light 43A-123.45 -"];
+            check("dahua/cam/event", &event("TrafficRunRedLight"), &given, &[true]);
+        }
+        let sign = r#"{"Code":"TrafficParking","Action":"Pulse","Data":{"UTC":1761588000,
+            "Object":{"ObjectType":"Vehicle","Text":"43A-123.45"}}}"#;
+        check("dahua/cam/event", sign, &[], &[false]);
+    }
+
+    #[test]
+    fn events_about_persons_say_nothing_and_are_marked() {
+        let d = decoders("{}");
+        for (topic, payload) in [
+            ("hikvision/cam/event", r#"{"eventType":"faceCapture","faces":[1]}"#),
+            ("dahua/cam/event", r#"{"Code":"HumanTrait","Action":"Pulse","Data":{}}"#),
+            ("cam/onvif-ej/RuleEngine/Recognition/Face/&1", "{}"),
+        ] {
+            let message =
+                Incoming { topic, payload: payload.as_bytes(), retain: false, received: RECEIVED };
+            let mut records = Vec::new();
+            let verdict = d.decode_into(&message, &mut records).expect("silent");
+            assert!(verdict.personal && records.is_empty(), "{topic}");
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Ttn {
         let moment = Moment { time, received: message.received, seq: None };
         let uplink = Uplink::new(cx, known, || own, &hints, moment)?;
         let simulated = json.get("simulated").and_then(Json::truth) == Some(true);
-        match address.kind {
+        let end = match address.kind {
             "up" => {
                 let quality = if simulated { Quality::Bad } else { Quality::Good };
                 values(cx, &uplink, inner, quality, out)
@@ -147,13 +147,15 @@ impl Ttn {
             }
             _ => {
                 let missing = || bad_field("`location` lacks latitude or longitude");
-                uplink.position(cx, solved.ok_or_else(missing)?, out)
+                solved.ok_or_else(missing).and_then(|solved| uplink.position(cx, solved, out))
             }
-        }
+        };
+        end.map_err(|r| r.of(&uplink.origin.device))
     }
 }
 
-/// The place that people or the payload gave; solved ones are not exact enough to tell an area.
+/// Where the device stands, as people or its payload say; positions that the network worked out
+/// are too rough to tell the ward of a fixed device.
 fn registered(message: &Json<'_>) -> Option<(f64, f64)> {
     let locations = message.get("locations")?;
     ["user", "frm-payload"].iter().find_map(|source| place(locations.get(source)?))
@@ -254,13 +256,13 @@ impl Format for Ttn {
         }
         match address.kind {
             "up" | "join" | "location/solved" => {
-                self.event(cx, &address, message, out).map_err(|r| r.of(address.device))
+                self.event(cx, &address, message, out).map_err(|r| cx.blame(r, address.device))
             }
             "service/data" => Ok(()),
             down if down.starts_with("down/") => Ok(()),
             _ => {
                 let detail = "not a topic of The Things Stack v3";
-                Err(Refusal::new(QuarantineReason::UnknownTopic, detail).of(address.device))
+                Err(cx.blame(Refusal::new(QuarantineReason::UnknownTopic, detail), address.device))
             }
         }
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use ioc_model::{Body, ConfigError, Detection, Name, Quality, QuarantineReason, Status, Timestamp};
 use serde::Deserialize;
 
-use super::catalogue::{Catalogue, Cx, Hints, short};
+use super::catalogue::{Catalogue, Cx, Hints, Origin, short};
 use super::format::Format;
 use super::frigate::check_service;
 use super::ids::{is_kind, sanitise};
@@ -120,7 +120,7 @@ impl Zigbee2Mqtt {
         }
     }
 
-    fn origin(&self, source: &Source<'_>) -> Result<super::catalogue::Origin, Refusal> {
+    fn origin(&self, source: &Source<'_>) -> Result<Origin, Refusal> {
         let id = match source.cx.devices.called(source.name) {
             Some(device) => Arc::clone(&device.id),
             None => sanitise(source.name).ok_or_else(|| {
@@ -228,19 +228,18 @@ impl Format for Zigbee2Mqtt {
         if let Some(of_bridge) = rest.strip_prefix("bridge/") {
             let bridge = &*self.config.base_topic;
             return match of_bridge {
-                "state" => self.availability(&source(bridge), out).map_err(|r| r.of(bridge)),
+                "state" => self.availability(&source(bridge), out).map_err(|r| cx.blame(r, bridge)),
                 _ => Ok(()),
             };
         }
-        let is_request = |way: &str| {
-            rest.split_once(way).is_some_and(|(_, what)| what.is_empty() || what.starts_with('/'))
-        };
-        if is_request("/set") || is_request("/get") {
+        let is_request = ["/set", "/get"].iter().any(|way| rest.ends_with(way))
+            || ["/set/", "/get/"].iter().any(|way| rest.contains(way));
+        if is_request {
             return Ok(());
         }
         match rest.strip_suffix("/availability") {
-            Some(name) => self.availability(&source(name), out).map_err(|r| r.of(name)),
-            None => self.state(&source(rest), out).map_err(|r| r.of(rest)),
+            Some(name) => self.availability(&source(name), out).map_err(|r| cx.blame(r, name)),
+            None => self.state(&source(rest), out).map_err(|r| cx.blame(r, rest)),
         }
     }
 }

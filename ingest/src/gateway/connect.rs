@@ -5,13 +5,16 @@ use std::sync::Arc;
 use mqtt_protocol_core::mqtt::packet::{Property, v3_1_1, v5_0};
 use mqtt_protocol_core::mqtt::result_code::MqttError;
 use tokio::time::Duration;
+use zeroize::Zeroizing;
 
 use super::config::GatewayConfig;
 use super::encode;
 use super::end::code;
 use super::frame::kind;
+use super::identity::Credentials;
 use super::session::Will;
 use crate::Client;
+use crate::decode::is_id;
 
 /// What a client asked for in its CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,24 +32,32 @@ pub(super) struct Hello {
     pub(super) max_packet: usize,
     /// Whether acks may carry the reason in words.
     pub(super) problem_info: bool,
+    pub(super) credentials: Credentials,
 }
 
 /// A CONNECT that is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     /// Version to answer in; `None`: too broken to answer.
     v5: Option<bool>,
     code: u8,
+    /// For the log.
     pub(super) what: &'static str,
+    /// For the device's owner, where it is more than `what`.
+    why: Option<Box<str>>,
 }
 
 impl Refused {
     pub(super) const fn silent(what: &'static str) -> Self {
-        Self { v5: None, code: code::MALFORMED, what }
+        Self { v5: None, code: code::MALFORMED, what, why: None }
     }
 
     pub(super) const fn new(v5: bool, code: u8, what: &'static str) -> Self {
-        Self { v5: Some(v5), code, what }
+        Self { v5: Some(v5), code, what, why: None }
+    }
+
+    pub(super) fn with(self, why: &str) -> Self {
+        Self { why: Some(why.into()), ..self }
     }
 
     /// The CONNACK that says so. MQTT 3.1.1 has five codes and closes without one otherwise.
@@ -54,12 +65,16 @@ impl Refused {
         let mut out = Vec::new();
         match self.v5 {
             None => {}
-            Some(true) => encode::connack_v5(false, self.code, &[], &mut out),
+            Some(true) => {
+                let why = self.why.as_deref().unwrap_or(self.what);
+                encode::connack_refused_v5(self.code, Some(why), &mut out);
+            }
             Some(false) => {
                 let code = match self.code {
                     code::VERSION => 1,
                     code::BAD_CLIENT_ID => 2,
-                    code::BUSY => 3,
+                    code::BUSY | code::CONNECTION_RATE => 3,
+                    code::BAD_CREDENTIALS => 4,
                     code::NOT_AUTHORISED => 5,
                     _ => return out,
                 };
@@ -90,7 +105,7 @@ pub(super) fn parse(first: u8, body: &[u8], config: &GatewayConfig) -> Result<He
         None => return Err(Refused::silent("connect length")),
     };
     let Some(&flags) = body.get(7) else { return Err(Refused::silent("connect length")) };
-    check_flags(flags).map_err(|what| Refused::new(v5, code::MALFORMED, what))?;
+    check_flags(flags, v5).map_err(|what| Refused::new(v5, code::MALFORMED, what))?;
     let mut hello = if v5 { read_v5(body, config)? } else { read_v4(body, config)? };
     if let Some(will) = &hello.will {
         check_will(will, v5)?;
@@ -102,16 +117,21 @@ pub(super) fn parse(first: u8, body: &[u8], config: &GatewayConfig) -> Result<He
         hello.client_id = format!("auto-{:016x}", rand::random::<u64>()).into();
         hello.assigned = true;
     } else if !is_id(&hello.client_id) {
-        return Err(Refused::new(v5, code::BAD_CLIENT_ID, "client id"));
+        let words = "the client id must be 1 to 64 of A-Z a-z 0-9 _ . : -";
+        return Err(Refused::new(v5, code::BAD_CLIENT_ID, "client id").with(words));
     }
     Ok(hello)
 }
 
 /// `mqtt-protocol-core` 0.7.9 does not look at these (MQTT 5, 3.1.2.3 ff.).
-fn check_flags(flags: u8) -> Result<(), &'static str> {
+fn check_flags(flags: u8, v5: bool) -> Result<(), &'static str> {
     let (will, will_qos, will_retain) = (flags & 4 != 0, (flags >> 3) & 3, flags & 0x20 != 0);
     if flags & 1 != 0 {
         return Err("reserved connect flag");
+    }
+    if !v5 && flags & 0xC0 == 0x40 {
+        // MQTT 3.1.1, 3.1.2.9: no password without a user name.
+        return Err("password without user name");
     }
     if will_qos == 3 || (!will && (will_qos != 0 || will_retain)) {
         return Err("will flags");
@@ -122,9 +142,6 @@ fn check_flags(flags: u8) -> Result<(), &'static str> {
 fn check_will(will: &Will, v5: bool) -> Result<(), Refused> {
     if will.topic.is_empty() || will.topic.contains(['+', '#', '\0']) {
         return Err(Refused::new(v5, code::BAD_TOPIC, "will topic"));
-    }
-    if crate::access::is_ours(&will.topic) {
-        return Err(Refused::new(v5, code::NOT_AUTHORISED, "will topic"));
     }
     Ok(())
 }
@@ -152,6 +169,10 @@ fn read_v4(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
         receive_maximum: u16::MAX,
         max_packet: usize::MAX,
         problem_info: false,
+        credentials: Credentials {
+            user: packet.user_name().map(Into::into),
+            password: packet.password().map(|p| Zeroizing::new(p.to_vec())),
+        },
     })
 }
 
@@ -172,6 +193,10 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
         receive_maximum: u16::MAX,
         max_packet: usize::MAX,
         problem_info: true,
+        credentials: Credentials {
+            user: packet.user_name().map(Into::into),
+            password: packet.password().map(|p| Zeroizing::new(p.to_vec())),
+        },
     };
     for property in packet.props() {
         match property {
@@ -209,12 +234,6 @@ fn code_of(error: MqttError) -> u8 {
     let [high, low] = (error as u16).to_be_bytes();
     // Codes above 0xFF are the crate's own.
     if high == 0 { low } else { code::MALFORMED }
-}
-
-/// `[A-Za-z0-9_.:-]{1,64}`, as every id of the system.
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
 }
 
 /// The CONNACK of success. MQTT 5 clients are told every limit that differs from the default.
@@ -295,8 +314,7 @@ mod tests {
         assert_eq!(check(b"\0\x04MQTT\x04\x0A\0\x3C\0\x01a"), Err(0x81), "will qos, no will");
         assert_eq!(check(b"\0\x04MQTT\x06\x02\0\x3C\0\x01a"), Err(0x84), "level 6");
         assert_eq!(check(b"\0\x04MQTT\x04\x02\0\x3C\0\x01aZ"), Err(0x81), "trailing byte");
-        let will = b"\0\x04MQTT\x04\x06\0\x3C\0\x01a\0\x10ioc/v1/alerts/xy\0\0";
-        assert_eq!(check(will), Err(0x87), "will on a topic of ours");
+        assert_eq!(check(b"\0\x04MQTT\x04\x42\0\x3C\0\x01a\0\x01p"), Err(0x81), "no user name");
         assert!(
             parse(0x11, b"\0\x04MQTT\x04\x02\0\x3C\0\x01a", &GatewayConfig::default()).is_err()
         );

@@ -17,9 +17,10 @@ use super::connect::{self, Hello};
 use super::encode;
 use super::end::End;
 use super::frame::{Frame, next_frame};
-use super::inbound::{ErrorTeller, Spec};
+use super::inbound::{Spec, Teller};
+use super::limits::{self, Addresses, Allowances, Meter};
 use super::metrics::{GatewayMetrics, add};
-use super::session::{Parting, Session, Sessions, Will};
+use super::session::{Kick, Parting, Session, Sessions, Will};
 use super::sink::MessageSink;
 use super::transport::{Stream, poll_send};
 use crate::publications::Publications;
@@ -34,6 +35,8 @@ pub(super) struct Shared<S: MessageSink> {
     pub(super) registry: Arc<Registry>,
     pub(super) metrics: Arc<GatewayMetrics>,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) allowances: Allowances,
     pub(super) buffers: Arc<Buffers>,
     pub(super) stop: CancellationToken,
 }
@@ -87,7 +90,12 @@ pub(super) struct Connection<S: MessageSink> {
     /// QoS 1 and 2 publishes in `chunks`: what the receive window of MQTT 3.1.1 counts.
     pub(super) waiting: usize,
     pub(super) specs: Vec<Spec>,
-    pub(super) errors: ErrorTeller,
+    pub(super) errors: Teller,
+    /// Packets taken in.
+    pub(super) packets: usize,
+    /// `None`: no limit.
+    meter: Option<Meter>,
+    kick: Kick,
     kicked: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -107,10 +115,12 @@ impl<S: MessageSink> Connection<S> {
         stream: Stream,
         (hello, client): (&Hello, Client),
         session: Session,
-        kick: CancellationToken,
+        kick: Kick,
     ) -> Self {
         let seconds = connect::keep_alive_s(hello, &shared.config);
         let keep_alive = Duration::from_millis(u64::from(seconds) * 1500);
+        let rate = shared.config.rates.of(&client, &shared.registry.now());
+        let meter = rate.map(|rate| shared.allowances.meter(&client, rate, Instant::now()));
         Self {
             shared: Arc::clone(shared),
             stream,
@@ -133,8 +143,11 @@ impl<S: MessageSink> Connection<S> {
             qos1_waiting: 0,
             waiting: 0,
             specs: Vec::new(),
-            errors: ErrorTeller::default(),
-            kicked: Box::pin(kick.cancelled_owned()),
+            errors: Teller::default(),
+            packets: 0,
+            meter,
+            kicked: Box::pin(kick.token.clone().cancelled_owned()),
+            kick,
         }
     }
 
@@ -157,6 +170,7 @@ impl<S: MessageSink> Connection<S> {
                 }
                 Event::Timer => self.check_deadlines(),
                 Event::Kicked if self.shared.stop.is_cancelled() => Err(self.drain().await),
+                Event::Kicked if self.kick.is_eviction() => Err(End::Evicted),
                 Event::Kicked => Err(End::TakenOver),
             };
             if let Err(end) = result {
@@ -168,7 +182,25 @@ impl<S: MessageSink> Connection<S> {
     /// Whether the socket may be read: the window of MQTT 3.1.1 and the output have room.
     fn may_read(&self) -> bool {
         let window = usize::from(self.shared.config.receive_maximum.max(1));
-        (self.v5 || self.waiting < window) && self.out.len() - self.out_at < OUT_HIGH
+        (self.v5 || self.waiting < window)
+            && self.out.len() - self.out_at < OUT_HIGH
+            && self.meter.as_ref().is_none_or(|m| m.paused_until().is_none())
+    }
+
+    /// Counts what was taken in against the device's rate; above it the socket rests.
+    pub(super) fn meter(&mut self, packets: usize, bytes: usize) {
+        let Some(meter) = &mut self.meter else { return };
+        let now = Instant::now();
+        if meter.is_stale(now)
+            && let Some(rate) =
+                self.shared.config.rates.of(&self.client, &self.shared.registry.now())
+        {
+            meter.set_rate(rate);
+        }
+        meter.take(packets, bytes, now);
+        if meter.paused_until().is_some() {
+            self.arm();
+        }
     }
 
     async fn next_event(&mut self) -> Event {
@@ -229,7 +261,9 @@ impl<S: MessageSink> Connection<S> {
         let Some(mut buffer) = self.shared.buffers.take().await else { return Err(End::Lost) };
         let have = self.carry.len();
         buffer.bytes[..have].copy_from_slice(&self.carry);
-        let Some(n) = self.read_now(&mut buffer.bytes[have..]).await? else { return Ok(()) };
+        let room = self.meter.as_ref().map_or(usize::MAX, Meter::room);
+        let to = have.saturating_add(room).min(buffer.bytes.len());
+        let Some(n) = self.read_now(&mut buffer.bytes[have..to]).await? else { return Ok(()) };
         let (used, end) = self.take_in(&buffer.bytes[..have + n]).await;
         self.carry.clear();
         self.carry.extend_from_slice(&buffer.bytes[used..have + n]);
@@ -334,7 +368,8 @@ impl<S: MessageSink> Connection<S> {
     /// Sets the timer to the next deadline. Packets do not touch it: it is checked when it fires.
     fn arm(&mut self) {
         let alive = self.last_packet + self.keep_alive;
-        let next = self.write_deadline().map_or(alive, |write| write.min(alive));
+        let paused = self.meter.as_ref().and_then(Meter::paused_until);
+        let next = [self.write_deadline(), paused].into_iter().flatten().fold(alive, Instant::min);
         self.timer.as_mut().reset(next);
     }
 
@@ -343,7 +378,11 @@ impl<S: MessageSink> Connection<S> {
         if self.write_deadline().is_some_and(|at| at <= now) {
             return Err(End::NotReading);
         }
-        if !self.may_read() {
+        let may_read = self.may_read();
+        if let Some(pause) = self.meter.as_mut().and_then(|m| m.resume(now)) {
+            limits::count_pause(&self.shared.metrics, &self.client, pause);
+        }
+        if !may_read {
             // We do not look at what the client sends, so we cannot blame it for silence.
             self.last_packet = now;
         }
@@ -381,6 +420,8 @@ impl<S: MessageSink> Connection<S> {
             End::KeepAlive => add(&metrics.keep_alive_timeouts, 1),
             End::NotReading => add(&metrics.write_timeouts, 1),
             End::Sink => add(&metrics.sink_errors, 1),
+            // Counted where it was decided.
+            End::Evicted | End::Revoked => {}
             End::Client | End::ClientWithWill | End::Lost | End::TakenOver | End::Stopped => {}
         }
     }
@@ -388,8 +429,12 @@ impl<S: MessageSink> Connection<S> {
     /// What stays behind: the session, and the last bytes for the client where the protocol has
     /// a word for this end.
     pub(super) fn part(mut self, end: &End, will: Option<Will>) -> (Parting, Stream, Vec<u8>) {
+        if let Some(pause) = self.meter.as_mut().and_then(|m| m.end(Instant::now())) {
+            limits::count_pause(&self.shared.metrics, &self.client, pause);
+        }
         if let (true, Some(reason)) = (self.v5, end.reason()) {
-            self.out.extend_from_slice(&encode::disconnect_v5(reason));
+            let why = Some(end.words()).filter(|_| self.max_packet >= encode::ROOM_FOR_WHY);
+            encode::disconnect_v5(reason, why, &mut self.out);
         }
         let goodbye = match end {
             End::Lost | End::NotReading => Vec::new(),

@@ -94,7 +94,11 @@ impl<S: MessageSink> Connection<S> {
             }
             codes.push(if self.v5 { code } else { code.min(0x80) });
         }
-        encode::codes(encode::SUBACK, id, &codes, self.v5, &mut self.out);
+        let refused = codes.iter().any(|c| matches!(*c, code::NOT_AUTHORISED | code::NO_SHARED));
+        let words = (refused && self.may_tell_why())
+            .then(|| self.client.subscriptions(&self.shared.registry.now()));
+        let why = self.v5.then_some(words.as_deref());
+        encode::codes(encode::SUBACK, id, &codes, why, &mut self.out);
         Ok(())
     }
 
@@ -184,7 +188,8 @@ impl<S: MessageSink> Connection<S> {
             codes.push(if was { code::SUCCESS } else { code::NO_SUBSCRIPTION });
         }
         let codes = if self.v5 { &codes[..] } else { &[] };
-        encode::codes(encode::UNSUBACK, id, codes, self.v5, &mut self.out);
+        let why = self.v5.then_some(None);
+        encode::codes(encode::UNSUBACK, id, codes, why, &mut self.out);
         Ok(())
     }
 }

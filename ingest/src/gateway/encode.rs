@@ -27,19 +27,35 @@ pub(super) fn ack_v5(kind: u8, packet_id: u16, reason: u8, why: Option<&str>, ou
     match why {
         None => out.extend_from_slice(&[kind, 3, high, low, reason]),
         Some(why) => {
-            // `short` keeps `why` within 100 bytes, so that each length is one byte.
-            let text = why.len() as u8;
-            out.extend_from_slice(&[kind, text + 7, high, low, reason, text + 3, 0x1F, 0, text]);
-            out.extend_from_slice(why.as_bytes());
+            let properties = reason_string(&why);
+            out.push(kind);
+            var_int(3 + var_int_size(properties.len()) + properties.len(), out);
+            out.extend_from_slice(&[high, low, reason]);
+            var_int(properties.len(), out);
+            out.extend_from_slice(&properties);
         }
     }
 }
 
-/// At most 100 bytes, without control characters.
+/// Longest reason in words, bytes.
+const WHY_BYTES: usize = 200;
+/// A client whose maximum packet size is smaller than this is told codes only.
+pub(super) const ROOM_FOR_WHY: usize = 256;
+
+/// The property 0x1F; `why` is short.
+fn reason_string(why: &str) -> Vec<u8> {
+    let mut property = Vec::with_capacity(3 + why.len());
+    property.push(0x1F);
+    property.extend_from_slice(&(why.len() as u16).to_be_bytes());
+    property.extend_from_slice(why.as_bytes());
+    property
+}
+
+/// At most `WHY_BYTES`, without control characters.
 fn short(text: &str) -> String {
     let mut kept = String::new();
     for c in text.chars().filter(|c| !c.is_control()) {
-        if kept.len() + c.len_utf8() > 100 {
+        if kept.len() + c.len_utf8() > WHY_BYTES {
             break;
         }
         kept.push(c);
@@ -47,14 +63,26 @@ fn short(text: &str) -> String {
     kept
 }
 
-/// SUBACK or MQTT 5 UNSUBACK: a packet id and one code per filter.
-pub(super) fn codes(kind: u8, packet_id: u16, codes: &[u8], v5: bool, out: &mut Vec<u8>) {
-    out.push(kind);
-    var_int(2 + usize::from(v5) + codes.len(), out);
-    out.extend_from_slice(&packet_id.to_be_bytes());
-    if v5 {
-        out.push(0);
+/// SUBACK or MQTT 5 UNSUBACK: a packet id and one code per filter. `why`: `None` for MQTT 3.1.1,
+/// else the reason in words, if there is one.
+pub(super) fn codes(
+    kind: u8,
+    packet_id: u16,
+    codes: &[u8],
+    why: Option<Option<&str>>,
+    out: &mut Vec<u8>,
+) {
+    let mut properties = Vec::new();
+    if let Some(why) = why {
+        let text = why.map(short).filter(|w| !w.is_empty()).map(|w| reason_string(&w));
+        let text = text.unwrap_or_default();
+        var_int(text.len(), &mut properties);
+        properties.extend_from_slice(&text);
     }
+    out.push(kind);
+    var_int(2 + properties.len() + codes.len(), out);
+    out.extend_from_slice(&packet_id.to_be_bytes());
+    out.extend_from_slice(&properties);
     out.extend_from_slice(codes);
 }
 
@@ -74,9 +102,24 @@ pub(super) fn connack_v5(session_present: bool, code: u8, properties: &[u8], out
     out.extend_from_slice(properties);
 }
 
+/// MQTT 5 CONNACK of a refusal.
+pub(super) fn connack_refused_v5(code: u8, why: Option<&str>, out: &mut Vec<u8>) {
+    let property = why.map(short).filter(|w| !w.is_empty()).map(|w| reason_string(&w));
+    connack_v5(false, code, &property.unwrap_or_default(), out);
+}
+
 /// MQTT 5 DISCONNECT.
-pub(super) fn disconnect_v5(reason: u8) -> [u8; 3] {
-    [0xE0, 1, reason]
+pub(super) fn disconnect_v5(reason: u8, why: Option<&str>, out: &mut Vec<u8>) {
+    out.push(0xE0);
+    match why.map(short).filter(|w| !w.is_empty()).map(|w| reason_string(&w)) {
+        None => out.extend_from_slice(&[1, reason]),
+        Some(property) => {
+            var_int(1 + var_int_size(property.len()) + property.len(), out);
+            out.push(reason);
+            var_int(property.len(), out);
+            out.extend_from_slice(&property);
+        }
+    }
 }
 
 /// A PUBLISH to a subscriber; `packet_id` 0 is QoS 0, another QoS 1.
@@ -172,7 +215,12 @@ mod tests {
     fn reason_strings_are_short_and_without_control_characters() {
         let mut out = Vec::new();
         ack_v5(PUBACK, 1, 0x99, Some(&"é\n".repeat(500)), &mut out);
-        assert_eq!(usize::from(out[1]), out.len() - 2);
-        assert!(out.len() < 128 && !out[9..].contains(&b'\n'));
+        let Ok(Frame::Whole { total, body, .. }) = next_frame(&out, 65_536) else {
+            unreachable!("a whole packet was written");
+        };
+        assert_eq!(total, out.len());
+        assert!(total <= ROOM_FOR_WHY && total > 200, "{total}");
+        let text = std::str::from_utf8(&body[8..]).expect("cut between characters");
+        assert!(text.chars().all(|c| c == 'é'));
     }
 }

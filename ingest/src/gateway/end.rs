@@ -8,6 +8,7 @@ pub(super) mod code {
     pub(in crate::gateway) const PROTOCOL_ERROR: u8 = 0x82;
     pub(in crate::gateway) const VERSION: u8 = 0x84;
     pub(in crate::gateway) const BAD_CLIENT_ID: u8 = 0x85;
+    pub(in crate::gateway) const BAD_CREDENTIALS: u8 = 0x86;
     pub(in crate::gateway) const NOT_AUTHORISED: u8 = 0x87;
     pub(in crate::gateway) const BUSY: u8 = 0x89;
     pub(in crate::gateway) const SHUTTING_DOWN: u8 = 0x8B;
@@ -21,8 +22,10 @@ pub(super) mod code {
     pub(in crate::gateway) const TOPIC_ALIAS: u8 = 0x94;
     pub(in crate::gateway) const TOO_LARGE: u8 = 0x95;
     pub(in crate::gateway) const QUOTA: u8 = 0x97;
+    pub(in crate::gateway) const ADMINISTRATIVE: u8 = 0x98;
     pub(in crate::gateway) const BAD_PAYLOAD: u8 = 0x99;
     pub(in crate::gateway) const NO_SHARED: u8 = 0x9E;
+    pub(in crate::gateway) const CONNECTION_RATE: u8 = 0x9F;
     pub(in crate::gateway) const NO_SUBSCRIPTION_IDS: u8 = 0xA1;
 }
 
@@ -58,6 +61,10 @@ pub(super) enum End {
     Broken(Broken),
     /// A newer connection has the client id.
     TakenOver,
+    /// The client's certificate was revoked.
+    Revoked,
+    /// The registry no longer lets it in: blocked, removed, its token revoked.
+    Evicted,
     /// Nothing came for 1.5 × keep-alive.
     KeepAlive,
     /// The client does not read.
@@ -75,10 +82,26 @@ impl End {
             Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => return None,
             Self::Broken(broken) => broken.code,
             Self::TakenOver => code::TAKEN_OVER,
+            Self::Revoked => code::ADMINISTRATIVE,
+            Self::Evicted => code::NOT_AUTHORISED,
             Self::KeepAlive => code::KEEP_ALIVE,
             Self::Sink => code::UNSPECIFIED,
             Self::Stopped => code::SHUTTING_DOWN,
         })
+    }
+
+    /// The same in words.
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::Client | Self::ClientWithWill | Self::Lost | Self::NotReading => "",
+            Self::Broken(broken) => broken.what,
+            Self::TakenOver => "another connection has this client id",
+            Self::Evicted => "this device is blocked or removed, or its token is revoked",
+            Self::Revoked => "the certificate is revoked",
+            Self::KeepAlive => "nothing came within 1.5 times the keep-alive",
+            Self::Sink => "what was sent could not be written; send it again",
+            Self::Stopped => "the gateway stops",
+        }
     }
 
     /// Whether the client's will is to be published. Not at our own stop: the device is well.

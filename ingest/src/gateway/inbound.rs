@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ahash::AHashMap;
 use ioc_model::{QuarantineReason, Timestamp};
 
 use super::connection::{Chunk, Connection};
@@ -10,7 +11,7 @@ use super::end::{Broken, End, code};
 use super::frame::{Frame, Publish, kind, next_frame, parse_publish};
 use super::metrics::add;
 use super::sink::MessageSink;
-use crate::access::is_ours;
+use crate::decode::Reply;
 use crate::{Incoming, Outcome};
 
 /// Most publishes of one submission, so that a flood does not hold a worker thread for long.
@@ -31,10 +32,6 @@ enum Answer {
     Pubrec,
     /// A repeat of a QoS 2 publish: answered after the first, not handed on.
     PubrecAgain,
-    /// To a topic of ours: handed on, so that it is counted and quarantined, and refused.
-    NotAuthorised {
-        qos: u8,
-    },
 }
 
 /// Where the decoding of one read stopped.
@@ -61,7 +58,9 @@ impl<S: MessageSink> Connection<S> {
         loop {
             let mut batch = Vec::new();
             self.specs.clear();
+            let (start, packets) = (at, self.packets);
             let stop = self.decode(bytes, &mut at, received, &mut batch);
+            self.meter(self.packets.wrapping_sub(packets), at - start);
             if !self.specs.is_empty()
                 && let Err(end) = self.submit(&batch).await
             {
@@ -91,6 +90,7 @@ impl<S: MessageSink> Connection<S> {
                 Err(broken) => return Stop::End(broken.into()),
             };
             *at += total;
+            self.packets = self.packets.wrapping_add(1);
             let done = if first >> 4 == kind::PUBLISH {
                 match parse_publish(first, body, self.v5) {
                     Ok(publish) => self.note(&publish, received, batch).map_err(End::from),
@@ -131,9 +131,6 @@ impl<S: MessageSink> Connection<S> {
             self.waiting += 1;
         }
         if answer != Answer::PubrecAgain {
-            if is_ours(publish.topic) {
-                answer = Answer::NotAuthorised { qos: publish.qos };
-            }
             batch.push(Incoming {
                 topic: publish.topic,
                 payload: publish.payload,
@@ -200,26 +197,55 @@ impl<S: MessageSink> Connection<S> {
     }
 
     /// Tells the device on its own topic what was wrong with a message: also without MQTT 5 and
-    /// at QoS 0.
+    /// at QoS 0. When a bridge spoke for another device, that one's topic is told too.
     fn tell_errors(&mut self, message: &Incoming<'_>, outcome: &Outcome) {
-        let (severity, reason, detail) = match outcome {
-            Outcome::Quarantined { reason, detail, .. } => ("error", reason, detail),
+        let (severity, reason, detail, device, reply) = match outcome {
+            Outcome::Quarantined { reason, detail, device, reply } => {
+                ("error", *reason, detail, device.as_deref(), reply.as_deref())
+            }
             Outcome::Partly { reason, detail } | Outcome::Warned { reason, detail } => {
-                ("warning", reason, detail)
+                ("warning", *reason, detail, None, None)
             }
             Outcome::Accepted | Outcome::Duplicate | Outcome::Shed => return,
         };
-        let Some(untold) = self.errors.may_tell(message.received) else { return };
-        let payload = serde_json::json!({
-            "time": message.received.0,
-            "severity": severity,
-            "reason": reason.as_str(),
-            "detail": detail,
-            "topic": message.topic.chars().take(256).collect::<String>(),
-            "untold": untold,
+        if reason == QuarantineReason::NotAuthorised {
+            add(&self.shared.metrics.not_authorised, 1);
+        }
+        if let Some(reply) = reply {
+            self.reply(reply, message.received);
+        }
+        // Who may not speak for a device must not fill its topic either.
+        let other = device.filter(|d| **d != *self.client.id).filter(|d| {
+            let devices = self.shared.registry.now();
+            reason != QuarantineReason::NotAuthorised
+                && self.client.may_speak_for(&devices, d).is_ok()
         });
-        let topic = format!("ioc/v1/devices/{}/errors", self.client.id);
-        self.shared.publications.publish(&topic, payload.to_string().into(), false);
+        for id in [Some(&*self.client.id), other].into_iter().flatten() {
+            let topic = format!("ioc/v1/devices/{id}/errors");
+            let Some(untold) = self.errors.may_tell(&topic, message.received) else { continue };
+            let payload = serde_json::json!({
+                "time": message.received.0,
+                "severity": severity,
+                "reason": reason.as_str(),
+                "detail": detail,
+                "topic": message.topic.chars().take(256).collect::<String>(),
+                "untold": untold,
+            });
+            self.shared.publications.publish(&topic, payload.to_string().into(), false);
+        }
+    }
+
+    /// Answers so that the sender can go on; at most once a second for each topic.
+    fn reply(&mut self, reply: &Reply, now: Timestamp) {
+        if self.errors.may_tell(&reply.topic, now).is_some() {
+            let payload = reply.payload.clone().into();
+            self.shared.publications.publish(&reply.topic, payload, false);
+        }
+    }
+
+    /// Whether the client wants reasons in words, and has room for them.
+    pub(super) fn may_tell_why(&self) -> bool {
+        self.v5 && self.problem_info && self.max_packet >= encode::ROOM_FOR_WHY
     }
 
     fn answer(&mut self, spec: Spec, outcome: Option<&Outcome>, chunk: &mut Chunk) {
@@ -232,13 +258,8 @@ impl<S: MessageSink> Connection<S> {
                 chunk.ack_count += 1;
                 return encode::ack(encode::PUBREC, id, &mut chunk.acks);
             }
-            Answer::NotAuthorised { qos } => {
-                add(&self.shared.metrics.not_authorised, 1);
-                (qos, Some((code::NOT_AUTHORISED, Some("this topic is published by the IOC"))))
-            }
         };
         let kind = match qos {
-            0 => return,
             1 => {
                 chunk.qos1 += 1;
                 encode::PUBACK
@@ -251,7 +272,7 @@ impl<S: MessageSink> Connection<S> {
         chunk.ack_count += 1;
         match refusal {
             Some((reason, why)) if self.v5 => {
-                let why = why.filter(|_| self.problem_info && self.max_packet >= 128);
+                let why = why.filter(|_| self.may_tell_why());
                 encode::ack_v5(kind, id, reason, why, &mut chunk.acks);
                 if qos == 2 && reason != code::SUCCESS {
                     // No PUBREL follows a PUBREC of refusal.
@@ -263,26 +284,45 @@ impl<S: MessageSink> Connection<S> {
     }
 }
 
-/// At most one message about errors per second and connection: a broken device must not get a
-/// second stream as thick as its own.
+/// At most one message per second, connection and topic: a broken device must not get a second
+/// stream as thick as its own.
 #[derive(Debug, Default)]
-pub(super) struct ErrorTeller {
-    last: Option<Timestamp>,
+pub(super) struct Teller {
+    topics: AHashMap<String, Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    last: Timestamp,
     untold: u64,
 }
 
-impl ErrorTeller {
+impl Teller {
     const GAP_MS: i64 = 1_000;
+    /// Topics remembered; a bridge may have more devices. Full: those told longer ago than the
+    /// gap are forgotten, and if there is none, nothing more is told.
+    const TOPICS: usize = 256;
 
     /// How many were left out since the last one told; `None`: this one is left out too.
-    fn may_tell(&mut self, now: Timestamp) -> Option<u64> {
+    fn may_tell(&mut self, topic: &str, now: Timestamp) -> Option<u64> {
         // A clock that was set back must not silence for long.
-        if self.last.is_some_and(|t| (0..Self::GAP_MS).contains(&now.since_ms(t))) {
-            self.untold += 1;
-            return None;
+        let too_soon = |told: &Told| (0..Self::GAP_MS).contains(&now.since_ms(told.last));
+        if let Some(told) = self.topics.get_mut(topic) {
+            if too_soon(told) {
+                told.untold += 1;
+                return None;
+            }
+            told.last = now;
+            return Some(std::mem::take(&mut told.untold));
         }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.untold))
+        if self.topics.len() >= Self::TOPICS {
+            self.topics.retain(|_, told| too_soon(told));
+            if self.topics.len() >= Self::TOPICS {
+                return None;
+            }
+        }
+        self.topics.insert(topic.into(), Told { last: now, untold: 0 });
+        Some(0)
     }
 }
 
@@ -323,11 +363,24 @@ mod tests {
 
     #[test]
     fn errors_are_told_once_a_second_and_the_untold_are_counted() {
-        let mut teller = ErrorTeller::default();
+        let mut teller = Teller::default();
         let told: Vec<_> = [0, 1, 999, 1_000, 1_001, 2_500, -9_000, -8_500]
-            .map(|ms| teller.may_tell(Timestamp(1_761_584_400_000 + ms)))
+            .map(|ms| teller.may_tell("d1", Timestamp(1_761_584_400_000 + ms)))
             .into();
         let expect = [Some(0), None, None, Some(2), None, Some(1), Some(0), None];
         assert_eq!(told, expect, "a clock that was set back silences nobody");
+    }
+
+    #[test]
+    fn a_bridge_with_many_broken_devices_is_told_of_some_at_a_time() {
+        let mut teller = Teller::default();
+        let told = |teller: &mut Teller, ms: i64| {
+            let at = Timestamp(1_761_584_400_000 + ms);
+            (0..1_000).filter(|n| teller.may_tell(&format!("d{n}"), at).is_some()).count()
+        };
+        assert_eq!(told(&mut teller, 0), 256);
+        assert_eq!(told(&mut teller, 500), 0);
+        assert_eq!(told(&mut teller, 1_000), 256);
+        assert!(teller.topics.len() <= 256);
     }
 }

@@ -1,8 +1,9 @@
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -11,24 +12,37 @@ use tokio_util::task::TaskTracker;
 use super::buffers::Buffers;
 use super::config::GatewayConfig;
 use super::connection::Shared;
+use super::door::GatewayDoor;
+use super::identity;
+use super::limits::{Addresses, Allowances};
 use super::metrics::{GatewayMetrics, add};
 use super::peer::{Peer, Via};
 use super::serve;
 use super::session::Sessions;
 use super::sink::MessageSink;
-use super::transport::Stream;
+use super::transport::{Shown, Stream, Tls, TlsHandle};
 use crate::publications::Publications;
 use crate::{IngestError, Intake, Registry};
 
-/// The MQTT listener. One per process is usual; each is a door of its own in the ledger.
+/// Connections the kernel may hold until they are accepted; it takes less where
+/// `net.core.somaxconn` is smaller. A whole city reconnects at once.
+const BACKLOG: u32 = 16_384;
+
+/// The MQTT listeners. One gateway per process is usual; each is a door of its own in the ledger.
 pub struct Gateway<S: MessageSink = Intake> {
-    listener: TcpListener,
-    config: GatewayConfig,
-    sink: Arc<S>,
-    source: S::Source,
-    publications: Arc<Publications>,
-    registry: Arc<Registry>,
-    metrics: Arc<GatewayMetrics>,
+    tcp: Option<TcpListener>,
+    tls: Option<(TcpListener, Arc<Tls>)>,
+    shared: Arc<Shared<S>>,
+    slots: Arc<Semaphore>,
+}
+
+/// Where a gateway listens, with the ports that were picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayAddresses {
+    /// MQTT without TLS.
+    pub tcp: Option<SocketAddr>,
+    /// MQTT in TLS.
+    pub tls: Option<SocketAddr>,
 }
 
 /// What a gateway did in its life.
@@ -45,31 +59,77 @@ pub struct GatewayStats {
 }
 
 impl<S: MessageSink> Gateway<S> {
-    /// Opens the port and the door in the ledger; clients wait in the backlog until
-    /// [`Gateway::run`]. Returns the address with the port that was picked.
+    /// Opens the ports and the door in the ledger; clients wait in the backlog until
+    /// [`Gateway::run`]. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`IngestError::Listen`] when the port cannot be had.
+    /// [`IngestError::Listen`] when a port cannot be had, [`IngestError::Tls`] when a file of the
+    /// TLS listener cannot be used.
     pub async fn bind(
         config: GatewayConfig,
         sink: Arc<S>,
         publications: Arc<Publications>,
         registry: Arc<Registry>,
-    ) -> Result<(Self, SocketAddr), IngestError> {
-        let listen = |source: std::io::Error| IngestError::Listen {
-            address: config.listen,
-            source: Arc::new(source),
+    ) -> Result<(Self, GatewayAddresses), IngestError> {
+        let metrics = Arc::<GatewayMetrics>::default();
+        let tls = config.tls.clone().map(|tls| Tls::new(tls, Arc::clone(&metrics))).transpose()?;
+        let tcp = config.listen.map(listen).transpose()?;
+        let tls = match tls {
+            Some(tls) => Some((listen(tls.config().listen)?, Arc::new(tls))),
+            None => None,
         };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let source = sink.source(&config.source);
-        let metrics = Arc::default();
-        Ok((Self { listener, config, sink, source, publications, registry, metrics }, address))
+        let addresses = GatewayAddresses {
+            tcp: tcp.as_ref().map(|(_, address)| *address),
+            tls: tls.as_ref().map(|((_, address), _)| *address),
+        };
+        let sessions = Sessions::new(
+            Arc::clone(&publications),
+            Arc::clone(&metrics),
+            (config.max_offline_sessions, config.takeovers_per_min),
+        );
+        let addresses_limit = Addresses::new(
+            config.max_connections_per_address,
+            config.connections_per_s_per_address,
+            config.failed_sign_ins_per_min,
+        );
+        let buffer = config.max_packet_bytes.max(64 * 1024);
+        let slots = Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS));
+        let shared = Arc::new(Shared {
+            buffers: Arc::new(Buffers::new(config.read_buffers, buffer)),
+            sessions: Arc::new(sessions),
+            addresses: Arc::new(addresses_limit),
+            allowances: Allowances::default(),
+            source: sink.source(&config.source),
+            sink,
+            publications,
+            registry,
+            metrics,
+            stop: CancellationToken::new(),
+            config,
+        });
+        let gateway = Self {
+            tcp: tcp.map(|(listener, _)| listener),
+            tls: tls.map(|((listener, _), tls)| (listener, tls)),
+            shared,
+            slots: Arc::new(slots),
+        };
+        Ok((gateway, addresses))
     }
 
     /// Counters, also after `run` has taken the gateway.
     pub fn metrics(&self) -> Arc<GatewayMetrics> {
-        Arc::clone(&self.metrics)
+        Arc::clone(&self.shared.metrics)
+    }
+
+    /// The TLS listener's certificates; `None`: there is no such listener.
+    pub fn tls(&self) -> Option<TlsHandle> {
+        self.tls.as_ref().map(|(_, tls)| TlsHandle(Arc::clone(tls)))
+    }
+
+    /// Takes connections that someone else has accepted. They count as connections of this
+    /// gateway and end with it.
+    pub fn door(&self) -> GatewayDoor<S> {
+        GatewayDoor::new(Arc::clone(&self.shared), Arc::clone(&self.slots))
     }
 
     /// Serves until `stop`; connections are tasks on `tracker`. At a stop no more is accepted or
@@ -84,52 +144,34 @@ impl<S: MessageSink> Gateway<S> {
         tracker: TaskTracker,
         stop: CancellationToken,
     ) -> Result<GatewayStats, IngestError> {
-        let buffer = self.config.max_packet_bytes.max(64 * 1024);
-        let max_connections = self.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(max_connections));
-        let sessions = Sessions::new(
-            Arc::clone(&self.publications),
-            Arc::clone(&self.metrics),
-            self.config.max_offline_sessions,
-        );
-        let shared = Arc::new(Shared {
-            buffers: Arc::new(Buffers::new(self.config.read_buffers, buffer)),
-            sessions: Arc::new(sessions),
-            sink: self.sink,
-            source: self.source,
-            publications: self.publications,
-            registry: self.registry,
-            metrics: Arc::clone(&self.metrics),
-            stop: stop.clone(),
-            config: self.config,
-        });
+        let Self { tcp, tls, shared, slots } = self;
+        let (secure, tls) = tls.unzip();
+        tracker.spawn(identity::watch(Arc::clone(&shared)));
         let mut sweep = interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, address)) => {
-                        let peer = Peer { address, via: Via::Tcp, names: Vec::new() };
-                        admit(&tracker, &shared, &slots, (stream, peer));
-                    }
-                    Err(error) => {
-                        add(&self.metrics.accept_errors, 1);
-                        tracing::warn!(%error, "accept failed");
-                        // Out of file descriptors: give connections time to end.
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                },
+                stream = accept(tcp.as_ref(), &shared.metrics) => {
+                    admit(&tracker, &shared, &slots, (stream, None));
+                }
+                stream = accept(secure.as_ref(), &shared.metrics) => {
+                    admit(&tracker, &shared, &slots, (stream, tls.clone()));
+                }
                 _ = sweep.tick() => {
                     let wills = shared.sessions.sweep(Instant::now());
                     if !wills.is_empty() {
                         tracker.spawn(serve::publish_wills(Arc::clone(&shared), wills));
                     }
+                    if let Some(tls) = tls.clone() {
+                        tracker.spawn_blocking(move || tls.look());
+                    }
                 }
             }
         }
-        drop(self.listener);
+        drop((tcp, secure));
+        shared.stop.cancel();
+        let max_connections = shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let grace = Duration::from_millis(shared.config.stop_grace_ms);
         let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
         let left = timeout(grace, slots.acquire_many(all)).await;
@@ -137,12 +179,48 @@ impl<S: MessageSink> Gateway<S> {
         if cut_off > 0 {
             tracing::warn!(cut_off, "connections still open after the grace at the stop");
         }
+        let metrics = &shared.metrics;
         Ok(GatewayStats {
-            accepted: self.metrics.accepted.load(Relaxed),
-            publishes: self.metrics.publishes.load(Relaxed),
-            acks: self.metrics.acks.load(Relaxed),
+            accepted: metrics.accepted.load(Relaxed),
+            publishes: metrics.publishes.load(Relaxed),
+            acks: metrics.acks.load(Relaxed),
             cut_off,
         })
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), IngestError> {
+    let open = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open()
+        .map_err(|source: std::io::Error| IngestError::Listen { address, source: Arc::new(source) })
+}
+
+/// The next connection; never, without a listener.
+async fn accept(
+    listener: Option<&TcpListener>,
+    metrics: &GatewayMetrics,
+) -> (TcpStream, SocketAddr) {
+    let Some(listener) = listener else { return pending().await };
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                add(&metrics.accept_errors, 1);
+                tracing::warn!(%error, "accept failed");
+                // Out of file descriptors: give connections time to end.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 
@@ -150,7 +228,7 @@ fn admit<S: MessageSink>(
     tracker: &TaskTracker,
     shared: &Arc<Shared<S>>,
     slots: &Arc<Semaphore>,
-    (stream, peer): (TcpStream, Peer),
+    ((stream, address), tls): ((TcpStream, SocketAddr), Option<Arc<Tls>>),
 ) {
     add(&shared.metrics.accepted, 1);
     let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
@@ -162,14 +240,43 @@ fn admit<S: MessageSink>(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    tracker.spawn(run_one(Arc::clone(shared), (Stream::Tcp(stream), peer), slot));
+    let shared = Arc::clone(shared);
+    match tls {
+        None => tracker.spawn(run_plain(shared, stream, address, slot)),
+        Some(tls) => tracker.spawn(run_tls(shared, tls, (stream, address), slot)),
+    };
 }
 
-async fn run_one<S: MessageSink>(
+async fn run_plain<S: MessageSink>(
     shared: Arc<Shared<S>>,
-    (stream, peer): (Stream, Peer),
+    stream: TcpStream,
+    address: SocketAddr,
     slot: OwnedSemaphorePermit,
 ) {
-    serve::serve(shared, stream, peer).await;
+    let peer = Peer { address, via: Via::Tcp, names: Vec::new() };
+    let life = shared.stop.clone();
+    serve::serve(shared, Stream::Tcp(stream), peer, life).await;
     drop(slot);
+}
+
+async fn run_tls<S: MessageSink>(
+    shared: Arc<Shared<S>>,
+    tls: Arc<Tls>,
+    (stream, address): (TcpStream, SocketAddr),
+    slot: OwnedSemaphorePermit,
+) {
+    let life = shared.stop.child_token();
+    let shaken = {
+        // On the heap, to be gone when it is done.
+        let handshake = Box::pin(tls.handshake(stream, &life));
+        tokio::select! {
+            () = life.cancelled() => return,
+            shaken = handshake => shaken,
+        }
+    };
+    let Some((stream, shown)) = shaken else { return };
+    let Shown { names, stay } = shown;
+    let peer = Peer { address, via: Via::Tls, names };
+    serve::serve(shared, Stream::Tls(stream), peer, life).await;
+    drop((stay, slot));
 }

@@ -1,4 +1,4 @@
-//! The MQTT gateway: MQTT 3.1.1 and 5 on one port, so that a device's PUBACK means "on disk".
+//! The MQTT gateway: MQTT 3.1.1 and 5 over TCP, TLS and WebSocket, so that a device's PUBACK means "on disk".
 //!
 //! What it does: accepts publishes from devices and hands them to the intake in chunks, answers
 //! only when the intake's `durable` has resolved, and serves subscriptions to what the IOC itself
@@ -24,10 +24,13 @@ mod conformance;
 mod connect;
 mod connection;
 mod control;
+mod door;
 mod encode;
 mod end;
 mod frame;
+mod identity;
 mod inbound;
+mod limits;
 mod listener;
 mod metrics;
 mod outbound;
@@ -40,6 +43,10 @@ pub(crate) mod tests;
 mod transport;
 
 pub use config::GatewayConfig;
-pub use listener::{Gateway, GatewayStats};
+pub use door::{GatewayDoor, Seat};
+pub use identity::Anonymous;
+pub use limits::{Rate, Rates};
+pub use listener::{Gateway, GatewayAddresses, GatewayStats};
 pub use metrics::GatewayMetrics;
 pub use sink::MessageSink;
+pub use transport::{ClientCertificates, GatewayTlsConfig, TlsError, TlsHandle, TlsStatus};

@@ -40,6 +40,11 @@ impl<S: MessageSink> Connection<S> {
 
     fn write_publication(&mut self, delivery: &Delivery, packet_id: u16, dup: bool) -> bool {
         let publication = Arc::clone(&delivery.publication);
+        if !self.client.may_receive(&self.shared.registry.now(), &publication.topic) {
+            // Its right ended after it subscribed.
+            add(&self.shared.metrics.publications_withheld, 1);
+            return false;
+        }
         let packet = Outgoing {
             topic: &publication.topic,
             payload: &publication.payload,

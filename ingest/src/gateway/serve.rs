@@ -5,29 +5,43 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
-use super::end::code;
+use super::end::{End, code};
 use super::frame::{Frame, next_frame};
+use super::identity;
 use super::metrics::add;
 use super::peer::Peer;
-use super::session::Will;
+use super::session::{Kick, Will};
 use super::sink::MessageSink;
 use super::transport::Stream;
-use crate::{Client, Incoming};
+use crate::Incoming;
 
 /// Wait for an old connection of the same client to hand its session over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
-/// Serves one accepted socket to its end.
-pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: Stream, peer: Peer) {
+/// Serves one accepted socket to its end. `life` is cancelled when the gateway stops or the
+/// peer's certificate is revoked.
+pub(super) async fn serve<S: MessageSink>(
+    shared: Arc<Shared<S>>,
+    mut stream: Stream,
+    peer: Peer,
+    life: CancellationToken,
+) {
+    let place = shared.addresses.enter(peer.address.ip(), Instant::now());
+    let Ok(_place) = place else {
+        add(&shared.metrics.refused_address, 1);
+        tracing::debug!(peer = %peer.address, limit = ?place.err(), "address has too many");
+        return;
+    };
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
-        () = shared.stop.cancelled() => return,
+        () = life.cancelled() => return,
         greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
     };
     let (hello, carry) = match greeted {
@@ -39,10 +53,24 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
         }
     };
     tracing::trace!(?peer, client = &*hello.client_id, "connect");
-    let client = Client::trusted(&hello.client_id);
-    let kick = shared.stop.child_token();
-    let id = Arc::clone(&hello.client_id);
-    let mut attached = shared.sessions.attach(&id, hello.clean, &kick);
+    let looked = shared.registry.changes();
+    let badge = match identity::admit(&shared, &hello, &peer) {
+        Ok(badge) => badge,
+        Err(refused) => return refuse(&shared, (stream, &peer), refused).await,
+    };
+    let kick = Kick::new(life.child_token());
+    let mut attached = match shared.sessions.attach(&badge, hello.clean, &kick) {
+        Ok(attached) => attached,
+        Err(taken) => {
+            let refused = identity::tell_taken(&shared, &hello, taken);
+            return refuse(&shared, (stream, &peer), refused).await;
+        }
+    };
+    if looked.has_changed().unwrap_or(false) && !badge.holds(&shared.registry) {
+        // The change came before the connection was on the list of those to end.
+        kick.evict();
+    }
+    let client = badge.client;
     if let Some(will) = attached.due_will.take() {
         publish_will(&shared, &will).await;
     }
@@ -64,7 +92,10 @@ pub(super) async fn serve<S: MessageSink>(shared: Arc<Shared<S>>, mut stream: St
     connection.out.append(&mut out);
     connection.carry = carry;
     connection.resend();
-    let end = connection.run().await;
+    let mut end = connection.run().await;
+    if matches!(end, End::TakenOver) && life.is_cancelled() {
+        end = End::Revoked;
+    }
     shared.metrics.connected.fetch_sub(1, Relaxed);
     connection.count(&end);
     let (parting, stream, goodbye) =
@@ -116,7 +147,7 @@ async fn refuse<S: MessageSink>(
     add(&shared.metrics.refused_connect, 1);
     tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
-    if !answer.is_empty() {
+    if !answer.is_empty() || stream.says_goodbye() {
         linger(stream, &answer).await;
     }
 }

@@ -1,7 +1,7 @@
 //! The usual time between two messages of a device, learned.
 
 /// Intervals remembered.
-const RING: usize = 14;
+const RING: usize = 12;
 /// Fewer say nothing.
 const ENOUGH: usize = 4;
 /// Messages of one burst are at most so far apart, ms.

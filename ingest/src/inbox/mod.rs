@@ -28,6 +28,7 @@ pub use config::InboxConfig;
 pub(crate) use feed::{Feed, Said};
 use names::Names;
 use shard::Shard;
+pub use view::record_json;
 
 const SHARDS: usize = 16;
 

@@ -94,7 +94,7 @@ impl Seen {
 }
 
 /// Equal for bodies of the same properties. Names of the catalogue are shared: where they lie
-/// says which they are.
+/// says which they are. Were one not of the catalogue, a name could be missing in the view.
 fn fingerprint(hasher: &RandomState, body: &Body) -> u32 {
     let hash = match body {
         Body::Observation { values, .. } => {
@@ -169,9 +169,10 @@ mod tests {
         let (names, hasher) = (Names::default(), RandomState::new());
         for device in 0..100 {
             let mut seen = Seen::default();
-            for i in 0..100 {
-                seen.note(&names, &hasher, &observation(&[&format!("{device}-{i}")]));
-            }
+            // All alive at once, as those of a catalogue are.
+            let records: Vec<_> =
+                (0..100).map(|i| observation(&[&format!("{device}-{i}")])).collect();
+            records.iter().for_each(|r| seen.note(&names, &hasher, r));
             assert!(names.of(&seen).len() <= OF_DEVICE);
         }
         assert_eq!(names.table.read().expect("lock").names.len(), NAMES);

@@ -1,16 +1,12 @@
 //! The devices of one shard.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
 use ioc_model::Timestamp;
 
 use super::raw::Raws;
 use super::stats::Stats;
-use crate::intake::KeyHasher;
 
 /// Devices whose counters lie together, so that a growing shard copies nothing.
-const CHUNK: usize = 256;
+const CHUNK: usize = 64;
 /// Devices of which the one that has been silent longest is forgotten when the shard is full.
 const LOOKED_AT: usize = 8;
 /// Time between two good messages that one shard keeps, µs: with 16 shards 2,048 in a second.
@@ -19,8 +15,11 @@ const KEEP_US: i64 = 7_812;
 const KEEP_BURST_US: i64 = 500_000;
 
 pub(super) struct Shard {
-    index: HashMap<u64, u32, BuildHasherDefault<KeyHasher>>,
+    /// By hash: the number of the device + 1, 0 where there is none; linear probing, at most 7/8
+    /// full. The keys are with the counters, which are looked at anyway.
+    index: Vec<u32>,
     chunks: Vec<Vec<Stats>>,
+    devices: usize,
     max_devices: usize,
     /// Where to look for one to forget.
     hand: usize,
@@ -31,52 +30,117 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(max_devices: usize, max_bytes: usize) -> Self {
-        let (index, chunks) = Default::default();
-        let raws = Raws::new(max_bytes);
-        Self { index, chunks, max_devices, hand: 0, next_keep: 0, raws }
+        Self {
+            index: vec![0; 8],
+            chunks: Vec::new(),
+            devices: 0,
+            max_devices,
+            hand: 0,
+            next_keep: 0,
+            raws: Raws::new(max_bytes),
+        }
+    }
+
+    fn stats(&self, slot: usize) -> &Stats {
+        &self.chunks[slot / CHUNK][slot % CHUNK]
+    }
+
+    fn stats_mut(&mut self, slot: usize) -> &mut Stats {
+        &mut self.chunks[slot / CHUNK][slot % CHUNK]
+    }
+
+    /// The bucket of a device, or the empty one where it belongs.
+    fn bucket(&self, key: u64) -> usize {
+        let mask = self.index.len() - 1;
+        let mut at = key as usize & mask;
+        while let Some(slot) = self.slot_at(at)
+            && self.stats(slot).key != key
+        {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    fn slot_at(&self, bucket: usize) -> Option<usize> {
+        (self.index[bucket] as usize).checked_sub(1)
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Stats> {
-        let slot = *self.index.get(&key)? as usize;
-        self.chunks.get(slot / CHUNK)?.get(slot % CHUNK)
+        self.slot_at(self.bucket(key)).map(|slot| self.stats(slot))
     }
 
     /// The counters of a device; `None` only if none are to be kept at all.
     pub(super) fn entry(&mut self, key: u64) -> Option<&mut Stats> {
-        let slot = match self.index.get(&key) {
-            Some(slot) => *slot as usize,
+        let slot = match self.slot_at(self.bucket(key)) {
+            Some(slot) => slot,
             None => self.make(key)?,
         };
-        self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)
+        Some(self.stats_mut(slot))
     }
 
     #[cold]
     fn make(&mut self, key: u64) -> Option<usize> {
-        let devices = self.index.len();
-        let slot = if devices < self.max_devices {
-            if devices.is_multiple_of(CHUNK) {
+        let slot = if self.devices < self.max_devices {
+            if (self.devices + 1) * 8 > self.index.len() * 7 {
+                self.grow();
+            }
+            if self.devices.is_multiple_of(CHUNK) {
                 self.chunks.push(Vec::with_capacity(CHUNK));
             }
             self.chunks.last_mut()?.push(Stats::new(key));
-            devices
+            self.devices += 1;
+            self.devices - 1
         } else {
             let slot = self.longest_silent()?;
-            let stats = self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)?;
-            let gone = std::mem::replace(stats, Stats::new(key)).key;
-            self.index.remove(&gone);
+            let gone = self.stats(slot).key;
+            self.unlink(gone);
             self.raws.forget(gone);
+            *self.stats_mut(slot) = Stats::new(key);
             slot
         };
-        self.index.insert(key, u32::try_from(slot).ok()?);
+        self.link(key, slot);
         Some(slot)
+    }
+
+    fn link(&mut self, key: u64, slot: usize) {
+        let mask = self.index.len() - 1;
+        let mut at = key as usize & mask;
+        while self.index[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.index[at] = slot as u32 + 1;
+    }
+
+    fn grow(&mut self) {
+        self.index = vec![0; self.index.len() * 2];
+        for slot in 0..self.devices {
+            self.link(self.stats(slot).key, slot);
+        }
+    }
+
+    /// Takes a device out of the index; those behind it move up, so that no search stops short.
+    fn unlink(&mut self, key: u64) {
+        let mask = self.index.len() - 1;
+        let mut hole = self.bucket(key);
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(slot) = self.slot_at(at) else { break };
+            let home = self.stats(slot).key as usize & mask;
+            // It may move up only to between its home and where it is.
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.index[hole] = self.index[at];
+                hole = at;
+            }
+        }
+        self.index[hole] = 0;
     }
 
     /// Of the next few; exact order would cost a list of all.
     fn longest_silent(&mut self) -> Option<usize> {
-        let devices = self.index.len();
+        let devices = self.devices;
         let looked_at = (0..LOOKED_AT.min(devices)).map(|i| (self.hand + i) % devices);
-        let last = |slot: &usize| self.chunks[slot / CHUNK][slot % CHUNK].last;
-        let found = looked_at.min_by_key(last)?;
+        let found = looked_at.min_by_key(|slot| self.stats(*slot).last)?;
         self.hand = (self.hand + LOOKED_AT) % devices;
         Some(found)
     }
@@ -97,15 +161,53 @@ impl Shard {
 
     #[cfg(test)]
     pub(super) fn devices(&self) -> usize {
-        self.index.len()
+        self.devices
     }
 
     /// Bytes of counters and index.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let chunks = self.chunks.len() * CHUNK * size_of::<Stats>();
-        // hashbrown: one control byte and the pair per bucket, 7/8 of a power of two usable.
-        let buckets = (self.index.capacity() * 8 / 7).next_power_of_two();
-        chunks + buckets * (size_of::<(u64, u32)>() + 1)
+        chunks + self.index.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::inbox::stats::Kind;
+
+    proptest! {
+        /// Whatever devices come in whatever order: those that are held are found with their own
+        /// counters, those that are not are not.
+        #[test]
+        fn the_index_finds_what_is_held(
+            keys in prop::collection::vec(0u64..60, 1..400),
+            max in 1usize..40,
+            // Many keys share a home.
+            spread in prop::sample::select(vec![1u64, 8, 1 << 40, 0x9e37_79b9_7f4a_7c15]),
+        ) {
+            let mut shard = Shard::new(max, 0);
+            let mut naive: BTreeMap<u64, u64> = BTreeMap::new();
+            for (i, key) in keys.iter().map(|k| k.wrapping_mul(spread)).enumerate() {
+                let count = naive.entry(key).or_default();
+                if shard.get(key).is_none() {
+                    *count = 0;
+                }
+                *count += 1;
+                let stats = shard.entry(key).expect("room");
+                stats.count(Timestamp(i as i64), Kind::Accepted);
+                prop_assert_eq!(stats.accepted, *count);
+            }
+            let held = naive.iter().filter(|(key, count)| {
+                shard.get(**key).is_some_and(|s| s.key == **key && s.accepted == **count)
+            });
+            prop_assert_eq!(held.count(), naive.len().min(max));
+            prop_assert_eq!(shard.devices(), naive.len().min(max));
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::cadence::Cadence;
 use super::clock::Clock;
 
 /// Minutes of which the messages are counted one by one.
-const MINUTES: usize = 5;
+const MINUTES: usize = 4;
 const MINUTE_MS: i64 = 60_000;
 
 const REASONS: usize = QuarantineReason::ALL.len();
@@ -42,8 +42,8 @@ pub(super) struct Stats {
     pub(super) cadence: Cadence,
     pub(super) clock: Clock,
     pub(super) seen: super::names::Seen,
-    /// Seconds in which a message without and with a remark was kept last.
-    kept: [u32; 2],
+    /// Seconds (the low bits) in which a message without and with a remark was kept last.
+    kept: [u16; 2],
 }
 
 impl Stats {
@@ -105,7 +105,7 @@ impl Stats {
 
     /// Whether a message is to be kept: one in a second, and one more with a remark.
     pub(super) fn is_kept(&mut self, at: Timestamp, remarked: bool) -> bool {
-        let second = at.0.div_euclid(1_000) as u32;
+        let second = at.0.div_euclid(1_000) as u16;
         std::mem::replace(&mut self.kept[usize::from(remarked)], second) != second
     }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_last_five_minutes() {
+    fn the_rate_is_that_of_the_last_minutes() {
         let mut stats = Stats::new(1);
         for minute in 0..20 {
             for second in [5, 25, 45] {
@@ -153,7 +153,7 @@ mod tests {
             }
         }
         assert_eq!(stats.rate_per_min(at(19, 60)), 3.0);
-        assert_eq!(stats.rate_per_min(at(22, 0)), 1.5, "two minutes and more of silence");
+        assert_eq!(stats.rate_per_min(at(22, 0)), 1.0, "three of the four minutes are silent");
         assert_eq!(stats.rate_per_min(at(24, 59)), 0.0);
         assert_eq!(stats.rate_per_min(at(2_000_000, 0)), 0.0);
     }

@@ -46,7 +46,9 @@ fn payload_text(payload: &[u8]) -> String {
     }
 }
 
-fn record_json(city: &City, record: &Record) -> Value {
+/// A record as JSON: `time` (ms), `device`, `service`, `area`, `seq`?, and `quality`, `values`,
+/// `units` of an observation, `detection`, or `status`. Holds no personal data.
+pub fn record_json(city: &City, record: &Record) -> Value {
     let mut json = json!({
         "time": record.time.0,
         "device": &*record.device,

@@ -12,7 +12,7 @@ use crate::access::{Client, Standing};
 use crate::decode::{Incoming, Refusal, Verdict};
 use crate::inbox::{Feed, Said};
 use crate::quarantine::Refused;
-use crate::registry::{Met, Registry};
+use crate::registry::{Listed, Met, Registry};
 
 /// What one client hands in at once.
 #[derive(Clone, Copy)]
@@ -176,13 +176,20 @@ fn judge_one(
         if before.replace(&record.device) == Some(&*record.device) {
             continue;
         }
-        let judged = read.client.may_speak_for(&devices, &record.device);
+        let policy = registry.config().unknown_devices;
+        let mut judged = read.client.may_say_of(&devices, policy, &record.device);
         // It is met also when it has to wait for approval, not when the client may not name it.
         let waits = |r: &Refusal| {
             matches!(r.reason, QuarantineReason::DevicePending | QuarantineReason::UnknownDevice)
         };
         if judged.as_ref().map_or_else(waits, |()| true) && devices.get(&record.device).is_none() {
-            meet(registry, read.client, record);
+            let listed = meet(registry, read.client, record);
+            if let Err(refusal) = &mut judged
+                && listed == Listed::No
+            {
+                // Nobody will approve what is not listed.
+                refusal.reason = QuarantineReason::UnknownDevice;
+            }
         }
         if let Err(refusal) = judged {
             let refusal = refusal.of(&record.device);
@@ -194,7 +201,7 @@ fn judge_one(
 }
 
 /// Tells the registry of a device that it does not know.
-fn meet(registry: &Registry, client: &Client, record: &Record) {
+fn meet(registry: &Registry, client: &Client, record: &Record) -> Listed {
     let is_other = client.standing == Standing::Device && *client.id != *record.device;
     registry.met(&Met {
         device: &record.device,
@@ -202,7 +209,7 @@ fn meet(registry: &Registry, client: &Client, record: &Record) {
         service: &record.service,
         parent: is_other.then_some(&*client.id),
         at: record.received,
-    });
+    })
 }
 
 impl Batch {

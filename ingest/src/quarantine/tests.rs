@@ -4,6 +4,7 @@ use ioc_model::{QuarantineReason, QuarantineStore, Timestamp};
 use tempfile::TempDir;
 
 use crate::access::Client;
+use crate::decode::{Incoming, Refusal};
 
 use super::{Quarantine, QuarantineConfig, Refused, store};
 
@@ -150,4 +151,72 @@ async fn payloads_are_shown_cut_and_harmless() {
     assert_eq!(shown[0], "\u{fffd}x");
     assert_eq!(shown[1], "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}\u{fffd}d<script>");
     assert_eq!(shown[2], "ế".repeat(341));
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_keeps_its_rows_and_they_are_not_run_again() {
+    let folder = TempDir::new().expect("folder");
+    let file = folder.path().join("quarantine.sqlite");
+    let old = rusqlite::Connection::open(&file).expect("opens");
+    old.execute_batch(
+        "CREATE TABLE refused (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+             source TEXT NOT NULL, topic TEXT NOT NULL, device TEXT, reason TEXT NOT NULL,
+             detail TEXT NOT NULL, payload BLOB NOT NULL);
+         CREATE INDEX refused_device ON refused (device, id);
+         INSERT INTO refused (at, source, topic, device, reason, detail, payload)
+             VALUES (7, 'gateway', 't', 'a', 'bad_field', 'why', x'7b7d');",
+    )
+    .expect("written");
+    drop(old);
+    for _ in 0..2 {
+        let quarantine = open(&folder, QuarantineConfig::default());
+        put(&quarantine, vec![refused(Some("a"), "new")]).await;
+        let reader = quarantine.reader();
+        let (ids, masked) = reader.to_look_at(Some("a"), None, 9).expect("readable");
+        assert!(!ids.contains(&1), "the old row is left as it is");
+        assert_eq!((masked, reader.kept(1).expect("readable").is_none()), (1, true));
+    }
+    let quarantine = open(&folder, QuarantineConfig::default());
+    assert_eq!(payloads(&quarantine, None), ["new", "new", "{}"]);
+}
+
+#[tokio::test]
+async fn rows_are_found_by_device_and_reason() {
+    let folder = TempDir::new().expect("folder");
+    let quarantine = open(&folder, QuarantineConfig::default());
+    let row = |device, reason, payload: &str| Refused { reason, ..refused(device, payload) };
+    use QuarantineReason::{BadField, BadUnit};
+    let rows = vec![
+        row(Some("a"), BadField, "1"),
+        row(Some("b"), BadUnit, "2"),
+        row(Some("a"), BadUnit, "3"),
+        row(None, BadUnit, "4"),
+    ];
+    put(&quarantine, rows).await;
+    let of = |device, reason, limit| {
+        let rows = quarantine.newest_of(device, reason, limit).expect("readable");
+        rows.into_iter().map(|r| r.payload).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None, BadUnit, 9), ["4", "3", "2"]);
+    assert_eq!(of(None, BadUnit, 2), ["4", "3"]);
+    assert_eq!(of(Some("a"), BadUnit, 9), ["3"]);
+    assert_eq!(of(Some("b"), BadField, 9), [""; 0]);
+}
+
+#[test]
+fn a_row_is_whole_when_nothing_was_cut_or_masked() {
+    let whole = |topic: &str, payload: &[u8]| {
+        let received = Timestamp(0);
+        let message = Incoming { topic, payload, retain: true, received };
+        let refusal = Refusal::new(QuarantineReason::BadField, "why");
+        let row = Refused::new(&"gateway".into(), &Client::device("d"), &message, refusal);
+        assert!(row.retain && row.client == Client::device("d"));
+        row.whole
+    };
+    assert!(whole("t", br#"{"pm25":1}"#));
+    assert!(whole("t", &[0xff, 0x00]));
+    assert!(whole("t", &vec![b'x'; 65_536]));
+    assert!(!whole("t", &vec![b'x'; 65_537]));
+    assert!(!whole("t", br#"{"plate":"51F-123.45"}"#));
+    assert!(!whole(&"t".repeat(257), b"{}"));
 }

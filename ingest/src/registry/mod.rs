@@ -151,6 +151,11 @@ impl Registry {
     fn moved(&self) {
         self.changes.send_modify(|n| *n += 1);
     }
+
+    /// Whether the device still has the token of this number.
+    pub fn has_token(&self, device: &str, token: i64) -> bool {
+        self.tokens.has(device, token)
+    }
 }
 
 impl fmt::Debug for Registry {

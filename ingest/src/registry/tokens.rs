@@ -110,6 +110,12 @@ impl Tokens {
         Some(found)
     }
 
+    /// Whether the device has the token of a number.
+    pub(super) fn has(&self, device: &str, id: i64) -> bool {
+        let table = self.table.read().unwrap_or_else(|e| e.into_inner());
+        table.get(device).is_some_and(|tokens| tokens.iter().any(|t| t.id == id))
+    }
+
     /// Takes the tokens whose last use is to be written.
     pub(super) fn take_used(&self) -> Vec<Arc<Token>> {
         std::mem::take(&mut *self.used.lock().unwrap_or_else(|e| e.into_inner()))

@@ -152,3 +152,72 @@ fn every_mistake_is_told_with_its_place() {
     insta::assert_snapshot!(mistakes("mappings:\n  - topic: a\n    tiem: {}\n").join("\n"));
     insta::assert_snapshot!(mistakes("{ fiware: { zone: Mars, topics: [\"#/a\"] }, frigate: { service: magic }, onvif: { kinds: { a: B } } }").join("\n"));
 }
+
+const METRICS: &str = r#"
+mappings:
+  - topic: "m/{device}/{property}"
+    service: air
+    time: { pointer: /t, format: epoch_s }
+    values:
+      - { property: temperature, level: temp, pointer: /v, unit: "K", required: true }
+      - { property: humidity, pointer: /v, unit: "%" }
+"#;
+
+#[test]
+fn a_level_of_the_topic_tells_the_property() {
+    let decoders = decoders(METRICS);
+    let check = |level: &str, payload: &str, expect: &str| {
+        let got = one(&decoders, &format!("m/mast/{level}"), payload);
+        assert!(got.ends_with(expect), "{level} {payload}: {got}");
+    };
+    check("temp", r#"{"t":1761588000,"v":300}"#, "1761588000000 Good temperature=26.85");
+    check("humidity", r#"{"t":1761588000,"v":"54"}"#, "1761588000000 Good humidity=54");
+    // The level means a property only by its own word.
+    check("temperature", r#"{"t":1761588000,"v":300}"#, "0 records");
+    check("temp", r#"{"t":1761588000}"#, "bad_field: `temperature` is missing");
+    check("humidity", r#"{"t":1761588000}"#, "bad_field: none of the mapped values is there");
+}
+
+#[test]
+fn a_repeat_with_its_own_time_is_read() {
+    let message = |config: &str, topic: &str, payload: &str| {
+        let message = crate::decode::Incoming {
+            topic,
+            payload: payload.as_bytes(),
+            retain: true,
+            received: RECEIVED,
+        };
+        decoders(config).decode(&message).expect("right").records.len()
+    };
+    assert_eq!(message(METRICS, "m/mast/temp", r#"{"t":1761588000,"v":300}"#), 1);
+    let received = METRICS.replace("{ pointer: /t, format: epoch_s }", "{ format: received }");
+    assert_eq!(message(&received, "m/mast/temp", r#"{"v":300}"#), 0);
+}
+
+#[test]
+fn mistakes_of_levels_and_plain_payloads_are_told_with_their_place() {
+    let yaml = r#"
+mappings:
+  - topic: "a/{device}/{property}"
+    time: { format: received }
+    values:
+      - { property: humidity, level: h, pointer: "", unit: "%" }
+      - { property: temperature, level: h, pointer: "", unit: "°C" }
+  - topic: "b/{device}"
+    payload: plain
+    time: { format: epoch_s, pointer: /t }
+    seq: /n
+    values:
+      - { property: humidity, level: h, pointer: /v, unit: "%" }
+"#;
+    assert_eq!(
+        mistakes(yaml),
+        [
+            "decoders.yaml:7:41: level `h` comes twice",
+            "decoders.yaml:13:38: the topic has no `{property}`",
+            "decoders.yaml:13:50: a plain payload has only the pointer ``",
+            "decoders.yaml:11:10: a plain payload has only the pointer ``",
+            "decoders.yaml:10:39: a plain payload has only the pointer ``",
+        ]
+    );
+}

@@ -1,4 +1,4 @@
-use crate::decode::shared_data::{decode, decoders, line, one};
+use crate::decode::shared_data::{decode, decoders, line, mistakes, one};
 
 fn check(config: &str, topic: &str, payload: &str, expect: &str) {
     let got = one(&decoders(config), topic, payload);
@@ -149,5 +149,62 @@ fn what_is_not_known_or_has_no_time_is_refused() {
     check("{}", "cam/onvif-ej/acme:Rule/Odd", LINE, "unknown_topic: ONVIF topic `acme:Rule/Odd`");
     check("{}", LINE_TOPIC, r#"{"Data":{}}"#, "bad_time: `UtcTime`");
     check("{}", LINE_TOPIC, "nonsense", "malformed: ");
-    check("{}", "cam/onvif-mj/VideoAnalytics/p", "{}", "unknown_topic: ");
+    check("{}", "cam/onvif-mj/Odd/p", "{}", "unknown_topic: ");
+}
+
+const FRAMES: &str = "cam/onvif-mj/VideoAnalytics/1/m";
+
+fn frame(time: &str, classes: &[&str]) -> String {
+    let object = |class: &&str| {
+        format!(r##"{{"Appearance":{{"Class":{{"Type":[{{"#text":"{class}"}}]}}}}}}"##)
+    };
+    let objects: Vec<String> = classes.iter().map(object).collect();
+    format!(r#"{{"Frame":[{{"@UtcTime":"{time}","Object":[{}]}}]}}"#, objects.join(","))
+}
+
+#[test]
+fn one_frame_of_an_interval_is_taken_for_each_camera_and_source() {
+    let d = decoders("{ onvif: { frame_every_ms: 500 } }");
+    let told = |topic: &str, time: &str| one(&d, topic, frame(time, &["Human"]));
+    assert!(told(FRAMES, "2025-10-28T01:00:00.100").ends_with("people_count=1"));
+    assert_eq!(told(FRAMES, "2025-10-28T01:00:00.499"), "0 records");
+    assert!(told(FRAMES, "2025-10-28T01:00:00.500").ends_with("people_count=1"));
+    assert!(told("cam2/onvif-mj/VideoAnalytics/1/m", "2025-10-28T01:00:00.501").contains("/cam2 "));
+    assert!(told("cam/onvif-mj/VideoAnalytics/2/m", "2025-10-28T01:00:00.501").contains("/cam "));
+    let all = decoders("{ onvif: { frame_every_ms: 0 } }");
+    for ms in ["100", "101"] {
+        let time = format!("2025-10-28T01:00:00.{ms}");
+        assert!(one(&all, FRAMES, frame(&time, &[])).ends_with("people_count=0"));
+    }
+}
+
+#[test]
+fn classes_are_counted_under_the_configured_properties() {
+    check(
+        "{ onvif: { classes: { bicycle: vehicle_count, car: vehicle_count } } }",
+        FRAMES,
+        &frame("2025-10-28T01:00:00Z", &["Human", "Car", "Bicycle", "Animal"]),
+        "unassigned/camera_analytics/cam 1761613200000 Good object_count=4 vehicle_count=2",
+    );
+    let wrong = mistakes("{ onvif: { classes: { car: cars } } }");
+    assert!(wrong[0].contains("property `cars` is not in the catalogue"), "{wrong:?}");
+}
+
+#[test]
+fn too_many_frames_and_wrong_forms_are_refused() {
+    let many = r#"{"@UtcTime":"2025-10-28T01:00:00Z"}"#.to_owned() + ",";
+    let many = format!(r#"{{"Frame":[{}]}}"#, many.repeat(65).trim_end_matches(','));
+    check("{}", FRAMES, &many, "too_large: 65 frames");
+    for wrong in [r#"{"Frame":[1]}"#, r#"{"Frame":"x"}"#, r#"{"Frame":[{"@UtcTime":7}]}"#] {
+        check("{}", FRAMES, wrong, "bad_time: ");
+    }
+    for odd in [r#""x""#, "7", r#"{"Appearance":[1,2]}"#, r#"{"Appearance":{"Class":"Human"}}"#] {
+        let payload =
+            format!(r#"{{"Frame":{{"@UtcTime":"2025-10-28T01:00:00Z","Object":{odd}}}}}"#);
+        let expect =
+            "unassigned/camera_analytics/cam 1761613200000 Good object_count=1 people_count=0";
+        check("{}", FRAMES, &payload, expect);
+    }
+    check("{}", "cam/onvif-mj/SensorData/Pressure", "{}", "unknown_topic: ONVIF sensor");
+    check("{}", "###/onvif-mj/SensorData/Temperature", "{}", "bad_id: ");
 }

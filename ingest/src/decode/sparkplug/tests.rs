@@ -119,6 +119,33 @@ fn sequence_numbers_wrap_and_a_gap_makes_values_uncertain_until_the_next_birth()
 }
 
 #[test]
+fn a_device_can_be_born_again_with_its_aliases_or_others() {
+    let host = Host::new("{}");
+    host.taken(NBIRTH, &nbirth());
+    host.taken(DBIRTH, &dbirth(1));
+    assert_eq!(host.taken(DBIRTH, &dbirth(2)).len(), 2);
+    let other = payload(T, 3, vec![metric("ph", Some(8), Value::Double(7.1))]);
+    assert_eq!(host.taken(DBIRTH, &other).len(), 2);
+    let old = payload(T, 4, vec![metric("", Some(7), Value::Double(7.0))]);
+    assert_eq!(host.refused(DDATA, &old).reason, QuarantineReason::NoBirth);
+    let taken = payload(T, 5, vec![metric("", Some(8), Value::Double(7.3))]);
+    assert_eq!(host.taken(DDATA, &taken).len(), 1);
+}
+
+#[test]
+fn retained_and_empty_messages_say_nothing_and_change_nothing() {
+    let host = Host::new("{}");
+    let bytes = nbirth().encode_to_vec();
+    let retained = Incoming { topic: NBIRTH, payload: &bytes, retain: true, received: RECEIVED };
+    assert!(host.decoders.decode(&retained).expect("silent").records.is_empty());
+    assert_eq!(host.refused(NDATA, &ndata(1, 1.0)).reason, QuarantineReason::NoBirth);
+    host.taken(NBIRTH, &nbirth());
+    let (records, _) = host.tell(NBIRTH, b"").expect("silent");
+    assert!(records.is_empty());
+    host.taken(NDATA, &ndata(1, 1.0));
+}
+
+#[test]
 fn numbers_count_through_an_edge_node_and_its_devices() {
     let host = Host::new("{}");
     host.taken(NBIRTH, &nbirth());

@@ -2,6 +2,8 @@
 //! test holds back.
 
 mod abuse;
+pub(crate) mod over;
+pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
@@ -20,9 +22,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
-use super::{Gateway, GatewayConfig, GatewayMetrics, GatewayStats, MessageSink};
+use super::{
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    GatewayStats, MessageSink, TlsHandle,
+};
+use over::{Over, Socket};
+use pki::Pki;
+
 use crate::publications::Publications;
-use crate::{Client, Incoming, IngestError, Outcome, Registry, Submitted};
+use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Submitted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -82,12 +90,18 @@ impl MessageSink for TestSink {
     async fn submit(
         &self,
         _: &(),
-        _: &Client,
+        client: &Client,
         messages: &[Incoming<'_>],
     ) -> Result<Submitted, IngestError> {
         let mut outcomes = Vec::new();
         let mut kept = self.messages.lock().expect("not poisoned");
         for m in messages {
+            if let Err(Refusal { reason, detail, device, reply }) =
+                client.may_publish(&Devices::default(), m.topic)
+            {
+                outcomes.push(Outcome::Quarantined { reason, detail, device, reply });
+                continue;
+            }
             kept.push((m.topic.into(), m.payload.into()));
             outcomes.push(match m.topic.split('/').next() {
                 Some("bad") => Outcome::Quarantined {
@@ -120,6 +134,11 @@ impl MessageSink for TestSink {
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) addresses: GatewayAddresses,
+    over: Over,
+    pki: Option<Pki>,
+    pub(crate) tls: Option<TlsHandle>,
+    pub(crate) door: GatewayDoor<TestSink>,
     pub(crate) sink: Arc<TestSink>,
     pub(crate) publications: Arc<Publications>,
     pub(crate) metrics: Arc<GatewayMetrics>,
@@ -131,22 +150,44 @@ pub(crate) async fn gateway() -> Running {
     gateway_with(GatewayConfig::default(), Commits::Done).await
 }
 
-pub(crate) async fn gateway_with(config: GatewayConfig, commits: Commits) -> Running {
+pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
+    let over = Over::here();
+    let pki = (over == Over::Tls).then(Pki::new);
+    if let Some(pki) = &pki {
+        config.tls = Some(pki.config(ClientCertificates::Off));
+    }
+    if over != Over::Tcp {
+        // Only the plain port takes local processes at their word.
+        config.anonymous = Anonymous::All;
+    }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();
-    let config = GatewayConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    let config = GatewayConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config };
     let registry = Arc::new(Registry::of(Devices::default()));
     let bound = Gateway::bind(config, Arc::clone(&sink), Arc::clone(&publications), registry);
-    let (gateway, address) = bound.await.expect("a free port");
+    let (gateway, addresses) = bound.await.expect("a free port");
+    let (tls, door) = (gateway.tls(), gateway.door());
+    let address = match over {
+        Over::Tcp => addresses.tcp.expect("listens"),
+        Over::Tls => addresses.tls.expect("listens"),
+        Over::WebSocket => over::upgrader(door.clone()).await,
+    };
     let metrics = gateway.metrics();
     let stop = CancellationToken::new();
     let done = tokio::spawn(gateway.run(TaskTracker::new(), stop.clone()));
-    Running { address, sink, publications, metrics, stop, done }
+    Running { address, addresses, over, pki, tls, door, sink, publications, metrics, stop, done }
 }
 
 impl Running {
     pub(crate) async fn raw(&self) -> Raw {
-        Raw { stream: TcpStream::connect(self.address).await.expect("connects"), bytes: Vec::new() }
+        match (self.over, &self.pki) {
+            (Over::Tls, Some(pki)) => {
+                let stream = over::tls(self.address, pki.client(None)).await;
+                Raw::new(stream.expect("shakes hands"))
+            }
+            (Over::WebSocket, _) => Raw::new(over::websocket(self.address).await),
+            _ => Raw::new(TcpStream::connect(self.address).await.expect("connects")),
+        }
     }
 
     /// A raw MQTT 3.1.1 client that has been welcomed.
@@ -169,13 +210,24 @@ impl Running {
 
 /// A client of bytes.
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Socket>,
     bytes: Vec<u8>,
+    v5: bool,
+    /// The reason in words of the last CONNACK, SUBACK or DISCONNECT.
+    pub(crate) why: Option<String>,
 }
 
 impl Raw {
+    pub(crate) fn new(stream: impl Socket + 'static) -> Self {
+        Self { stream: Box::new(stream), bytes: Vec::new(), v5: false, why: None }
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        if bytes.first() == Some(&0x10) {
+            self.v5 = bytes.windows(5).any(|w| w == b"MQTT\x05");
+        }
         self.stream.write_all(bytes).await.expect("writes");
+        self.stream.flush().await.expect("writes");
     }
 
     /// The next packet; fails the test when none comes.
@@ -183,8 +235,37 @@ impl Raw {
         self.try_packet().await.expect("a packet, not the end")
     }
 
-    /// The next packet, or `None` at the end of the connection.
+    /// The next packet, or `None` at the end of the connection. The words that a refusal may
+    /// carry are taken out of it and kept in `why`, so that tests compare codes.
     pub(crate) async fn try_packet(&mut self) -> Option<Vec<u8>> {
+        let mut packet = self.whole_packet().await?;
+        self.why = None;
+        // Where the properties begin: CONNACK, SUBACK, DISCONNECT.
+        let at = match packet[0] {
+            0x20 if packet[1] > 2 => 4,
+            0x90 if self.v5 => 4,
+            0xE0 if packet[1] > 1 => 3,
+            _ => return Some(packet),
+        };
+        // Lengths above 127 take two bytes.
+        let header = 1 + usize::from(packet[1] >= 128);
+        let at = at + header - 1;
+        let wide = usize::from(packet[at] >= 128);
+        if packet.get(at + wide + 1) != Some(&0x1F) {
+            return Some(packet);
+        }
+        let from = at + wide + 4;
+        let length = usize::from(u16::from_be_bytes([packet[from - 2], packet[from - 1]]));
+        let words = packet[from..from + length].to_vec();
+        self.why = Some(String::from_utf8(words).expect("reasons are text"));
+        let (first, body) = (packet[0], packet[1 + header..at].to_vec());
+        let rest = packet.split_off(from + length);
+        let empty: &[u8] = if first == 0xE0 { &[] } else { &[0] };
+        Some(self::packet(first, &[&body, empty, &rest].concat()))
+    }
+
+    /// The next packet as it came.
+    pub(crate) async fn whole_packet(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Ok(Frame::Whole { total, .. }) = next_frame(&self.bytes, 1 << 20) {
                 return Some(self.bytes.drain(..total).collect());

@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use super::*;
 
+#[path = "transports.rs"]
+mod transports;
+
 #[tokio::test]
 async fn acks_come_only_after_the_commit_and_in_order() {
     for v5 in [false, true] {

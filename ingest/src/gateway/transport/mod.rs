@@ -4,18 +4,30 @@
 //! [`Stream::poll_readable`] and only then borrows one. TCP and TLS tell readiness from the
 //! socket; for a WebSocket, whose bytes come from whoever upgraded it, a few bytes are read ahead.
 
+mod certificate;
+mod files;
+mod frames;
+mod tls;
+mod tls_config;
+mod websocket;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+pub(super) use tls::{Shown, Tls, TlsStream};
+pub use tls::{TlsHandle, TlsStatus};
+pub use tls_config::{ClientCertificates, GatewayTlsConfig, TlsError};
+pub(super) use websocket::WebSocket;
 
 /// What a connection reads and writes.
 pub(super) enum Stream {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
+    WebSocket(Box<WebSocket>),
 }
 
 impl Stream {
@@ -24,13 +36,8 @@ impl Stream {
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Tcp(tcp) => tcp.poll_read_ready(cx).map(drop),
-            Self::Tls(tls) => {
-                let (tcp, session) = tls.get_ref();
-                if !session.wants_read() {
-                    return Poll::Ready(());
-                }
-                tcp.poll_read_ready(cx).map(drop)
-            }
+            Self::Tls(tls) => tls.poll_readable(cx),
+            Self::WebSocket(socket) => socket.poll_readable(cx),
         }
     }
 
@@ -38,7 +45,8 @@ impl Stream {
     pub(super) fn has_unsent(&self) -> bool {
         match self {
             Self::Tcp(_) => false,
-            Self::Tls(tls) => tls.get_ref().1.wants_write(),
+            Self::Tls(tls) => tls.has_unsent(),
+            Self::WebSocket(socket) => socket.has_unsent(),
         }
     }
 
@@ -56,7 +64,8 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, to),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, to),
+            Self::Tls(tls) => tls.poll_read(cx, to),
+            Self::WebSocket(socket) => socket.poll_read(cx, to),
         }
     }
 }
@@ -69,21 +78,24 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Tls(tls) => tls.poll_write(cx, bytes),
+            Self::WebSocket(socket) => socket.poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(_) => Poll::Ready(Ok(())),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Tls(tls) => tls.poll_flush(cx),
+            Self::WebSocket(socket) => socket.poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Tls(tls) => tls.poll_shutdown(cx),
+            Self::WebSocket(socket) => socket.poll_shutdown(cx),
         }
     }
 }

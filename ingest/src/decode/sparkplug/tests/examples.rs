@@ -73,7 +73,7 @@ fn births() -> Vec<Example> {
             metric("Node Control/Rebirth", None, Value::Bool(false)),
             metric("Properties/Hardware Make", None, Value::Text("Raspberry Pi".into())),
             with(metric("Outdoor/temperature", Some(1), Value::Float(77.0)), celsius),
-            with(metric("temperature", Some(2), Value::Double(25.5)), |m| {
+            with(metric("noise_laeq", Some(2), Value::Double(25.5)), |m| {
                 m.is_transient = Some(true)
             }),
             metric("humidity", Some(3), Value::Int(60)),

@@ -1,3 +1,6 @@
+mod again;
+mod time;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -290,8 +293,10 @@ async fn equal_readings_of_a_clock_that_runs_ahead_are_not_duplicates() {
     let texts = [reading(0), reading(1_000), reading(0)];
     let messages: Vec<_> = texts.iter().map(|t| message(TOPIC, t)).collect();
     let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
-    use Outcome::{Accepted, Duplicate};
-    assert_eq!(submitted.outcomes, [Accepted, Accepted, Duplicate]);
+    let said = "the clock of `air-1` is 3600 s ahead of ours; the reading is kept with the time of \
+                its arrival";
+    let told = Outcome::Warned { reason: QuarantineReason::ClockAhead, detail: said.into() };
+    assert_eq!(submitted.outcomes, [told, Outcome::Accepted, Outcome::Duplicate]);
 }
 
 #[tokio::test]
