@@ -38,6 +38,7 @@ mod peer;
 mod serve;
 mod session;
 mod sink;
+mod strict;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;

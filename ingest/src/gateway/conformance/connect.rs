@@ -109,9 +109,8 @@ pub(super) const CASES: &[Case] = &[
                 v.connect("c1", 0x82, &[], &[]),
                 v.connect("c1", 0xC2, &[], &user),
                 packet(0x10, &head),
-                packet(0x10, &head[..7]),
             ];
-            each_refused(v, None, 0x81, &bad)
+            steps![each_refused(v, None, 0x81, &bad), send(packet(0x10, &head[..7])), closed()]
         },
     ),
     case(

@@ -5,13 +5,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::version::V;
 use crate::gateway::GatewayConfig;
 use crate::gateway::frame::{Frame, next_frame};
-use crate::gateway::tests::{Commits, Running, gateway_with};
+use crate::gateway::tests::{Commits, Raw, Running, gateway_with};
 
 /// How long an answer may take before a case fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,6 +75,7 @@ enum Act {
     Commits(Commits),
     Pause(Duration),
     Look(&'static str, fn(&Running) -> bool),
+    Now(&'static str, fn(&Running) -> bool),
 }
 
 /// What the next packet must be.
@@ -220,8 +220,14 @@ pub(super) const fn look(what: &'static str, holds: fn(&Running) -> bool) -> Ste
     step(Act::Look(what, holds))
 }
 
+/// Something about the gateway holds now.
+pub(super) const fn now(what: &'static str, holds: fn(&Running) -> bool) -> Step {
+    step(Act::Now(what, holds))
+}
+
 struct Client {
-    stream: TcpStream,
+    /// Over the transport these tests run over.
+    raw: Raw,
     bytes: Vec<u8>,
 }
 
@@ -234,7 +240,7 @@ impl Client {
                 Ok(Frame::Partial(_)) => {}
                 Err(broken) => return Err(format!("not a packet: {}", broken.what)),
             }
-            match timeout(PATIENCE, self.stream.read_buf(&mut self.bytes)).await {
+            match timeout(PATIENCE, self.raw.stream.read_buf(&mut self.bytes)).await {
                 Err(_) => return Err("nothing came".into()),
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) if self.bytes.is_empty() => return Ok(None),
@@ -299,6 +305,9 @@ async fn act(
             return Ok(());
         }
         Act::Look(what, holds) => return until(what, || holds(g)).await,
+        Act::Now(what, holds) => {
+            return if holds(g) { Ok(()) } else { Err(format!("not so: {what}")) };
+        }
         Act::Gone => {
             let before = g.metrics.connected.load(Relaxed);
             drop(clients.remove(&who).ok_or("no such client")?);
@@ -309,13 +318,15 @@ async fn act(
     let client = match clients.entry(who) {
         std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
         std::collections::btree_map::Entry::Vacant(e) => {
-            let stream = TcpStream::connect(g.address).await.map_err(|e| e.to_string())?;
-            e.insert(Client { stream, bytes: Vec::new() })
+            e.insert(Client { raw: g.raw().await, bytes: Vec::new() })
         }
     };
     match act {
         // A peer that has closed already shows at the next step.
-        Act::Send(bytes) => drop(client.stream.write_all(&bytes).await),
+        Act::Send(bytes) => {
+            drop(client.raw.stream.write_all(&bytes).await);
+            drop(client.raw.stream.flush().await);
+        }
         Act::Get(want) => {
             let got = client.packet().await?.ok_or("the end instead of a packet")?;
             judge(&want, &got, v)?;
@@ -327,7 +338,8 @@ async fn act(
             clients.remove(&who);
         }
         Act::Silent => {
-            client.stream.write_all(&[0xC0, 0]).await.map_err(|e| e.to_string())?;
+            client.raw.stream.write_all(&[0xC0, 0]).await.map_err(|e| e.to_string())?;
+            client.raw.stream.flush().await.map_err(|e| e.to_string())?;
             let got = client.packet().await?.ok_or("the end instead of silence")?;
             if got != [0xD0, 0] {
                 return Err(format!("{got:02x?} instead of silence"));

@@ -232,12 +232,11 @@ pub(super) const CASES: &[Case] = &[
         &["3.1.4-2"],
         &["3.1.4-3", "3.14.2-1", "3.14.2-2"],
         |v| {
-            let end = if v.five { steps![exactly([0xE0, 1, 0x8E]), closed()] } else { steps![closed()] };
             steps![
                 subscribed(v),
                 by('b', send(v.keep("c1"))),
                 by('b', welcome(true)),
-                end,
+                ended(v, 0x8E),
                 ioc("ioc/v1/alerts/a", "x", false),
                 by('b', publication(0x32, "ioc/v1/alerts/a", "x")),
             ]
@@ -264,11 +263,11 @@ pub(super) const CASES: &[Case] = &[
             steps![
                 send(v.connect_for(1, "c1", 2, &[], &[])),
                 welcome(false),
-                send([0x30, 0xC8]),
-                pause(800),
-                send([1]),
-                pause(800),
-                send([0]),
+                send([0x30, 0x7F, 0]),
+                (0..6).flat_map(|_| steps![pause(700), send([1])]).collect::<Vec<_>>(),
+                now("ended while the pieces came", |g| {
+                    g.metrics.keep_alive_timeouts.load(Relaxed) == 1
+                }),
                 ended(v, 0x8D),
             ]
         },

@@ -7,7 +7,7 @@ use crate::quarantine::QuarantineDoor;
 use crate::registry::Registry;
 
 /// A mapping for meters that was forgotten at first.
-const MENDED: &str = "
+const MENDED: &str = r#"
 mappings:
   - topic: meters/{device}
     service: air
@@ -15,7 +15,7 @@ mappings:
     time: {pointer: /t, format: epoch_s}
     values:
       - {property: pm25, pointer: /v, unit: "µg/m³", required: true}
-";
+"#;
 
 /// Another rig with other decoders on the same quarantine and journal: the process after a
 /// restart.
