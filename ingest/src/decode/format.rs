@@ -29,6 +29,12 @@ pub(super) trait Format: fmt::Debug + Send + Sync {
     /// Whether messages of this topic are its own. Cheap: it is asked for every foreign message.
     fn takes(&self, topic: &str) -> bool;
 
+    /// Whether messages of a topic that it takes say nothing whatever they hold, so that they may
+    /// be of any size. Asked for messages that are too large.
+    fn passes_over(&self, _topic: &str) -> bool {
+        false
+    }
+
     /// Reads one message onto `out`. Pushing nothing means: right, but says nothing for the
     /// journal. On an error the caller forgets what was pushed.
     fn decode(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>)

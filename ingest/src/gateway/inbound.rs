@@ -205,9 +205,10 @@ impl<S: MessageSink> Connection<S> {
             Outcome::Quarantined { reason, detail, device, reply } => {
                 ("error", *reason, detail, device.as_deref(), reply.as_deref())
             }
-            Outcome::Partly { reason, detail } | Outcome::Warned { reason, detail } => {
-                ("warning", *reason, detail, None, None)
+            Outcome::Partly { reason, detail, reply } => {
+                ("warning", *reason, detail, None, reply.as_deref())
             }
+            Outcome::Warned { reason, detail } => ("warning", *reason, detail, None, None),
             Outcome::Accepted | Outcome::Duplicate | Outcome::Shed => return,
         };
         if reason == QuarantineReason::NotAuthorised {

@@ -23,8 +23,8 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
 use super::{
-    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
-    GatewayStats, MessageSink, TlsHandle,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, MessageSink, TlsHandle,
 };
 use over::{Over, Socket};
 use pki::Pki;
@@ -114,6 +114,7 @@ impl MessageSink for TestSink {
                 Some("odd") => Outcome::Partly {
                     reason: QuarantineReason::OutOfRange,
                     detail: "`pm25` is -200".into(),
+                    reply: None,
                 },
                 _ => Outcome::Accepted,
             });
