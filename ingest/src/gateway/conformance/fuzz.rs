@@ -246,7 +246,10 @@ impl Party {
     }
 
     fn judge(&self, mut got: &[u8], run: &mut Tally) {
-        while let Ok(Frame::Whole { first, body, total }) = next_frame(got, 1 << 20) {
+        loop {
+            let frame = next_frame(got, 1 << 20).expect("the gateway's packets are valid");
+            // The end may come inside a packet: the client has closed.
+            let Frame::Whole { first, body, total } = frame else { return };
             got = &got[total..];
             if first >> 4 != 3 {
                 continue;
@@ -256,9 +259,9 @@ impl Party {
             let payload = String::from_utf8_lossy(p.payload);
             assert!(!payload.contains(DEVICE), "a device reached {}: {} {payload}", self.id, p.topic);
             let own = p.topic == format!("ioc/v1/devices/{}/errors", self.id);
-            assert!(own || payload.starts_with(IOC), "{} got {} {payload}", self.id, p.topic);
+            let ours = p.topic.starts_with("ioc/v1/alerts/") && ["", IOC].contains(&&*payload);
+            assert!(own || ours, "{} got {} {payload}", self.id, p.topic);
         }
-        assert!(got.len() < 70_000, "what follows is no packet");
     }
 }
 

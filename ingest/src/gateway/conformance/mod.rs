@@ -25,6 +25,8 @@ use play::{Case, check};
 macro_rules! chapters {
     ($($chapter:ident),*) => {
         $(mod $chapter {
+            use crate::gateway::tests::over::Over;
+
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn mqtt_3_1_1() {
                 super::check(super::super::$chapter::CASES, false).await;
@@ -33,6 +35,18 @@ macro_rules! chapters {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn mqtt_5() {
                 super::check(super::super::$chapter::CASES, true).await;
+            }
+
+            #[test]
+            fn both_over_tls() {
+                Over::Tls.run(mqtt_3_1_1);
+                Over::Tls.run(mqtt_5);
+            }
+
+            #[test]
+            fn both_over_websocket() {
+                Over::WebSocket.run(mqtt_3_1_1);
+                Over::WebSocket.run(mqtt_5);
             }
         })*
 
