@@ -167,7 +167,8 @@ impl<S: MessageSink> Connection<S> {
             (Vec::new(), futures::FutureExt::boxed(std::future::ready(Ok(()))))
         } else {
             let shared = std::sync::Arc::clone(&self.shared);
-            match shared.sink.submit(&shared.source, &self.client, batch).await {
+            // On the heap: it is large, and an idle connection would keep its room.
+            match Box::pin(shared.sink.submit(&shared.source, &self.client, batch)).await {
                 Ok(submitted) => (submitted.outcomes, submitted.durable),
                 Err(error) => {
                     tracing::error!(%error, client = &*self.client.id, "intake failed");

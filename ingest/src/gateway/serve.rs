@@ -1,6 +1,7 @@
 //! A socket from accept to its end: handshake, take-over, the will.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,6 +15,7 @@ use super::connection::{Connection, Shared};
 use super::end::{End, code};
 use super::frame::{Frame, is_overlong, next_frame};
 use super::identity;
+use super::limits::Place;
 use super::metrics::add;
 use super::peer::Peer;
 use super::session::{Kick, Will};
@@ -32,17 +34,12 @@ pub(super) async fn serve<S: MessageSink>(
     peer: Peer,
     life: CancellationToken,
 ) {
-    let place = shared.addresses.enter(peer.address.ip(), Instant::now());
-    let Ok(_place) = place else {
-        add(&shared.metrics.refused_address, 1);
-        tracing::debug!(peer = %peer.address, limit = ?place.err(), "address has too many");
-        return;
-    };
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
         () = life.cancelled() => return,
-        greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
+        // On the heap, to be gone when it is done: a task is as large as its largest moment.
+        greeted = Box::pin(timeout(limit, handshake(&mut stream, &shared.config))) => greeted,
     };
     let (hello, carry) = match greeted {
         Ok(Ok(greeted)) => greeted,
@@ -74,7 +71,7 @@ pub(super) async fn serve<S: MessageSink>(
     }
     let client = badge.client;
     if let Some(will) = attached.due_will.take() {
-        publish_will(&shared, &will).await;
+        Box::pin(publish_will(&shared, &will)).await;
     }
     let mut session = attached.resumed.take();
     if let (Some(inherits), false) = (attached.inherits.take(), hello.clean) {
@@ -105,10 +102,23 @@ pub(super) async fn serve<S: MessageSink>(
     // The session first: the connection that takes over waits for it.
     let will = attached.lease.detach(parting);
     if let Some(will) = will {
-        publish_will(&shared, &will).await;
+        Box::pin(publish_will(&shared, &will)).await;
     }
     if !goodbye.is_empty() || stream.says_goodbye() {
-        linger(stream, &goodbye).await;
+        Box::pin(linger(stream, &goodbye)).await;
+    }
+}
+
+/// A place for one more connection of an address, before anything is done for it. `None`: the
+/// address has too many.
+pub(super) fn place<S: MessageSink>(shared: &Shared<S>, from: SocketAddr) -> Option<Place> {
+    match shared.addresses.enter(from.ip(), Instant::now()) {
+        Ok(place) => Some(place),
+        Err(limit) => {
+            add(&shared.metrics.refused_address, 1);
+            tracing::debug!(peer = %from, ?limit, "address has too many");
+            None
+        }
     }
 }
 
@@ -154,7 +164,7 @@ async fn refuse<S: MessageSink>(
     tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
     if !answer.is_empty() || stream.says_goodbye() {
-        linger(stream, &answer).await;
+        Box::pin(linger(stream, &answer)).await;
     }
 }
 

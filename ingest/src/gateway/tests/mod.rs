@@ -2,11 +2,14 @@
 //! test holds back.
 
 mod abuse;
+mod memory;
 pub(crate) mod over;
 pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
+mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -154,6 +157,9 @@ pub(crate) async fn gateway() -> Running {
 pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
     let over = Over::here();
     let pki = (over == Over::Tls).then(Pki::new);
+    if over != Over::Tcp {
+        config.anonymous = Anonymous::All;
+    }
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));
     }
