@@ -13,7 +13,7 @@ use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
 use super::end::{End, code};
-use super::frame::{Frame, next_frame};
+use super::frame::{Frame, is_overlong, next_frame};
 use super::identity;
 use super::limits::Place;
 use super::metrics::add;
@@ -53,14 +53,16 @@ pub(super) async fn serve<S: MessageSink>(
     let looked = shared.registry.changes();
     let badge = match identity::admit(&shared, &hello, &peer) {
         Ok(badge) => badge,
-        Err(refused) => return refuse(&shared, (stream, &peer), refused).await,
+        Err(refused) => {
+            return refuse(&shared, (stream, &peer), refused.within(hello.max_packet)).await;
+        }
     };
     let kick = Kick::new(life.child_token());
     let mut attached = match shared.sessions.attach(&badge, hello.clean, &kick) {
         Ok(attached) => attached,
         Err(taken) => {
             let refused = identity::tell_taken(&shared, &hello, taken);
-            return refuse(&shared, (stream, &peer), refused).await;
+            return refuse(&shared, (stream, &peer), refused.within(hello.max_packet)).await;
         }
     };
     if looked.has_changed().unwrap_or(false) && !badge.holds(&shared.registry) {
@@ -77,7 +79,7 @@ pub(super) async fn serve<S: MessageSink>(
             Ok(handed) => session = handed.ok(),
             Err(_) => {
                 let busy = Refused::new(hello.v5, code::BUSY, "old connection does not end");
-                return refuse(&shared, (stream, &peer), busy).await;
+                return refuse(&shared, (stream, &peer), busy.within(hello.max_packet)).await;
             }
         }
     }
@@ -137,6 +139,10 @@ async fn handshake(
             Err(_) => return Err(Refused::silent("connect size")),
             Ok(Frame::Whole { first, body, total }) => {
                 let hello = connect::parse(first, body, config)?;
+                if hello.v5 && is_overlong(body, total) {
+                    let refused = Refused::new(true, code::MALFORMED, "remaining length");
+                    return Err(refused.within(hello.max_packet));
+                }
                 return Ok((hello, bytes.split_off(total)));
             }
             Ok(Frame::Partial(_)) => {}
