@@ -226,10 +226,7 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
         receive_maximum: u16::MAX,
         max_packet: usize::MAX,
         problem_info: true,
-        credentials: Credentials {
-            user: packet.user_name().map(Into::into),
-            password,
-        },
+        credentials: Credentials { user: packet.user_name().map(Into::into), password },
     };
     for property in packet.props() {
         match property {
