@@ -21,9 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ahash::RandomState;
-use ioc_model::{City, Received, ReceivedStore, Timestamp};
+use ioc_model::{City, DeviceState, Received, ReceivedStore, Timestamp};
 
 use crate::decode::Decoders;
+use crate::registry::Registry;
 pub use config::InboxConfig;
 pub(crate) use feed::{Feed, Said};
 use names::Names;
@@ -66,6 +67,24 @@ impl Inbox {
         let shard = || Mutex::new(Shard::new(devices, config.max_bytes / SHARDS));
         let shards = (0..SHARDS).map(|_| shard()).collect();
         Self { city, decoders, hasher, names: Names::default(), clock: now, shards }
+    }
+
+    /// Tells the registry what the devices that wait for approval send and how often, so that
+    /// whoever approves one finds it filled in. To be called now and then, such as once a minute.
+    pub fn teach(&self, registry: &Registry) {
+        for device in registry.now().iter().filter(|d| d.state == DeviceState::Pending) {
+            let key = self.key(&device.id);
+            let shard = self.lock(self.place(key));
+            let Some(stats) = shard.get(key).cloned() else { continue };
+            drop(shard);
+            let cadence = stats.cadence.seconds().map_or(0, |s| s.round().max(1.0) as u32);
+            // Events and the state of the device are no observed properties.
+            let mut properties = self.names.of(&stats.seen);
+            properties.retain(|p| self.city.properties.contains_key(p));
+            if cadence > 0 || !properties.is_empty() {
+                registry.learned(&device.id, cadence, &properties);
+            }
+        }
     }
 
     fn key(&self, device: &str) -> u64 {
