@@ -9,6 +9,7 @@ use ioc_model::Text;
 use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
 use crate::decode::DecodeArgs;
+use crate::device::DeviceArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -28,6 +29,7 @@ Examples:
   ioc audit verify                         has anybody changed the audit log?
   ioc decode --topic T payload.json        what the centre makes of a message, or why not
   ioc history export --out air.csv         what sensors said, as a file
+  ioc device import devices.csv            devices from a list, all of it or nothing
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     Decode(DecodeArgs),
     History(HistoryArgs),
+    Device(DeviceArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

@@ -8,6 +8,8 @@ mod check;
 mod cli;
 mod config;
 mod decode;
+mod device;
+mod doors;
 mod exit;
 mod explain;
 mod history;
@@ -35,6 +37,7 @@ fn main() -> std::process::ExitCode {
         Command::Audit(args) => audit::command(&args),
         Command::Decode(args) => decode::command(&args),
         Command::History(args) => history::command(&args),
+        Command::Device(args) => device::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

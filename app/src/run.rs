@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ioc_alerts::notify::Notifier;
-use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, MqttDoor, MqttSeat, Parts};
+use ioc_dashboard::{Auth, Dashboard, FirstAdmin, Forms, Live, Parts};
 use ioc_history::{EmbeddedStore, InfluxStore};
-use ioc_ingest::{
-    Decoders, Gateway, GatewayAddresses, Intake, Publications, Quarantine, Registry, Subscriber,
-};
+use ioc_ingest::{GatewayAddresses, Publications, Registry};
 use ioc_journal::{Journal, OpenReport, Writer};
-use ioc_model::{City, Entry, HistoryStore, Ledger, Timestamp};
+use ioc_model::{City, HistoryStore, Ledger, Timestamp};
 use ioc_share::opendata::OpenData;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -22,20 +20,17 @@ use tokio_util::task::TaskTracker;
 use crate::alerting::{self, AlertClock, Alerting, Ways};
 use crate::check::{self, Base};
 use crate::cli::RunArgs;
-use crate::exit::BadConfig;
+use crate::doors::{self, DoorParts, Doors};
 use crate::rulebook::{self, Bench, Book, Desk, DeskParts, RulesView, Start, watch};
-use crate::settings::{Clock, FILE, HistoryBackend, Settings};
+use crate::settings::{Clock, HistoryBackend, Settings};
 use crate::stages::{
     AlertsStage, CHECKPOINT_EVERY, EntryCodec, EntryJournal, HistoryStage, HousekeepingStage,
-    JournalSink, LiveStage, Personal, PersonalStage, Progress, REQUESTS, Request, RulesLinks,
-    RulesStage, tick, wall,
+    LiveStage, Personal, PersonalStage, Progress, REQUESTS, RegistryStage, Request, RulesLinks,
+    RulesStage, wall,
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
 use crate::{config, metrics, status};
-
-/// Entries read back at a start to know redelivered messages again.
-const REMEMBER_ENTRIES: u64 = 200_000;
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -46,21 +41,24 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let files = config::read(&args.config)?;
     let mut base = check::load_all_but_rules(&files)?;
     base.settings = base.settings.with(args);
+    let registry = doors::known_registry(&mut base)?;
     let versions = base.settings.file("rules/versions.sqlite");
     let rules = rulebook::start(&versions, &files, &base.city)?;
+    let registry = registry.map_or_else(|| doors::registry(&base), Ok)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(compose(base, rules, args));
+    let result = runtime.block_on(compose((base, registry), rules, args));
     // What still blocks after the deadline must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-async fn compose(base: Base, mut rules: Start, args: &RunArgs) -> anyhow::Result<()> {
-    let data = &base.settings.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+async fn compose(
+    (base, registry): (Base, Arc<Registry>),
+    mut rules: Start,
+    args: &RunArgs,
+) -> anyhow::Result<()> {
     let mut running = Running::new();
-    let (core, writer, notifier) = Core::open(base)?;
+    let (core, writer, notifier) = Core::open(base, registry)?;
     let (stage, requests) = mpsc::channel(REQUESTS);
     let history = core.start_readers((&mut rules, requests), writer, &mut running).await?;
     let (doors, addresses) = core.open_doors(&mut running).await?;
@@ -90,6 +88,7 @@ struct Core {
     city: Arc<City>,
     forms: Forms,
     open_data: Arc<OpenData>,
+    registry: Arc<Registry>,
     journal: EntryJournal,
     opened: OpenReport,
     ledger: Arc<Ledger>,
@@ -103,18 +102,12 @@ struct Core {
     personal: Option<Personal>,
 }
 
-/// The doors as the screens look at them.
-struct Doors {
-    quarantine: Arc<Quarantine>,
-    gateway: Arc<ioc_ingest::GatewayMetrics>,
-    subscribers: Vec<(String, Arc<ioc_ingest::SubscriberMetrics>)>,
-    /// For MQTT over WebSocket.
-    mqtt: MqttDoor,
-}
-
 impl Core {
     /// Opens what is on disk; nothing runs yet.
-    fn open(base: Base) -> anyhow::Result<(Self, Writer<EntryCodec>, Notifier)> {
+    fn open(
+        base: Base,
+        registry: Arc<Registry>,
+    ) -> anyhow::Result<(Self, Writer<EntryCodec>, Notifier)> {
         let settings = base.settings.clone();
         let (journal, writer, opened) = Journal::open(settings.journal.clone(), EntryCodec)?;
         tracing::info!(?opened, "journal opened");
@@ -125,11 +118,13 @@ impl Core {
         let clock = alert_clock(settings.clock, &progress);
         let (alerting, notifier) = Alerting::open(&base, &ways, clock)?;
         let personal = Personal::open(&settings, &alerting.register)?;
+        registry.tell(alerting.note_act());
         let core = Self {
             settings,
             city: Arc::clone(&base.city),
             forms: alerting::forms(&base),
             open_data: Arc::clone(&base.open_data),
+            registry,
             journal,
             opened,
             ledger: Arc::default(),
@@ -230,77 +225,23 @@ impl Core {
         Ok(())
     }
 
-    /// Opens gateway and subscribers, and starts the clock.
+    /// Opens gateway and subscribers, and starts the clock; keeps the registry.
     async fn open_doors(&self, running: &mut Running) -> anyhow::Result<(Doors, GatewayAddresses)> {
-        let ingest = self.settings.ingest.clone();
-        let path = self.settings.file("quarantine.sqlite");
-        let quarantine = Arc::new(Quarantine::open(&path, ingest.quarantine)?);
-        let city = Arc::clone(&self.city);
-        let decoders =
-            Decoders::new(FILE, &ingest.decoders, Arc::clone(&city)).map_err(BadConfig)?;
-        let registry = Arc::new(Registry::of_city(&city));
-        let decoders = decoders.with_registry(Arc::clone(&registry));
-        let decoders = match &self.personal {
-            Some(personal) => decoders.sealing(Arc::clone(&personal.keyring) as _),
-            None => decoders,
+        let parts = DoorParts {
+            settings: &self.settings,
+            city: &self.city,
+            registry: &self.registry,
+            journal: &self.journal,
+            opened: &self.opened,
+            ledger: &self.ledger,
+            publications: &self.publications,
+            personal: self.personal.as_ref(),
         };
-        let intake = Arc::new(Intake::new(
-            ingest.intake,
-            city,
-            Arc::clone(&self.ledger),
-            decoders,
-            Arc::new(JournalSink(self.journal.clone())),
-            Arc::clone(&quarantine),
-        ));
-        self.remember(&intake).await?;
-        let publications = Arc::clone(&self.publications);
-        let (gateway, addresses) =
-            Gateway::bind(ingest.gateway, Arc::clone(&intake), publications, registry).await?;
-        let door = gateway.door();
-        let mqtt: MqttDoor = Arc::new(move |peer| {
-            let seat = door.admit(peer)?;
-            let seat: MqttSeat = Box::new(move |stream| Box::pin(seat.serve(stream)));
-            Some(seat)
-        });
-        let (metrics, subscribers) = (gateway.metrics(), Vec::new());
-        let mut doors = Doors { quarantine, gateway: metrics, subscribers, mqtt };
-        let stop = running.stop_doors.clone();
-        running.doors.spawn(async move {
-            let sockets = TaskTracker::new();
-            gateway.run(sockets.clone(), stop).await.context("gateway")?;
-            sockets.close();
-            sockets.wait().await;
-            Ok(())
-        });
-        for config in ingest.subscribers {
-            let (name, stop) = (config.name.clone(), running.stop_doors.clone());
-            let subscriber = Subscriber::new(config, Arc::clone(&intake))?;
-            doors.subscribers.push((name, subscriber.metrics()));
-            let run = async move { subscriber.run(stop).await.map(drop).context("subscriber") };
-            running.doors.spawn(run);
-        }
-        if self.settings.clock == Clock::Wall {
-            running.doors.spawn(tick(self.journal.clone(), running.stop_doors.clone()));
-        }
-        Ok((doors, addresses))
-    }
-
-    /// Fills the duplicate window from the newest entries of the journal.
-    async fn remember(&self, intake: &Intake) -> anyhow::Result<()> {
-        let OpenReport { first, next, .. } = self.opened;
-        let from = next.saturating_sub(REMEMBER_ENTRIES).max(first);
-        let mut reader = self.journal.reader("remember", from);
-        while reader.position() < next {
-            let Some(batch) = reader.next().await? else { break };
-            for entry in &batch.entries {
-                if let Entry::Record(record) = entry
-                    && !record.derived
-                {
-                    intake.remember(record);
-                }
-            }
-        }
-        Ok(())
+        let doors = parts.open(running).await?;
+        let stage =
+            RegistryStage { registry: Arc::clone(&self.registry), live: Arc::clone(&self.live) };
+        running.screens.spawn(stage.run(running.stop_screens.clone()));
+        Ok(doors)
     }
 
     /// Timers of alerts, and notification. They end with the screens: what the rules say last is
@@ -381,6 +322,9 @@ impl Core {
             note_act: self.alerting.note_act(),
             open_data: Arc::clone(&self.open_data),
             quarantine: doors.quarantine,
+            rerun: doors.rerun,
+            devices: Arc::clone(&self.registry) as _,
+            received: doors.received,
             personal: self.personal.as_ref().map(|p| Arc::clone(&p.db) as _),
             rules: Arc::new(Book::new(desk)),
             status: Arc::new(move || status::status(&a)),

@@ -7,7 +7,8 @@ use ioc_dashboard::DashboardConfig;
 use ioc_history::personal::PersonalConfig;
 use ioc_history::{EmbeddedConfig, InfluxConfig};
 use ioc_ingest::{
-    DecodersConfig, GatewayConfig, IntakeConfig, QuarantineConfig, RegistryConfig, SubscriberConfig,
+    DecodersConfig, GatewayConfig, InboxConfig, IntakeConfig, QuarantineConfig, RegistryConfig,
+    SubscriberConfig,
 };
 use ioc_journal::JournalConfig;
 use ioc_model::{ConfigError, ConfigFiles};
@@ -56,6 +57,7 @@ pub(crate) struct IngestSettings {
     pub intake: IntakeConfig,
     pub quarantine: QuarantineConfig,
     pub registry: RegistryConfig,
+    pub inbox: InboxConfig,
 }
 
 /// Time semantics, bounds and changes of the rules.

@@ -5,6 +5,7 @@ mod clock;
 mod history;
 mod live;
 mod personal;
+mod registry;
 mod rules;
 
 pub(crate) use alerts::AlertsStage;
@@ -12,6 +13,7 @@ pub(crate) use clock::{nanos, tick, wall};
 pub(crate) use history::{HistoryStage, HousekeepingStage};
 pub(crate) use live::LiveStage;
 pub(crate) use personal::{Personal, PersonalStage};
+pub(crate) use registry::RegistryStage;
 pub(crate) use rules::{CHECKPOINT_EVERY, REQUESTS, Request, RulesLinks, RulesStage};
 
 use std::path::Path;

@@ -84,6 +84,11 @@ impl Registry {
         Ok(Arc::new(registry))
     }
 
+    /// Whether there is a file, or the copy of one, that [`Registry::open`] would read.
+    pub fn is_at(path: &Path) -> bool {
+        path.exists() || copy_of(path).exists()
+    }
+
     /// Opens or makes the file for a tool that may run beside a centre: a damaged one is an error.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
 use super::{
-    ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
     GatewayStats, MessageSink, TlsHandle,
 };
 use over::{Over, Socket};
@@ -155,6 +155,10 @@ pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) ->
     let pki = (over == Over::Tls).then(Pki::new);
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));
+    }
+    if over != Over::Tcp {
+        // Only the plain port takes local processes at their word.
+        config.anonymous = Anonymous::All;
     }
     let sink = TestSink::new(commits);
     let publications = Arc::<Publications>::default();

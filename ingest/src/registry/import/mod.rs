@@ -79,7 +79,7 @@ impl Registry {
         }
         let hash = Sha256::digest(text.as_bytes());
         let hash: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-        let (Imported { added, changed, same, .. }) = &imported;
+        let Imported { added, changed, same, .. } = &imported;
         let detail = json!({
             "file": file, "sha256": hash, "added": added, "changed": changed, "same": same,
         });
@@ -125,15 +125,14 @@ impl List<'_> {
             return !mistakes.is_full();
         }
         let start = before.map_or_else(|| new_device(&name, self.actor.at), |b| Device::clone(b));
-        if let Some(device) = row.apply(start, mistakes) {
-            let around = (&*self.registry.city, &self.registry.areas);
-            let mut proposal = Proposal::new(device, before.cloned(), around, self.actor);
-            if proposal.is_same() {
-                self.same += 1;
-            } else {
-                proposal.places = Some(row.places());
-                self.proposals.push(proposal);
-            }
+        let device = row.apply(start, mistakes);
+        let around = (&*self.registry.city, &self.registry.areas);
+        let mut proposal = Proposal::new(device, before.cloned(), around, self.actor);
+        if proposal.is_same() {
+            self.same += 1;
+        } else {
+            proposal.places = Some(row.places());
+            self.proposals.push(proposal);
         }
         !mistakes.is_full()
     }

@@ -42,12 +42,16 @@ impl Row<'_> {
         places
     }
 
-    /// The device with what the row says; `None`: a cell cannot be read, which is told.
-    pub(super) fn apply(&self, mut device: Device, mistakes: &Mistakes<'_>) -> Option<Device> {
+    /// The device with what the row says. A cell that cannot be read is told and changes nothing,
+    /// so that the rest of the row is checked too.
+    pub(super) fn apply(&self, mut device: Device, mistakes: &Mistakes<'_>) -> Device {
         let reader = Reader { row: self, mistakes };
-        let texts =
-            [reader.texts(&mut device), reader.numbers(&mut device), reader.lists(&mut device)];
-        texts.into_iter().all(|o| o.is_some()).then_some(device)
+        reader.names(&mut device);
+        reader.words(&mut device);
+        reader.place(&mut device);
+        reader.cadence(&mut device);
+        reader.lists(&mut device);
+        device
     }
 }
 
@@ -57,12 +61,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn refuse<T>(&self, column: Column, message: String, hint: &str) -> Option<T> {
+    fn refuse(&self, column: Column, message: String, hint: &str) {
         self.mistakes.add(At::Byte(self.row.place(column)), message, hint);
-        None
     }
 
-    fn texts(&self, d: &mut Device) -> Option<()> {
+    fn names(&self, d: &mut Device) {
         let text = |column| self.row.text(column);
         let set = |to: &mut String, column| {
             if let Some(text) = text(column) {
@@ -88,64 +91,65 @@ impl Reader<'_> {
         if let Some(contact) = named(Column::Contact) {
             d.contact = contact.map(Into::into);
         }
-        if let Some(word) = text(Column::Bridge) {
-            d.bridge = match word.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "x" => true,
-                "" | "false" | "0" | "no" => false,
-                _ => {
-                    let message = format!("`{}` is not true or false", word.escape_debug());
-                    return self.refuse(Column::Bridge, message, "true: it speaks for others");
-                }
-            };
-        }
-        if let Some(word) = text(Column::State) {
-            d.state = match word {
-                "approved" => DeviceState::Approved,
-                "pending" => DeviceState::Pending,
-                "blocked" => DeviceState::Blocked,
-                // Nobody takes a block away by leaving a cell empty.
-                "" => d.state,
-                _ => {
-                    let message = format!("unknown state `{}`", word.escape_debug());
-                    let hint = "expected approved, pending or blocked";
-                    return self.refuse(Column::State, message, hint);
-                }
-            };
-        }
-        Some(())
     }
 
-    fn numbers(&self, d: &mut Device) -> Option<()> {
-        let given = [Column::Lat, Column::Lon].map(|c| self.row.text(c));
-        match given {
+    fn words(&self, d: &mut Device) {
+        if let Some(word) = self.row.text(Column::Bridge) {
+            match word.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "x" => d.bridge = true,
+                "" | "false" | "0" | "no" => d.bridge = false,
+                _ => {
+                    let message = format!("`{}` is not true or false", word.escape_debug());
+                    self.refuse(Column::Bridge, message, "true: it speaks for others");
+                }
+            }
+        }
+        match self.row.text(Column::State) {
+            // Nobody takes a block away by leaving a cell empty.
+            None | Some("") => {}
+            Some("approved") => d.state = DeviceState::Approved,
+            Some("pending") => d.state = DeviceState::Pending,
+            Some("blocked") => d.state = DeviceState::Blocked,
+            Some(word) => {
+                let message = format!("unknown state `{}`", word.escape_debug());
+                self.refuse(Column::State, message, "expected approved, pending or blocked");
+            }
+        }
+    }
+
+    fn place(&self, d: &mut Device) {
+        match [Column::Lat, Column::Lon].map(|c| self.row.text(c)) {
             [None, None] => {}
             [Some(""), Some("")] => d.place = None,
-            [Some(""), _] | [None, _] => {
-                return self.refuse(Column::Lat, "lon without lat".into(), "give both or none");
+            [Some("") | None, _] => {
+                self.refuse(Column::Lat, "lon without lat".into(), "give both or none");
             }
-            [_, Some("")] | [_, None] => {
-                return self.refuse(Column::Lon, "lat without lon".into(), "give both or none");
+            [_, Some("") | None] => {
+                self.refuse(Column::Lon, "lat without lon".into(), "give both or none");
             }
             [Some(lat), Some(lon)] => {
                 let (lat, lon) = (self.number(Column::Lat, lat), self.number(Column::Lon, lon));
-                d.place = Some(Place { lat: lat?, lon: lon? });
-            }
-        }
-        match self.row.text(Column::CadenceS) {
-            None => {}
-            Some("") => d.cadence_s = 0,
-            Some(text) => {
-                d.cadence_s = match text.parse() {
-                    Ok(seconds) => seconds,
-                    Err(_) => {
-                        let message = format!("`{}` is no whole number", text.escape_debug());
-                        let hint = "expected seconds between two messages; 0: not regular";
-                        return self.refuse(Column::CadenceS, message, hint);
-                    }
+                if let (Some(lat), Some(lon)) = (lat, lon) {
+                    d.place = Some(Place { lat, lon });
                 }
             }
         }
-        Some(())
+    }
+
+    fn cadence(&self, d: &mut Device) {
+        let text = match self.row.text(Column::CadenceS) {
+            None => return,
+            Some("") => "0",
+            Some(text) => text,
+        };
+        match text.parse() {
+            Ok(seconds) => d.cadence_s = seconds,
+            Err(_) => {
+                let message = format!("`{}` is no whole number", text.escape_debug());
+                let hint = "expected seconds between two messages; 0: not regular";
+                self.refuse(Column::CadenceS, message, hint);
+            }
+        }
     }
 
     fn number(&self, column: Column, text: &str) -> Option<f64> {
@@ -154,20 +158,19 @@ impl Reader<'_> {
             false => text.to_owned(),
         };
         let is_number = plain.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-        match plain.parse::<f64>().ok().filter(|v| is_number && v.is_finite()) {
-            Some(number) => Some(number),
-            None => {
-                let message = format!("`{}` is not a number", text.escape_debug());
-                let hint = match text.contains(',') {
-                    true => "write a point: 16.05; a comma is taken where `;` separates the cells",
-                    false => "degrees, such as 16.05",
-                };
-                self.refuse(column, message, hint)
-            }
+        let number = plain.parse::<f64>().ok().filter(|v| is_number && v.is_finite());
+        if number.is_none() {
+            let message = format!("`{}` is not a number", text.escape_debug());
+            let hint = match text.contains(',') {
+                true => "write a point: 16.05; a comma is taken where `;` separates the cells",
+                false => "degrees, such as 16.05",
+            };
+            self.refuse(column, message, hint);
         }
+        number
     }
 
-    fn lists(&self, d: &mut Device) -> Option<()> {
+    fn lists(&self, d: &mut Device) {
         let list = |column| self.row.text(column).map(cells::list);
         if let Some(items) = list(Column::Properties) {
             let same = d.properties.len() == items.len()
@@ -182,29 +185,23 @@ impl Reader<'_> {
         if let Some(items) = list(Column::Aliases) {
             d.aliases = items.into_iter().map(Into::into).collect();
         }
-        if let Some(text) = self.row.text(Column::Fields) {
-            d.fields = match cells::fields(text) {
-                Ok(fields) => fields,
-                Err(item) => {
-                    let message = format!("`{}` is no field", item.trim().escape_debug());
-                    let hint = "expected name=property or name=property|unit, separated by `;`";
-                    return self.refuse(Column::Fields, message, hint);
-                }
-            };
+        match self.row.text(Column::Fields).map(cells::fields) {
+            None => {}
+            Some(Ok(fields)) => d.fields = fields,
+            Some(Err(item)) => {
+                let message = format!("`{}` is no field", item.trim().escape_debug());
+                let hint = "expected name=property or name=property|unit, separated by `;`";
+                self.refuse(Column::Fields, message, hint);
+            }
         }
-        if let Some(text) = self.row.text(Column::Tags) {
-            d.tags = match cells::tags(text) {
-                Ok(tags) => tags,
-                Err(item) => {
-                    let message = format!("`{}` is no tag of its own", item.trim().escape_debug());
-                    return self.refuse(
-                        Column::Tags,
-                        message,
-                        "expected key=value, each key once, separated by `;`",
-                    );
-                }
-            };
+        match self.row.text(Column::Tags).map(cells::tags) {
+            None => {}
+            Some(Ok(tags)) => d.tags = tags,
+            Some(Err(item)) => {
+                let message = format!("`{}` is no tag of its own", item.trim().escape_debug());
+                let hint = "expected key=value, each key once, separated by `;`";
+                self.refuse(Column::Tags, message, hint);
+            }
         }
-        Some(())
     }
 }
