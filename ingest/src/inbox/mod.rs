@@ -21,13 +21,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ahash::RandomState;
-use ioc_model::{City, DeviceState, Received, ReceivedStore, Timestamp};
+use ioc_model::{City, DeviceState, Received, ReceivedMessage, ReceivedStore, Timestamp};
 
 use crate::decode::Decoders;
 use crate::registry::Registry;
 pub use config::InboxConfig;
 pub(crate) use feed::{Feed, Said};
 use names::Names;
+use raw::Raw;
 use shard::Shard;
 pub use view::record_json;
 
@@ -87,6 +88,17 @@ impl Inbox {
         }
     }
 
+    /// The messages as they are shown. They are decoded in the order they came, so that a kept
+    /// BIRTH explains what follows it.
+    fn recent(&self, newest_first: &[Arc<Raw>]) -> Vec<ReceivedMessage> {
+        let Some(decoders) = self.decoders.apart() else { return Vec::new() };
+        let oldest_first = newest_first.iter().rev();
+        let mut shown: Vec<_> =
+            oldest_first.map(|raw| view::shown(&self.city, &decoders, raw)).collect();
+        shown.reverse();
+        shown
+    }
+
     fn key(&self, device: &str) -> u64 {
         self.hasher.hash_one(device)
     }
@@ -123,7 +135,7 @@ impl ReceivedStore for Inbox {
             skew_ms: stats.clock.skew_ms(),
             clock: stats.clock.state,
             properties: self.names.of(&stats.seen),
-            recent: raws.iter().map(|raw| view::shown(&self.city, &self.decoders, raw)).collect(),
+            recent: self.recent(&raws),
         })
     }
 }

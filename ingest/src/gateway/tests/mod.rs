@@ -23,8 +23,8 @@ use tokio_util::task::TaskTracker;
 
 use super::frame::{Frame, next_frame};
 use super::{
-    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor, GatewayMetrics,
-    GatewayStats, MessageSink, TlsHandle,
+    Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
+    GatewayMetrics, GatewayStats, MessageSink, TlsHandle,
 };
 use over::{Over, Socket};
 use pki::Pki;
