@@ -19,6 +19,7 @@ use super::hikvision::{Hikvision, HikvisionConfig};
 use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sensorthings::{SensorThings, SensorThingsConfig};
 use super::sparkplug::{Sparkplug, SparkplugConfig};
 use super::ttn::{Ttn, TtnConfig};
 use super::zigbee2mqtt::{Zigbee2Mqtt, Zigbee2MqttConfig};
@@ -28,6 +29,12 @@ use super::{Incoming, Refusal};
 pub(super) trait Format: fmt::Debug + Send + Sync {
     /// Whether messages of this topic are its own. Cheap: it is asked for every foreign message.
     fn takes(&self, topic: &str) -> bool;
+
+    /// Whether messages of a topic that it takes say nothing whatever they hold, so that they may
+    /// be of any size. Asked for messages that are too large.
+    fn passes_over(&self, _topic: &str) -> bool {
+        false
+    }
 
     /// Reads one message onto `out`. Pushing nothing means: right, but says nothing for the
     /// journal. On an error the caller forgets what was pushed.
@@ -93,4 +100,6 @@ formats! {
     zigbee2mqtt: Zigbee2MqttConfig => Zigbee2Mqtt,
     /// Homie 4 and 5.
     homie: HomieConfig => Homie,
+    /// OGC SensorThings Observations.
+    sensorthings: SensorThingsConfig => SensorThings,
 }

@@ -22,11 +22,13 @@ mod nested;
 mod onvif;
 mod reading;
 mod secret;
+mod sensorthings;
 #[cfg(test)]
 pub(crate) mod shared_data;
 mod sorted;
 mod sparkplug;
 mod strict;
+mod tape;
 mod time;
 mod topic;
 mod ttn;
@@ -54,6 +56,7 @@ pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};
+pub use sensorthings::SensorThingsConfig;
 pub use sparkplug::SparkplugConfig;
 pub use ttn::TtnConfig;
 pub use zigbee2mqtt::Zigbee2MqttConfig;
@@ -320,6 +323,10 @@ impl Decoders {
             ));
         }
         if message.payload.len() > PAYLOAD_BYTES {
+            let foreign = self.formats.iter().find(|(_, f)| f.takes(topic));
+            if foreign.is_some_and(|(_, f)| f.passes_over(topic)) {
+                return Ok(());
+            }
             let detail = format!("{} bytes, at most 65536 are taken", message.payload.len());
             let refusal = Refusal::new(QuarantineReason::TooLarge, detail);
             return Err(match native::device_of(topic) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ioc_model::{Body, City, ConfigFiles, Record, Timestamp};
 
@@ -13,6 +13,11 @@ pub(crate) const RECEIVED: Timestamp = Timestamp(1_761_588_000_000);
 
 /// The city of `config/`.
 pub(crate) fn city() -> Arc<City> {
+    static CITY: OnceLock<Arc<City>> = OnceLock::new();
+    Arc::clone(CITY.get_or_init(load))
+}
+
+fn load() -> Arc<City> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(&folder).expect("config folder of the repository") {

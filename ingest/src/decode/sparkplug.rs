@@ -23,6 +23,8 @@
 //! `Quality`; compressed payloads are refused. Transient metrics are passed over.
 
 mod session;
+mod topic;
+mod values;
 mod wire;
 
 use std::sync::Arc;
@@ -35,14 +37,13 @@ use super::format::Format;
 use super::frigate::check_service;
 use super::ids::sanitise;
 use super::json::Json;
-use super::reading::{Moment, Named, Reading};
+use super::reading::Moment;
 use super::secret::Out;
-use super::units::Conversion;
 use super::{Incoming, Refusal, Reply, time};
-use session::{Known, Metrics, Node, Nodes, Order, Session, last_level, lock};
+use session::{Node, Nodes, Order, Session, lock};
+use topic::{Kind, NAMESPACE, Parts};
+use values::values;
 use wire::{Metric, Payload};
-
-const NAMESPACE: &str = "spBv1.0/";
 
 /// Settings of the Sparkplug decoder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -76,63 +77,6 @@ pub(super) struct Sparkplug {
     service: String,
     rebirth_every_ms: i64,
     nodes: Nodes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Birth,
-    Death,
-    Data,
-}
-
-/// A topic in parts.
-struct Parts<'t> {
-    group: &'t str,
-    kind: Kind,
-    edge: &'t str,
-    device: Option<&'t str>,
-    /// `group/edge[/device]`.
-    path: String,
-}
-
-impl<'t> Parts<'t> {
-    /// Takes a topic apart; `None` for those that say nothing here.
-    fn of(topic: &'t str) -> Result<Option<Self>, Refusal> {
-        let rest = topic.strip_prefix(NAMESPACE).unwrap_or_default();
-        let levels: Vec<&str> = rest.split('/').collect();
-        let (group, kind, edge, device) = match levels[..] {
-            ["STATE", _] | [_, "NCMD", _] | [_, "DCMD", _, _] => return Ok(None),
-            [group, "NBIRTH", edge] => (group, Kind::Birth, edge, None),
-            [group, "NDEATH", edge] => (group, Kind::Death, edge, None),
-            [group, "NDATA", edge] => (group, Kind::Data, edge, None),
-            [group, "DBIRTH", edge, device] => (group, Kind::Birth, edge, Some(device)),
-            [group, "DDEATH", edge, device] => (group, Kind::Death, edge, Some(device)),
-            [group, "DDATA", edge, device] => (group, Kind::Data, edge, Some(device)),
-            _ => {
-                let detail = "not a topic of Sparkplug B 3.0";
-                return Err(Refusal::new(QuarantineReason::UnknownTopic, detail));
-            }
-        };
-        if group.is_empty() || edge.is_empty() || device == Some("") {
-            let detail = "group, edge node and device must not be empty";
-            return Err(Refusal::new(QuarantineReason::BadId, detail));
-        }
-        let mut path = format!("{group}/{edge}");
-        if let Some(device) = device {
-            path.push('/');
-            path.push_str(device);
-        }
-        Ok(Some(Self { group, kind, edge, device, path }))
-    }
-
-    /// `group/edge`.
-    fn node(&self) -> &str {
-        self.path.get(..self.group.len() + 1 + self.edge.len()).unwrap_or_default()
-    }
-
-    fn member(&self) -> &'t str {
-        self.device.unwrap_or(self.edge)
-    }
 }
 
 /// A message on its way.
@@ -380,75 +324,6 @@ fn not_in_birth(metric: &Metric) -> String {
         (None, Some(alias)) => format!("alias {alias} is not in the BIRTH"),
         (None, None) => "a metric has neither name nor alias".into(),
     }
-}
-
-/// A value of a message with what is known of it.
-struct Item<'m> {
-    time: Timestamp,
-    quality: Quality,
-    named: Named<'m>,
-    value: Json<'m>,
-}
-
-/// Says the values of a message, those of one moment and quality together.
-fn values(
-    call: &mut Call<'_, '_, '_>,
-    who: &Who<'_>,
-    known: &Metrics,
-    at_best: Quality,
-) -> Result<(), Refusal> {
-    let payload = call.payload;
-    let mut items = Vec::with_capacity(payload.metrics.len());
-    for metric in &payload.metrics {
-        let Some(known) = known.find(metric) else { continue };
-        let unit = metric.unit().or(known.unit.as_deref());
-        let Some(name) = meant(call.cx, who.device, known, unit) else {
-            call.out.ignore(&known.name);
-            continue;
-        };
-        let value = metric.json(known.datatype).filter(|_| metric.is_transient != Some(true));
-        let Some(value) = value else {
-            call.out.ignore(&known.name);
-            continue;
-        };
-        let stamp = metric.timestamp.or(payload.timestamp);
-        let stamp = stamp.ok_or_else(|| {
-            let detail = format!("`{}` has no timestamp, nor has its message", short(name));
-            refusal(QuarantineReason::BadTime, detail)
-        })?;
-        let own = metric.quality();
-        let quality = if (own as u8) < at_best as u8 { at_best } else { own };
-        items.push(Item { time: ms(stamp)?, quality, named: Named { name, unit }, value });
-    }
-    items.sort_by_key(|item| (item.time, item.quality as u8));
-    for moment in items.chunk_by(|a, b| (a.time, a.quality) == (b.time, b.quality)) {
-        let Some(first) = moment.first() else { continue };
-        let mut reading = Reading::default();
-        for item in moment {
-            reading.field(call.cx, who.device, &item.named, &item.value, call.out)?;
-        }
-        let at = Moment { time: first.time, received: call.received, seq: None };
-        reading.say(&who.origin, &at, first.quality, call.out);
-    }
-    Ok(())
-}
-
-/// The name under which registry or catalogue know a metric.
-fn meant<'k>(
-    cx: &Cx<'_>,
-    device: Option<&Arc<Device>>,
-    known: &'k Known,
-    unit: Option<&str>,
-) -> Option<&'k str> {
-    let name = &*known.name;
-    if device.is_some_and(|d| d.fields.iter().any(|f| f.name == name))
-        || cx.property(name).is_some()
-    {
-        return Some(name);
-    }
-    let last = last_level(name);
-    let property = cx.property(last).filter(|_| known.last_is_unique && last != name)?;
-    Conversion::between(unit?, &property.unit).map(|_| last)
 }
 
 impl Format for Sparkplug {

@@ -214,6 +214,12 @@ impl Format for Zigbee2Mqtt {
         topic.starts_with(&*self.prefix)
     }
 
+    /// The bridge's lists of devices and definitions are large and retained.
+    fn passes_over(&self, topic: &str) -> bool {
+        let of_bridge = topic.strip_prefix(&*self.prefix).and_then(|t| t.strip_prefix("bridge/"));
+        of_bridge.is_some_and(|what| what != "state")
+    }
+
     fn decode(
         &self,
         cx: &Cx<'_>,

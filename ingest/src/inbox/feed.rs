@@ -159,7 +159,7 @@ fn kind_of(outcome: &Outcome) -> Kind {
 fn outcome_of(outcome: &Outcome) -> ReceivedOutcome {
     match outcome {
         Outcome::Accepted => ReceivedOutcome::Accepted,
-        Outcome::Warned { reason, detail } | Outcome::Partly { reason, detail } => {
+        Outcome::Warned { reason, detail } | Outcome::Partly { reason, detail, .. } => {
             ReceivedOutcome::Warned { reason: *reason, detail: detail.clone() }
         }
         Outcome::Duplicate => ReceivedOutcome::Duplicate,

@@ -71,7 +71,9 @@ impl Batch {
                     batch.spans.push(Span { at, records, personal: verdict.personal });
                     match verdict.doubt {
                         None => Outcome::Accepted,
-                        Some(Refusal { reason, detail, .. }) => Outcome::Partly { reason, detail },
+                        Some(Refusal { reason, detail, reply, .. }) => {
+                            Outcome::Partly { reason, detail, reply }
+                        }
                     }
                 }
                 Err(refusal) => batch.refuse(read, message, refusal),

@@ -58,12 +58,14 @@ pub enum Outcome {
         /// What, in words for the device's owner.
         detail: String,
     },
-    /// Accepted, but some of its values cannot be and are kept as bad.
+    /// Accepted, but some of its values cannot be and are kept as bad, or are uncertain.
     Partly {
         /// Why, as a code.
         reason: QuarantineReason,
         /// Which, in words for the device's owner.
         detail: String,
+        /// What to say to the sender so that it gets well again.
+        reply: Option<Box<Reply>>,
     },
     /// All its records were accepted before.
     Duplicate,

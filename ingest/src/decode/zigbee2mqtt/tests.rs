@@ -80,3 +80,16 @@ fn every_mistake_of_the_settings_is_told() {
         ]
     );
 }
+
+#[test]
+fn lists_of_the_bridge_may_be_of_any_size() {
+    let large = format!("[\"{}\"]", "x".repeat(1 << 20));
+    let check = |topic: &str, expect: &str| {
+        let got = one(&decoders("{}"), topic, &large);
+        assert!(got.starts_with(expect), "{topic}: {got}");
+    };
+    check("zigbee2mqtt/bridge/devices", "0 records");
+    check("zigbee2mqtt/bridge/definitions", "0 records");
+    check("zigbee2mqtt/bridge/state", "too_large");
+    check("zigbee2mqtt/gate", "too_large");
+}

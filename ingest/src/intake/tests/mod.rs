@@ -310,6 +310,19 @@ async fn messages_that_say_nothing_are_accepted_without_records() {
 }
 
 #[tokio::test]
+async fn a_sparkplug_gap_is_accepted_with_a_reply_that_asks_for_the_birth() {
+    let r = rig(IntakeConfig::default());
+    // Payloads of nothing but their sequence numbers.
+    let messages =
+        [message("spBv1.0/g/NBIRTH/e", "\u{18}\u{0}"), message("spBv1.0/g/NDATA/e", "\u{18}\u{5}")];
+    let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
+    let Outcome::Partly { reason, reply: Some(reply), .. } = &submitted.outcomes[1] else {
+        unreachable!("{:?}", submitted.outcomes)
+    };
+    assert_eq!((*reason, &*reply.topic), (QuarantineReason::NoBirth, "spBv1.0/g/NCMD/e"));
+}
+
+#[tokio::test]
 async fn possible_and_impossible_values_are_two_records_of_one_accepted_message() {
     let r = rig(IntakeConfig::default());
     let payload =
@@ -319,7 +332,10 @@ async fn possible_and_impossible_values_are_two_records_of_one_accepted_message(
     let submitted = r.intake.submit(&r.door, &CLIENT, &messages).await.expect("room");
     let outcomes: Vec<_> = submitted.outcomes.iter().map(|o| format!("{o:?}")).collect();
     let said = "`co` is -200, possible are 0 to 200000 µg/m³";
-    assert_eq!(outcomes[0], format!("Partly {{ reason: OutOfRange, detail: {said:?} }}"));
+    assert_eq!(
+        outcomes[0],
+        format!("Partly {{ reason: OutOfRange, detail: {said:?}, reply: None }}")
+    );
     assert!(outcomes[1].starts_with("Quarantined { reason: OutOfRange, detail: \"`pm25` is -200"));
     assert_eq!(outcomes[2], "Duplicate", "both records were there before");
     r.sink.commit(Ok(()));
