@@ -103,12 +103,14 @@ async fn over_every_way(
 
 #[tokio::test]
 async fn paho_for_python_in_mqtt_3_1_1() -> Result<()> {
-    over_every_way("paho4", false, async |c, w, id, good| scripts::paho(c, w, id, 4, good).await).await
+    over_every_way("paho4", false, async |c, w, id, good| scripts::paho(c, w, id, 4, good).await)
+        .await
 }
 
 #[tokio::test]
 async fn paho_for_python_in_mqtt_5() -> Result<()> {
-    over_every_way("paho5", true, async |c, w, id, good| scripts::paho(c, w, id, 5, good).await).await
+    over_every_way("paho5", true, async |c, w, id, good| scripts::paho(c, w, id, 5, good).await)
+        .await
 }
 
 #[tokio::test]
@@ -123,24 +125,30 @@ async fn mqtt_js_in_mqtt_5() -> Result<()> {
 
 #[tokio::test]
 async fn mosquitto_in_mqtt_3_1_1() -> Result<()> {
-    over_every_way("mosquitto4", false, async |c, w, id, good| mosquitto::play(c, w, id, false, good).await)
-        .await
+    over_every_way("mosquitto4", false, async |c, w, id, good| {
+        mosquitto::play(c, w, id, false, good).await
+    })
+    .await
 }
 
 #[tokio::test]
 async fn mosquitto_in_mqtt_5() -> Result<()> {
-    over_every_way("mosquitto5", true, async |c, w, id, good| mosquitto::play(c, w, id, true, good).await)
-        .await
+    over_every_way("mosquitto5", true, async |c, w, id, good| {
+        mosquitto::play(c, w, id, true, good).await
+    })
+    .await
 }
 
 #[tokio::test]
 async fn rumqttc_in_mqtt_3_1_1() -> Result<()> {
-    over_every_way("rumqttc4", false, async |c, w, id, good| rumqtt::three(c, w, id, good).await).await
+    over_every_way("rumqttc4", false, async |c, w, id, good| rumqtt::three(c, w, id, good).await)
+        .await
 }
 
 #[tokio::test]
 async fn rumqttc_in_mqtt_5() -> Result<()> {
-    over_every_way("rumqttc5", true, async |c, w, id, good| rumqtt::five(c, w, id, good).await).await
+    over_every_way("rumqttc5", true, async |c, w, id, good| rumqtt::five(c, w, id, good).await)
+        .await
 }
 
 /// [MQTT-6.0.0-4]: the subprotocol is `mqtt`, and a client that offers another is told so.

@@ -226,10 +226,7 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
         receive_maximum: u16::MAX,
         max_packet: usize::MAX,
         problem_info: true,
-        credentials: Credentials {
-            user: packet.user_name().map(Into::into),
-            password,
-        },
+        credentials: Credentials { user: packet.user_name().map(Into::into), password },
     };
     for property in packet.props() {
         match property {
@@ -327,6 +324,15 @@ mod tests {
         assert_eq!((v4.v5, &*v4.client_id, v4.clean, v4.keep_alive_s), (false, "d1", true, 60));
         let v5 = check(b"\0\x04MQTT\x05\0\0\x3C\x05\x11\0\0\0\x0A\0\x02d1").expect("valid");
         assert_eq!((v5.v5, v5.clean, v5.expiry_s), (true, false, 10));
+    }
+
+    #[test]
+    fn password_without_a_user_name_is_read_in_mqtt_5() {
+        let hello = check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03key").expect("valid");
+        assert_eq!(hello.credentials.user, None);
+        assert_eq!(hello.credentials.password.as_deref().map(|p| &p[..]), Some(&b"key"[..]));
+        assert_eq!(check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03ke"), Err(0x81), "cut");
+        assert_eq!(check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03key!"), Err(0x81), "more");
     }
 
     #[test]

@@ -87,7 +87,11 @@ fn certificates(folder: &TempDir) -> Result<()> {
             .current_dir(folder.path())
             .output()
             .context("openssl is not here; run tests/install-deps.sh")?;
-        ensure!(out.status.success(), "openssl {command}: {}", String::from_utf8_lossy(&out.stderr));
+        ensure!(
+            out.status.success(),
+            "openssl {command}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
     Ok(())
 }

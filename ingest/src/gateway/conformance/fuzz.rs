@@ -257,7 +257,12 @@ impl Party {
             run.received += 1;
             let p = parse_publish(first, body, self.v.five).expect("the gateway's are valid");
             let payload = String::from_utf8_lossy(p.payload);
-            assert!(!payload.contains(DEVICE), "a device reached {}: {} {payload}", self.id, p.topic);
+            assert!(
+                !payload.contains(DEVICE),
+                "a device reached {}: {} {payload}",
+                self.id,
+                p.topic
+            );
             let own = p.topic == format!("ioc/v1/devices/{}/errors", self.id);
             let ours = p.topic.starts_with("ioc/v1/alerts/") && ["", IOC].contains(&&*payload);
             assert!(own || ours, "{} got {} {payload}", self.id, p.topic);

@@ -17,8 +17,7 @@ struct Row {
 
 fn read(csv: &str) -> Vec<Row> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let head: Vec<String> =
-        reader.headers().expect("a head").iter().map(str::to_owned).collect();
+    let head: Vec<String> = reader.headers().expect("a head").iter().map(str::to_owned).collect();
     assert_eq!(head, ["id", "gist", "applies", "why", "tests"]);
     let rows = reader.records().map(|record| {
         let record = record.expect("a line of five fields");

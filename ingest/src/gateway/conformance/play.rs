@@ -81,7 +81,9 @@ enum Act {
 /// What the next packet must be.
 enum Want {
     Exactly(Vec<u8>),
-    Connack { present: bool },
+    Connack {
+        present: bool,
+    },
     Refusal(u8),
     /// Type, packet id, code: words may follow.
     Ack(u8, u16, u8),
@@ -174,12 +176,7 @@ pub(super) fn each_ends(v: V, code: u8, packets: &[Vec<u8>]) -> Vec<Step> {
 }
 
 /// Each of these CONNECTs, sent on a connection of its own, is refused.
-pub(super) fn each_refused(
-    v: V,
-    three: Option<u8>,
-    five: u8,
-    connects: &[Vec<u8>],
-) -> Vec<Step> {
+pub(super) fn each_refused(v: V, three: Option<u8>, five: u8, connects: &[Vec<u8>]) -> Vec<Step> {
     let one = |(who, bytes): (char, &Vec<u8>)| {
         all_by(who, steps![send(bytes.clone()), refused(v, three, five)])
     };
@@ -236,7 +233,9 @@ impl Client {
     async fn packet(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {
             match next_frame(&self.bytes, 1 << 20) {
-                Ok(Frame::Whole { total, .. }) => return Ok(Some(self.bytes.drain(..total).collect())),
+                Ok(Frame::Whole { total, .. }) => {
+                    return Ok(Some(self.bytes.drain(..total).collect()));
+                }
                 Ok(Frame::Partial(_)) => {}
                 Err(broken) => return Err(format!("not a packet: {}", broken.what)),
             }
@@ -261,10 +260,13 @@ pub(super) async fn check(cases: &[Case], five: bool) {
                 println!("ok   MQTT {} [{ids}] {}", v.pick("3.1.1", "5.0"), case.name);
                 None
             }
-            Err(why) => Some(format!("MQTT {} [{ids}] {}: {why}", v.pick("3.1.1", "5.0"), case.name)),
+            Err(why) => {
+                Some(format!("MQTT {} [{ids}] {}: {why}", v.pick("3.1.1", "5.0"), case.name))
+            }
         }
     });
-    let failed: Vec<String> = futures::future::join_all(played).await.into_iter().flatten().collect();
+    let failed: Vec<String> =
+        futures::future::join_all(played).await.into_iter().flatten().collect();
     assert!(failed.is_empty(), "{} cases:\n{}", failed.len(), failed.join("\n"));
 }
 
@@ -379,7 +381,9 @@ fn judge(want: &Want, got: &[u8], v: V) -> Result<(), String> {
     let right = match want {
         Want::Exactly(bytes) => got == bytes,
         Want::Connack { present } => {
-            first == 0x20 && body.get(..2) == Some(&[u8::from(*present), 0]) && v.five == (body.len() > 2)
+            first == 0x20
+                && body.get(..2) == Some(&[u8::from(*present), 0])
+                && v.five == (body.len() > 2)
         }
         Want::Refusal(code) => first == 0x20 && body.get(..2) == Some(&[0, *code]),
         Want::Ack(kind, id, code) if v.five => {
@@ -390,7 +394,11 @@ fn judge(want: &Want, got: &[u8], v: V) -> Result<(), String> {
         Want::Codes(kind, id, codes) => {
             let codes = if *kind == 0xB0 && !v.five { &[][..] } else { codes };
             let enough = body.len() >= 2 + usize::from(v.five) + codes.len();
-            first == *kind && id_is(*id) && enough && body.ends_with(codes) && (v.five || body.len() == 2 + codes.len())
+            first == *kind
+                && id_is(*id)
+                && enough
+                && body.ends_with(codes)
+                && (v.five || body.len() == 2 + codes.len())
         }
         Want::Publish(byte, topic, payload) => {
             let qos = (byte >> 1) & 3;

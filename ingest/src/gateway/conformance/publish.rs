@@ -18,23 +18,33 @@ fn subscriber(v: V, qos: u8) -> Vec<Step> {
 }
 
 pub(super) const CASES: &[Case] = &[
-    case("a publish is answered as its QoS says", &["3.3.4-1", "4.3.2-2"], &["3.3.4-1", "4.3.2-4", "3.4.2-1", "3.5.2-1"], |v| {
-        steps![
-            hello(v),
-            send(v.publish(0, 0, "t", "0")),
-            silent(),
-            send(v.publish(1, 9, "t", "1")),
-            exactly([0x40, 2, 0, 9]),
-            send(v.publish(2, 9, "t", "2")),
-            exactly([0x50, 2, 0, 9]),
-            taken(&["t 0", "t 1", "t 2"]),
-        ]
-    }),
-    case("QoS 3 and DUP at QoS 0 end the connection", &["3.3.1-4", "3.3.1-2"], &["3.3.1-4", "3.3.1-2"], |v| {
-        let bad = [0x36u8, 0x3E, 0x37].map(|first| v.publish_with(first, 7, b"t", &[], "x"));
-        let dup = [0x38u8, 0x39].map(|first| v.publish_with(first, 0, b"t", &[], "x"));
-        steps![each_ends(v, 0x81, &bad), each_ends(v, 0x81, &dup), taken(&[])]
-    }),
+    case(
+        "a publish is answered as its QoS says",
+        &["3.3.4-1", "4.3.2-2"],
+        &["3.3.4-1", "4.3.2-4", "3.4.2-1", "3.5.2-1"],
+        |v| {
+            steps![
+                hello(v),
+                send(v.publish(0, 0, "t", "0")),
+                silent(),
+                send(v.publish(1, 9, "t", "1")),
+                exactly([0x40, 2, 0, 9]),
+                send(v.publish(2, 9, "t", "2")),
+                exactly([0x50, 2, 0, 9]),
+                taken(&["t 0", "t 1", "t 2"]),
+            ]
+        },
+    ),
+    case(
+        "QoS 3 and DUP at QoS 0 end the connection",
+        &["3.3.1-4", "3.3.1-2"],
+        &["3.3.1-4", "3.3.1-2"],
+        |v| {
+            let bad = [0x36u8, 0x3E, 0x37].map(|first| v.publish_with(first, 7, b"t", &[], "x"));
+            let dup = [0x38u8, 0x39].map(|first| v.publish_with(first, 0, b"t", &[], "x"));
+            steps![each_ends(v, 0x81, &bad), each_ends(v, 0x81, &dup), taken(&[])]
+        },
+    ),
     case(
         "a topic must be there, without wildcards",
         &["3.3.2-1", "3.3.2-2", "4.7.1-1", "4.7.3-1"],
@@ -93,10 +103,15 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("a PUBREL of an id that is not open is answered", &["4.3.3-2"], &["4.3.3-11", "3.7.2-1"], |v| {
-        let answer = v.pick(vec![0x70, 2, 0, 5], vec![0x70, 3, 0, 5, 0x92]);
-        steps![hello(v), send([0x62, 2, 0, 5]), exactly(answer)]
-    }),
+    case(
+        "a PUBREL of an id that is not open is answered",
+        &["4.3.3-2"],
+        &["4.3.3-11", "3.7.2-1"],
+        |v| {
+            let answer = v.pick(vec![0x70, 2, 0, 5], vec![0x70, 3, 0, 5, 0x92]);
+            steps![hello(v), send([0x62, 2, 0, 5]), exactly(answer)]
+        },
+    ),
     case("QoS 2: after a PUBREC of refusal the id is free", &[], &["4.3.3-9", "3.5.2-1"], |v| {
         steps![
             hello(v),
@@ -116,38 +131,48 @@ pub(super) const CASES: &[Case] = &[
             exactly([0x70, 2, 0, 9]),
         ]
     }),
-    case("an ack says that the message is on disk, and no sooner", &["4.3.2-2", "4.3.3-2"], &["4.3.2-4", "4.3.3-8"], |v| {
-        steps![
-            commits(Commits::Held),
-            hello(v),
-            send(v.publish(1, 1, "t", "1")),
-            send(v.publish(2, 2, "t", "2")),
-            taken(&["t 1", "t 2"]),
-            silent(),
-            commits(Commits::Done),
-            ack(0x40, 1, 0),
-            ack(0x50, 2, 0),
-        ]
-    }),
-    case("acks go out in the order of the publishes", &["4.6.0-2", "4.6.0-3"], &["4.6.0-2", "4.6.0-3"], |v| {
-        let burst: Vec<u8> = [(1u8, 5u16), (2, 3), (1, 4), (2, 1), (1, 2)]
-            .iter()
-            .flat_map(|(qos, id)| v.publish(*qos, *id, "t", "x"))
-            .collect();
-        steps![
-            hello(v),
-            send(burst),
-            ack(0x40, 5, 0),
-            ack(0x50, 3, 0),
-            ack(0x40, 4, 0),
-            ack(0x50, 1, 0),
-            ack(0x40, 2, 0),
-            // And PUBCOMPs in the order of the PUBRELs.
-            send([0x62, 2, 0, 1, 0x62, 2, 0, 3]),
-            exactly([0x70, 2, 0, 1]),
-            exactly([0x70, 2, 0, 3]),
-        ]
-    }),
+    case(
+        "an ack says that the message is on disk, and no sooner",
+        &["4.3.2-2", "4.3.3-2"],
+        &["4.3.2-4", "4.3.3-8"],
+        |v| {
+            steps![
+                commits(Commits::Held),
+                hello(v),
+                send(v.publish(1, 1, "t", "1")),
+                send(v.publish(2, 2, "t", "2")),
+                taken(&["t 1", "t 2"]),
+                silent(),
+                commits(Commits::Done),
+                ack(0x40, 1, 0),
+                ack(0x50, 2, 0),
+            ]
+        },
+    ),
+    case(
+        "acks go out in the order of the publishes",
+        &["4.6.0-2", "4.6.0-3"],
+        &["4.6.0-2", "4.6.0-3"],
+        |v| {
+            let burst: Vec<u8> = [(1u8, 5u16), (2, 3), (1, 4), (2, 1), (1, 2)]
+                .iter()
+                .flat_map(|(qos, id)| v.publish(*qos, *id, "t", "x"))
+                .collect();
+            steps![
+                hello(v),
+                send(burst),
+                ack(0x40, 5, 0),
+                ack(0x50, 3, 0),
+                ack(0x40, 4, 0),
+                ack(0x50, 1, 0),
+                ack(0x40, 2, 0),
+                // And PUBCOMPs in the order of the PUBRELs.
+                send([0x62, 2, 0, 1, 0x62, 2, 0, 3]),
+                exactly([0x70, 2, 0, 1]),
+                exactly([0x70, 2, 0, 3]),
+            ]
+        },
+    ),
     case(
         "a publish to the IOC's own topics is refused and reaches nobody",
         &["3.3.5-2", "3.3.1-12"],
@@ -233,7 +258,10 @@ pub(super) const CASES: &[Case] = &[
         let topic = |t: &[u8]| [vec![8], bytes(t)].concat();
         let bad = [&b"a/#"[..], b"+"].map(|t| v.publish_with(0x32, 1, b"t", &topic(t), "x"));
         let will = v.will_with(&topic(b"a/+"), b"w", "x");
-        steps![each_ends(v, 0x82, &bad), each_refused(v, None, 0x82, &[v.connect("c1", 6, &[], &will)])]
+        steps![
+            each_ends(v, 0x82, &bad),
+            each_refused(v, None, 0x82, &[v.connect("c1", 6, &[], &will)])
+        ]
     }),
     case(
         "topic aliases are refused, as none were announced",
@@ -263,17 +291,16 @@ pub(super) const CASES: &[Case] = &[
         ]
     })
     .config(|c| c.receive_maximum = 4),
-    case("a packet larger than announced ends the connection", &["4.8.0-1"], &["3.2.2-15", "4.13.1-1"], |v| {
-        let large = v.publish(1, 1, "t", &"x".repeat(1100));
-        let fits = v.publish(1, 1, "t", &"y".repeat(900));
-        steps![
-            hello(v),
-            send(fits),
-            ack(0x40, 1, 0),
-            send(large),
-            ended(v, 0x95),
-        ]
-    })
+    case(
+        "a packet larger than announced ends the connection",
+        &["4.8.0-1"],
+        &["3.2.2-15", "4.13.1-1"],
+        |v| {
+            let large = v.publish(1, 1, "t", &"x".repeat(1100));
+            let fits = v.publish(1, 1, "t", &"y".repeat(900));
+            steps![hello(v), send(fits), ack(0x40, 1, 0), send(large), ended(v, 0x95),]
+        },
+    )
     .config(|c| c.max_packet_bytes = 1024),
     case(
         "a subscriber's window is kept, and only publications wait for it",
@@ -307,27 +334,41 @@ pub(super) const CASES: &[Case] = &[
     case(
         "reasons in words keep to the client's packet size",
         &[],
-        &["3.4.2-2", "3.5.2-2", "3.4.2-3", "3.5.2-3", "3.9.2-1", "3.14.2-3", "3.14.2-4", "3.7.2-2", "3.7.2-3", "3.1.2-24"],
+        &[
+            "3.4.2-2", "3.5.2-2", "3.4.2-3", "3.5.2-3", "3.9.2-1", "3.14.2-3", "3.14.2-4",
+            "3.7.2-2", "3.7.2-3", "3.1.2-24",
+        ],
         |v| {
             steps![
                 send(v.connect("c1", 2, &[0x27, 0, 0, 0, 64], &[])),
                 welcome(false),
                 send(v.publish(1, 1, "bad/t", "x")),
-                packet_that("a short PUBACK with a code", |p| p[0] == 0x40 && p[4] == 0x99 && p.len() <= 64),
+                packet_that("a short PUBACK with a code", |p| p[0] == 0x40
+                    && p[4] == 0x99
+                    && p.len() <= 64),
                 send(v.publish(2, 2, "bad/t", "x")),
-                packet_that("a short PUBREC with a code", |p| p[0] == 0x50 && p[4] == 0x99 && p.len() <= 64),
+                packet_that("a short PUBREC with a code", |p| p[0] == 0x50
+                    && p[4] == 0x99
+                    && p.len() <= 64),
                 send([0x62, 2, 0, 9]),
                 exactly([0x70, 3, 0, 9, 0x92]),
                 send(v.subscribe(3, &[("#", 0)])),
-                packet_that("a short SUBACK with a code", |p| p[0] == 0x90 && p.ends_with(&[0x87]) && p.len() <= 64),
+                packet_that("a short SUBACK with a code", |p| p[0] == 0x90
+                    && p.ends_with(&[0x87])
+                    && p.len() <= 64),
                 send([0x00, 0]),
-                packet_that("a short DISCONNECT", |p| p[0] == 0xE0 && p[2] == 0x82 && p.len() <= 64),
+                packet_that("a short DISCONNECT", |p| p[0] == 0xE0
+                    && p[2] == 0x82
+                    && p.len() <= 64),
                 closed(),
                 // With room there are words.
                 by('b', send(v.clean("c2"))),
                 by('b', welcome(false)),
                 by('b', send(v.publish(1, 1, "bad/t", "x"))),
-                by('b', packet_that("a PUBACK with words", |p| p.windows(8).any(|w| w == b"not JSON"))),
+                by(
+                    'b',
+                    packet_that("a PUBACK with words", |p| p.windows(8).any(|w| w == b"not JSON"))
+                ),
             ]
         },
     ),
@@ -341,25 +382,34 @@ pub(super) const CASES: &[Case] = &[
                 welcome(false),
                 send(v.subscribe(1, &[("ioc/v1/alerts/#", 1)])),
                 suback(1, &[1]),
-                ioc("ioc/v1/alerts/a", "a text of more bytes than fit into what the client will take in one packet", false),
+                ioc(
+                    "ioc/v1/alerts/a",
+                    "a text of more bytes than fit into what the client will take in one packet",
+                    false
+                ),
                 ioc("ioc/v1/alerts/a", "short", false),
                 publication(0x32, "ioc/v1/alerts/a", "short"),
                 silent(),
             ]
         },
     ),
-    case("an acknowledgement larger than the client takes is not sent", &[], &["3.1.2-24", "3.9.2-1", "3.11.2-1"], |v| {
-        let filters = [("#", 0u8); 80];
-        let names = ["ioc/v1/alerts/x"; 80];
-        steps![
-            send(v.connect("s1", 2, &[0x27, 0, 0, 0, 64], &[])),
-            welcome(false),
-            send(v.subscribe(1, &filters)),
-            silent(),
-            send(v.unsubscribe(2, &names)),
-            silent(),
-        ]
-    }),
+    case(
+        "an acknowledgement larger than the client takes is not sent",
+        &[],
+        &["3.1.2-24", "3.9.2-1", "3.11.2-1"],
+        |v| {
+            let filters = [("#", 0u8); 80];
+            let names = ["ioc/v1/alerts/x"; 80];
+            steps![
+                send(v.connect("s1", 2, &[0x27, 0, 0, 0, 64], &[])),
+                welcome(false),
+                send(v.subscribe(1, &filters)),
+                silent(),
+                send(v.unsubscribe(2, &names)),
+                silent(),
+            ]
+        },
+    ),
     case("no publication has a topic alias", &[], &["3.1.2-26", "3.1.2-27", "3.3.2-11"], |v| {
         steps![
             send(v.connect("s1", 2, &[0x22, 0, 10], &[])),
@@ -394,7 +444,17 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("a failed commit ends the connection without an ack", &["4.8.0-2"], &["4.13.2-1", "3.14.2-1"], |v| {
-        steps![commits(Commits::Failing), hello(v), send(v.publish(1, 1, "t", "x")), ended(v, 0x80)]
-    }),
+    case(
+        "a failed commit ends the connection without an ack",
+        &["4.8.0-2"],
+        &["4.13.2-1", "3.14.2-1"],
+        |v| {
+            steps![
+                commits(Commits::Failing),
+                hello(v),
+                send(v.publish(1, 1, "t", "x")),
+                ended(v, 0x80)
+            ]
+        },
+    ),
 ];

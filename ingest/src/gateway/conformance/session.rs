@@ -65,31 +65,44 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("a client without a session gets a new one", &["3.1.2-4", "3.2.2-3"], &["3.1.2-6", "3.2.2-3"], |v| {
-        steps![send(v.keep("c1")), welcome(false), silent()]
-    }),
-    case("a session without an expiry ends with its connection", &[], &["4.1.0-2", "3.1.2-6"], |v| {
-        steps![
-            send(v.connect("c1", 0, &[], &[])),
-            welcome(false),
-            send(v.subscribe(1, &[(ALERTS, 1)])),
-            suback(1, &[1]),
-            gone(),
-            send(v.keep("c1")),
-            welcome(false),
-        ]
-    }),
-    case("a session ends when its time is over, and its will is due", &[], &["4.1.0-2", "3.1.2-8"], |v| {
-        let will = v.will_with(&[0x18, 0, 0, 0, 90], b"w", "gone");
-        steps![
-            send(v.connect("c1", 4, &[0x11, 0, 0, 0, 1], &will)),
-            welcome(false),
-            gone(),
-            taken(&["w gone"]),
-            send(v.keep("c1")),
-            welcome(false),
-        ]
-    }),
+    case(
+        "a client without a session gets a new one",
+        &["3.1.2-4", "3.2.2-3"],
+        &["3.1.2-6", "3.2.2-3"],
+        |v| steps![send(v.keep("c1")), welcome(false), silent()],
+    ),
+    case(
+        "a session without an expiry ends with its connection",
+        &[],
+        &["4.1.0-2", "3.1.2-6"],
+        |v| {
+            steps![
+                send(v.connect("c1", 0, &[], &[])),
+                welcome(false),
+                send(v.subscribe(1, &[(ALERTS, 1)])),
+                suback(1, &[1]),
+                gone(),
+                send(v.keep("c1")),
+                welcome(false),
+            ]
+        },
+    ),
+    case(
+        "a session ends when its time is over, and its will is due",
+        &[],
+        &["4.1.0-2", "3.1.2-8"],
+        |v| {
+            let will = v.will_with(&[0x18, 0, 0, 0, 90], b"w", "gone");
+            steps![
+                send(v.connect("c1", 4, &[0x11, 0, 0, 0, 1], &will)),
+                welcome(false),
+                gone(),
+                taken(&["w gone"]),
+                send(v.keep("c1")),
+                welcome(false),
+            ]
+        },
+    ),
     case("the time of a session can be set at DISCONNECT", &[], &["4.1.0-2", "3.1.2-23"], |v| {
         steps![
             send(v.keep("c1")),
@@ -158,20 +171,25 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("a will is published where the DISCONNECT asks for it or tells of trouble", &[], &["3.1.2-8", "3.14.4-3"], |v| {
-        steps![
-            send(with_will(v, "c1", 2, 0)),
-            welcome(false),
-            send([0xE0, 1, 0x04]),
-            closed(),
-            taken(&["w gone"]),
-            send(with_will(v, "c1", 2, 0)),
-            welcome(false),
-            send([0xE0, 1, 0x81]),
-            closed(),
-            taken(&["w gone", "w gone"]),
-        ]
-    }),
+    case(
+        "a will is published where the DISCONNECT asks for it or tells of trouble",
+        &[],
+        &["3.1.2-8", "3.14.4-3"],
+        |v| {
+            steps![
+                send(with_will(v, "c1", 2, 0)),
+                welcome(false),
+                send([0xE0, 1, 0x04]),
+                closed(),
+                taken(&["w gone"]),
+                send(with_will(v, "c1", 2, 0)),
+                welcome(false),
+                send([0xE0, 1, 0x81]),
+                closed(),
+                taken(&["w gone", "w gone"]),
+            ]
+        },
+    ),
     case("without a will nothing is published", &["3.1.2-12"], &["3.1.2-8"], |v| {
         steps![
             send(v.clean("c1")),
@@ -184,29 +202,39 @@ pub(super) const CASES: &[Case] = &[
             look("no will", |g| g.metrics.wills.load(Relaxed) == 0),
         ]
     }),
-    case("a broken packet is a loss: the will is published", &["3.1.2-8", "4.8.0-1"], &["3.1.2-8", "4.13.1-1"], |v| {
-        steps![
-            send(with_will(v, "c1", 2, 0)),
-            welcome(false),
-            send([0x00, 0]),
-            ended(v, 0x82),
-            taken(&["w gone"]),
-        ]
-    }),
-    case("a delayed will is taken back by a client that comes back", &[], &["3.1.3-9", "3.1.2-8"], |v| {
-        steps![
-            send(with_will(v, "c1", 0, 60)),
-            welcome(false),
-            gone(),
-            send(with_will(v, "c1", 0, 60)),
-            welcome(true),
-            send(v.publish(0, 0, "t", "after")),
-            taken(&["t after"]),
-            send([0xE0, 0]),
-            closed(),
-            look("no will", |g| g.metrics.wills.load(Relaxed) == 0),
-        ]
-    }),
+    case(
+        "a broken packet is a loss: the will is published",
+        &["3.1.2-8", "4.8.0-1"],
+        &["3.1.2-8", "4.13.1-1"],
+        |v| {
+            steps![
+                send(with_will(v, "c1", 2, 0)),
+                welcome(false),
+                send([0x00, 0]),
+                ended(v, 0x82),
+                taken(&["w gone"]),
+            ]
+        },
+    ),
+    case(
+        "a delayed will is taken back by a client that comes back",
+        &[],
+        &["3.1.3-9", "3.1.2-8"],
+        |v| {
+            steps![
+                send(with_will(v, "c1", 0, 60)),
+                welcome(false),
+                gone(),
+                send(with_will(v, "c1", 0, 60)),
+                welcome(true),
+                send(v.publish(0, 0, "t", "after")),
+                taken(&["t after"]),
+                send([0xE0, 0]),
+                closed(),
+                look("no will", |g| g.metrics.wills.load(Relaxed) == 0),
+            ]
+        },
+    ),
     case("a delayed will is published after its delay", &[], &["3.1.2-8"], |v| {
         steps![send(with_will(v, "c1", 0, 1)), welcome(false), gone(), taken(&["w gone"])]
     }),
@@ -242,19 +270,14 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case(
-        "silence of one and a half keep-alives is a loss",
-        &["3.1.2-24"],
-        &["3.1.2-22"],
-        |v| {
-            steps![
-                send(v.connect_for(1, "c1", 6, &[], &v.will("w", "silent"))),
-                welcome(false),
-                ended(v, 0x8D),
-                taken(&["w silent"]),
-            ]
-        },
-    ),
+    case("silence of one and a half keep-alives is a loss", &["3.1.2-24"], &["3.1.2-22"], |v| {
+        steps![
+            send(v.connect_for(1, "c1", 6, &[], &v.will("w", "silent"))),
+            welcome(false),
+            ended(v, 0x8D),
+            taken(&["w silent"]),
+        ]
+    }),
     case(
         "half a packet is not a packet: it keeps no connection alive",
         &["3.1.2-24"],
@@ -307,41 +330,46 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("what comes again keeps the new connection's window", &[], &["3.3.4-9", "4.9.0-1", "4.9.0-2"], |v| {
-        let again = |first: u8, id: u16, payload: &str| {
-            let mut p = v.publish(1, id, "ioc/v1/alerts/a", payload);
-            p[0] = first;
-            exactly(p)
-        };
-        steps![
-            subscribed(v),
-            ioc("ioc/v1/alerts/a", "1", false),
-            ioc("ioc/v1/alerts/a", "2", false),
-            ioc("ioc/v1/alerts/a", "3", false),
-            again(0x32, 1, "1"),
-            again(0x32, 2, "2"),
-            again(0x32, 3, "3"),
-            gone(),
-            ioc("ioc/v1/alerts/a", "4", false),
-            send(v.connect("c1", 0, &[0x11, 0, 0, 0, 100, 0x21, 0, 1], &[])),
-            welcome(true),
-            again(0x3A, 1, "1"),
-            silent(),
-            gone(),
-            // Nothing of it is lost by another reconnect.
-            send(v.connect("c1", 0, &[0x11, 0, 0, 0, 100, 0x21, 0, 2], &[])),
-            welcome(true),
-            again(0x3A, 1, "1"),
-            again(0x3A, 2, "2"),
-            silent(),
-            send([0x40, 2, 0, 1]),
-            again(0x3A, 3, "3"),
-            silent(),
-            send([0x40, 2, 0, 2]),
-            again(0x32, 4, "4"),
-            silent(),
-        ]
-    }),
+    case(
+        "what comes again keeps the new connection's window",
+        &[],
+        &["3.3.4-9", "4.9.0-1", "4.9.0-2"],
+        |v| {
+            let again = |first: u8, id: u16, payload: &str| {
+                let mut p = v.publish(1, id, "ioc/v1/alerts/a", payload);
+                p[0] = first;
+                exactly(p)
+            };
+            steps![
+                subscribed(v),
+                ioc("ioc/v1/alerts/a", "1", false),
+                ioc("ioc/v1/alerts/a", "2", false),
+                ioc("ioc/v1/alerts/a", "3", false),
+                again(0x32, 1, "1"),
+                again(0x32, 2, "2"),
+                again(0x32, 3, "3"),
+                gone(),
+                ioc("ioc/v1/alerts/a", "4", false),
+                send(v.connect("c1", 0, &[0x11, 0, 0, 0, 100, 0x21, 0, 1], &[])),
+                welcome(true),
+                again(0x3A, 1, "1"),
+                silent(),
+                gone(),
+                // Nothing of it is lost by another reconnect.
+                send(v.connect("c1", 0, &[0x11, 0, 0, 0, 100, 0x21, 0, 2], &[])),
+                welcome(true),
+                again(0x3A, 1, "1"),
+                again(0x3A, 2, "2"),
+                silent(),
+                send([0x40, 2, 0, 1]),
+                again(0x3A, 3, "3"),
+                silent(),
+                send([0x40, 2, 0, 2]),
+                again(0x32, 4, "4"),
+                silent(),
+            ]
+        },
+    ),
     case("a refusal of a publication is an acknowledgement", &[], &["4.4.0-2"], |v| {
         steps![
             subscribed(v),

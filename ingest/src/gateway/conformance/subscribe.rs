@@ -11,21 +11,21 @@ fn hello(v: V) -> Vec<Step> {
 const ALERTS: &str = "ioc/v1/alerts/#";
 
 pub(super) const CASES: &[Case] = &[
-    case("a list without filters ends the connection", &["3.8.3-3", "3.10.3-2"], &["3.8.3-2", "3.10.3-2"], |v| {
-        let empty = v.pick(&[0u8, 1][..], &[0, 1, 0]);
-        each_ends(v, 0x82, &[packet(0x82, empty), packet(0xA2, empty)])
-    }),
     case(
-        "reserved bits of the options and QoS 3 are malformed",
-        &["3-8.3-4"],
-        &["3.8.3-5"],
+        "a list without filters ends the connection",
+        &["3.8.3-3", "3.10.3-2"],
+        &["3.8.3-2", "3.10.3-2"],
         |v| {
-            let bad: &[u8] = v.pick(&[3, 4, 8, 0x10, 0x20, 0x40, 0x80], &[0x40, 0x80, 0xC1]);
-            let bad: Vec<Vec<u8>> = bad.iter().map(|b| v.subscribe(1, &[(ALERTS, *b)])).collect();
-            let cut = packet(0x82, &[&[0, 1][..], v.pick(&[], &[0]), &bytes(b"f")].concat());
-            steps![each_ends(v, 0x81, &bad), each_ends(v, 0x81, &[cut])]
+            let empty = v.pick(&[0u8, 1][..], &[0, 1, 0]);
+            each_ends(v, 0x82, &[packet(0x82, empty), packet(0xA2, empty)])
         },
     ),
+    case("reserved bits of the options and QoS 3 are malformed", &["3-8.3-4"], &["3.8.3-5"], |v| {
+        let bad: &[u8] = v.pick(&[3, 4, 8, 0x10, 0x20, 0x40, 0x80], &[0x40, 0x80, 0xC1]);
+        let bad: Vec<Vec<u8>> = bad.iter().map(|b| v.subscribe(1, &[(ALERTS, *b)])).collect();
+        let cut = packet(0x82, &[&[0, 1][..], v.pick(&[], &[0]), &bytes(b"f")].concat());
+        steps![each_ends(v, 0x81, &bad), each_ends(v, 0x81, &[cut])]
+    }),
     case("options that mean nothing are a protocol error", &[], &["3.8.3-4", "4.13.1-1"], |v| {
         let bad = [(ALERTS, 3), (ALERTS, 0x30), ("$share/g/ioc/v1/alerts/#", 4)];
         each_ends(v, 0x82, &bad.map(|f| v.subscribe(1, &[f])))
@@ -95,14 +95,25 @@ pub(super) const CASES: &[Case] = &[
                 "ioc/v1/alerts/+b/c",
                 "ioc/v1/alerts/##",
             ];
-            let good = ["ioc/v1/alerts/+", "ioc/v1/alerts/+/b", "ioc/v1/alerts/+/+/#", "ioc/v1/alerts/a/+"];
+            let good = [
+                "ioc/v1/alerts/+",
+                "ioc/v1/alerts/+/b",
+                "ioc/v1/alerts/+/+/#",
+                "ioc/v1/alerts/a/+",
+            ];
             let filters: Vec<(&str, u8)> = bad.iter().chain(&good).map(|f| (*f, 0)).collect();
             let codes = [vec![no; bad.len()], vec![0; good.len()]].concat();
             steps![hello(v), send(v.subscribe(1, &filters)), suback(1, &codes)]
         },
     ),
     case("shared subscriptions are refused by name", &[], &["4.8.2-1", "4.8.2-2"], |v| {
-        let bad = ["$share/", "$share/g", "$share//ioc/v1/alerts/#", "$share/g/", "$share/+/ioc/v1/alerts/#"];
+        let bad = [
+            "$share/",
+            "$share/g",
+            "$share//ioc/v1/alerts/#",
+            "$share/g/",
+            "$share/+/ioc/v1/alerts/#",
+        ];
         let bad = bad.map(|f| v.subscribe(1, &[(f, 0)]));
         let wrong = ('b'..).zip(bad).flat_map(|(who, bytes)| {
             let never_granted = packet_that("a refusal", |p| match p[0] {
@@ -121,9 +132,19 @@ pub(super) const CASES: &[Case] = &[
             silent(),
         ]
     }),
-    case("a topic that begins with $share is only a topic in MQTT 3.1.1", &["3.8.4-5", "4.5.0-1"], &[], |v| {
-        steps![hello(v), send(v.subscribe(1, &[("$share/g/ioc/v1/alerts/#", 1)])), suback(1, &[0x80]), silent()]
-    }),
+    case(
+        "a topic that begins with $share is only a topic in MQTT 3.1.1",
+        &["3.8.4-5", "4.5.0-1"],
+        &[],
+        |v| {
+            steps![
+                hello(v),
+                send(v.subscribe(1, &[("$share/g/ioc/v1/alerts/#", 1)])),
+                suback(1, &[0x80]),
+                silent()
+            ]
+        },
+    ),
     case(
         "subscription ids are refused by name",
         &[],
@@ -201,7 +222,9 @@ pub(super) const CASES: &[Case] = &[
         |v| {
             steps![
                 hello(v),
-                send(v.subscribe(1, &[(ALERTS, 0), ("ioc/v1/alerts/a", 1), ("ioc/v1/alerts/+", 0)])),
+                send(
+                    v.subscribe(1, &[(ALERTS, 0), ("ioc/v1/alerts/a", 1), ("ioc/v1/alerts/+", 0)])
+                ),
                 suback(1, &[0, 1, 0]),
                 ioc("ioc/v1/alerts/a", "both", false),
                 publication(0x32, "ioc/v1/alerts/a", "both"),
@@ -234,27 +257,32 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("what was on its way before an UNSUBSCRIBE is finished", &["3.10.4-3"], &["3.10.4-3"], |v| {
-        let mut again = v.publish(1, 1, "ioc/v1/alerts/a", "1");
-        again[0] = 0x3A;
-        steps![
-            send(v.keep("s1")),
-            welcome(false),
-            send(v.subscribe(1, &[(ALERTS, 1)])),
-            suback(1, &[1]),
-            ioc("ioc/v1/alerts/a", "1", false),
-            publication(0x32, "ioc/v1/alerts/a", "1"),
-            send(v.unsubscribe(2, &[ALERTS])),
-            unsuback(2, &[0]),
-            gone(),
-            ioc("ioc/v1/alerts/a", "2", false),
-            send(v.keep("s1")),
-            welcome(true),
-            exactly(again),
-            send([0x40, 2, 0, 1]),
-            silent(),
-        ]
-    }),
+    case(
+        "what was on its way before an UNSUBSCRIBE is finished",
+        &["3.10.4-3"],
+        &["3.10.4-3"],
+        |v| {
+            let mut again = v.publish(1, 1, "ioc/v1/alerts/a", "1");
+            again[0] = 0x3A;
+            steps![
+                send(v.keep("s1")),
+                welcome(false),
+                send(v.subscribe(1, &[(ALERTS, 1)])),
+                suback(1, &[1]),
+                ioc("ioc/v1/alerts/a", "1", false),
+                publication(0x32, "ioc/v1/alerts/a", "1"),
+                send(v.unsubscribe(2, &[ALERTS])),
+                unsuback(2, &[0]),
+                gone(),
+                ioc("ioc/v1/alerts/a", "2", false),
+                send(v.keep("s1")),
+                welcome(true),
+                exactly(again),
+                send([0x40, 2, 0, 1]),
+                silent(),
+            ]
+        },
+    ),
     case(
         "topics are compared as they are written",
         &["4.7.3-4", "3.3.2-3"],
@@ -274,23 +302,28 @@ pub(super) const CASES: &[Case] = &[
             ]
         },
     ),
-    case("publications of a topic come in their order", &["4.6.0-5", "4.6.0-6"], &["4.6.0-5", "4.6.0-6"], |v| {
-        steps![
-            send(v.keep("s1")),
-            welcome(false),
-            send(v.subscribe(1, &[(ALERTS, 1)])),
-            suback(1, &[1]),
-            ioc("ioc/v1/alerts/a", "1", false),
-            ioc("ioc/v1/alerts/a", "2", false),
-            publication(0x32, "ioc/v1/alerts/a", "1"),
-            publication(0x32, "ioc/v1/alerts/a", "2"),
-            gone(),
-            ioc("ioc/v1/alerts/a", "3", false),
-            send(v.keep("s1")),
-            welcome(true),
-            publication(0x3A, "ioc/v1/alerts/a", "1"),
-            publication(0x3A, "ioc/v1/alerts/a", "2"),
-            publication(0x32, "ioc/v1/alerts/a", "3"),
-        ]
-    }),
+    case(
+        "publications of a topic come in their order",
+        &["4.6.0-5", "4.6.0-6"],
+        &["4.6.0-5", "4.6.0-6"],
+        |v| {
+            steps![
+                send(v.keep("s1")),
+                welcome(false),
+                send(v.subscribe(1, &[(ALERTS, 1)])),
+                suback(1, &[1]),
+                ioc("ioc/v1/alerts/a", "1", false),
+                ioc("ioc/v1/alerts/a", "2", false),
+                publication(0x32, "ioc/v1/alerts/a", "1"),
+                publication(0x32, "ioc/v1/alerts/a", "2"),
+                gone(),
+                ioc("ioc/v1/alerts/a", "3", false),
+                send(v.keep("s1")),
+                welcome(true),
+                publication(0x3A, "ioc/v1/alerts/a", "1"),
+                publication(0x3A, "ioc/v1/alerts/a", "2"),
+                publication(0x32, "ioc/v1/alerts/a", "3"),
+            ]
+        },
+    ),
 ];
