@@ -327,6 +327,15 @@ mod tests {
     }
 
     #[test]
+    fn password_without_a_user_name_is_read_in_mqtt_5() {
+        let hello = check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03key").expect("valid");
+        assert_eq!(hello.credentials.user, None);
+        assert_eq!(hello.credentials.password.as_deref().map(|p| &p[..]), Some(&b"key"[..]));
+        assert_eq!(check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03ke"), Err(0x81), "cut");
+        assert_eq!(check(b"\0\x04MQTT\x05\x42\0\x3C\0\0\x02d1\0\x03key!"), Err(0x81), "more");
+    }
+
+    #[test]
     fn client_id_rules_of_both_versions() {
         assert_eq!(check(b"\0\x04MQTT\x04\0\0\x3C\0\0"), Err(0x85), "3.1.1, empty, not clean");
         let v4 = check(b"\0\x04MQTT\x04\x02\0\x3C\0\0").expect("3.1.1, empty, clean");

@@ -359,6 +359,20 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     case(
+        "a password that proves nothing is refused, with a user name and in MQTT 5 without one",
+        &["3.2.2-4", "3.2.2-5"],
+        &["3.1.4-2", "3.2.2-7"],
+        |v| {
+            let both = v.connect("c1", 0xC2, &[], &[bytes(b"c1"), bytes(b"p")].concat());
+            let alone = v.connect("c1", 0x42, &[], &bytes(b"p"));
+            steps![
+                each_refused(v, Some(4), 0x86, &[both]),
+                by('b', send(alone)),
+                all_by('b', refused(v, None, 0x86)),
+            ]
+        },
+    ),
+    case(
         "a CONNACK larger than the client takes is not sent",
         &[],
         &["3.1.2-24", "3.2.2-19", "3.2.2-20"],
