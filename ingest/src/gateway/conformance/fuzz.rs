@@ -152,7 +152,8 @@ fn properties(rng: &mut Rng) -> Vec<u8> {
 
 fn hello(rng: &mut Rng, v: V, id: &str) -> Vec<u8> {
     let will = rng.one_in(3);
-    let flags = 2 * (rng.below(2) as u8) | if will { 4 | (rng.below(4) as u8) << 3 } else { 0 };
+    let clean = 2 * rng.below(2) as u8;
+    let flags = if will { clean | 4 | ((rng.below(4) as u8) << 3) } else { clean };
     let mut properties = Vec::new();
     if !rng.one_in(4) {
         properties.extend([0x11, 0, 0, 0, rng.pick(&[0, 1, 100])]);
