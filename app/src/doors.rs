@@ -6,7 +6,7 @@ use anyhow::Context;
 use ioc_dashboard::{MqttDoor, MqttSeat};
 use ioc_ingest::{
     Decoders, Gateway, GatewayAddresses, Inbox, Intake, Publications, Quarantine, QuarantineDoor,
-    Registry, Subscriber,
+    Registry, Subscriber, TlsHandle,
 };
 use ioc_journal::OpenReport;
 use ioc_model::{City, Entry, Ledger};
@@ -32,6 +32,8 @@ pub(crate) struct Doors {
     pub received: Arc<Inbox>,
     /// For MQTT over WebSocket.
     pub mqtt: MqttDoor,
+    /// Certificates of the TLS listener, if there is one.
+    pub tls: Option<TlsHandle>,
 }
 
 /// What the doors need.
@@ -115,6 +117,7 @@ impl DoorParts<'_> {
             rerun: Arc::new(again),
             received: Arc::clone(intake.inbox()),
             mqtt,
+            tls: gateway.tls(),
         };
         let stop = running.stop_doors.clone();
         running.doors.spawn(async move {

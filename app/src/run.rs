@@ -238,8 +238,11 @@ impl Core {
             personal: self.personal.as_ref(),
         };
         let doors = parts.open(running).await?;
-        let stage =
-            RegistryStage { registry: Arc::clone(&self.registry), live: Arc::clone(&self.live) };
+        let stage = RegistryStage {
+            registry: Arc::clone(&self.registry),
+            live: Arc::clone(&self.live),
+            inbox: Arc::clone(&doors.0.received),
+        };
         running.screens.spawn(stage.run(running.stop_screens.clone()));
         Ok(doors)
     }
@@ -303,6 +306,8 @@ impl Core {
             progress: Arc::clone(&self.progress),
             gateway: doors.gateway,
             subscribers: doors.subscribers,
+            tls: doors.tls,
+            registry: Arc::clone(&self.registry),
             clock: self.settings.clock,
             started: wall(),
             desk: Arc::clone(&desk),

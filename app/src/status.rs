@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_ingest::{GatewayMetrics, SubscriberMetrics};
+use ioc_ingest::{GatewayMetrics, Registry, SubscriberMetrics, TlsHandle};
 use ioc_model::{Ledger, Timestamp};
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ pub(crate) struct Watch {
     pub progress: Arc<Progress>,
     pub gateway: Arc<GatewayMetrics>,
     pub subscribers: Vec<(String, Arc<SubscriberMetrics>)>,
+    pub tls: Option<TlsHandle>,
+    pub registry: Arc<Registry>,
     pub clock: Clock,
     pub started: Timestamp,
     pub desk: Arc<Desk>,
@@ -59,6 +61,21 @@ pub(crate) fn status(watch: &Watch) -> Value {
                 "error": m.last_error(),
             })
         }).collect::<Vec<_>>(),
+        "devices": {
+            "pending": watch.registry.pending(),
+            "not_listed": watch.registry.not_listed(),
+            "restored": watch.registry.restored().map(|r| format!("{r:?}")),
+        },
+        "tls": watch.tls.as_ref().map(|tls| {
+            let tls = tls.status();
+            json!({
+                "subject": tls.subject,
+                "not_after": tls.not_after,
+                "crl_next_update": tls.crl_next_update,
+                "failure": tls.failure,
+                "loads": tls.loads,
+            })
+        }),
     })
 }
 

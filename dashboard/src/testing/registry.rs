@@ -11,12 +11,15 @@ use ioc_model::{
 
 use super::NOON;
 
+type Asked = (Option<String>, Option<QuarantineReason>, usize);
+
 #[derive(Default)]
 pub(crate) struct FakeRegistry {
     pub devices: Mutex<Devices>,
     /// `act user` of each change.
     pub acts: Mutex<Vec<String>>,
-    pub reruns: Mutex<Vec<(Option<String>, Option<QuarantineReason>, usize)>>,
+    /// Device, reason and limit of each.
+    pub reruns: Mutex<Vec<Asked>>,
 }
 
 pub(crate) const TOKEN: &str = "iocd_AAAA";
