@@ -22,11 +22,13 @@ mod nested;
 mod onvif;
 mod reading;
 mod secret;
+mod sensorthings;
 #[cfg(test)]
 pub(crate) mod shared_data;
 mod sorted;
 mod sparkplug;
 mod strict;
+mod tape;
 mod time;
 mod topic;
 mod ttn;
@@ -54,6 +56,7 @@ pub use homie::{HomieConfig, RetainedValues};
 use mapping::MappingDecoder;
 use native::Native;
 use secret::{Door, Forget, Out};
+pub use sensorthings::SensorThingsConfig;
 pub use sparkplug::SparkplugConfig;
 pub use ttn::TtnConfig;
 pub use zigbee2mqtt::Zigbee2MqttConfig;
@@ -148,6 +151,8 @@ impl Refusal {
 /// the formats in the order of their list.
 #[derive(Debug)]
 pub struct Decoders {
+    /// What they were made of.
+    made_of: (String, DecodersConfig, Arc<City>),
     catalogue: Catalogue,
     registry: Arc<Registry>,
     native: Native,
@@ -167,6 +172,7 @@ impl Decoders {
         city: Arc<City>,
     ) -> Result<Self, Vec<ConfigError>> {
         let registry = Arc::new(Registry::of_city(&city));
+        let made_of = (file.to_owned(), config.clone(), Arc::clone(&city));
         let catalogue = Catalogue::new(city);
         let mut errors = Vec::new();
         let mut mappings = Vec::new();
@@ -181,7 +187,7 @@ impl Decoders {
             return Err(errors);
         }
         let (native, door) = (Native::default(), Door(Arc::new(Forget)));
-        Ok(Self { catalogue, registry, native, mappings, formats, door })
+        Ok(Self { made_of, catalogue, registry, native, mappings, formats, door })
     }
 
     /// Names of the formats beside `native` and `mapping`.
@@ -193,6 +199,14 @@ impl Decoders {
     #[must_use]
     pub fn with_registry(self, registry: Arc<Registry>) -> Self {
         Self { registry, ..self }
+    }
+
+    /// The same, without memory of what was sent: for looking at old messages beside the stream.
+    /// Some formats remember (a Sparkplug BIRTH); a look must not change what they know.
+    pub(crate) fn apart(&self) -> Option<Self> {
+        let (file, config, city) = &self.made_of;
+        let apart = Self::new(file, config, Arc::clone(city)).ok()?;
+        Some(apart.with_registry(Arc::clone(&self.registry)))
     }
 
     /// The registry devices are looked up in.

@@ -21,12 +21,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ahash::RandomState;
-use ioc_model::{City, Received, ReceivedStore, Timestamp};
+use ioc_model::{City, DeviceState, Received, ReceivedMessage, ReceivedStore, Timestamp};
 
 use crate::decode::Decoders;
+use crate::registry::Registry;
 pub use config::InboxConfig;
 pub(crate) use feed::{Feed, Said};
 use names::Names;
+use raw::Raw;
 use shard::Shard;
 pub use view::record_json;
 
@@ -68,6 +70,35 @@ impl Inbox {
         Self { city, decoders, hasher, names: Names::default(), clock: now, shards }
     }
 
+    /// Tells the registry what the devices that wait for approval send and how often, so that
+    /// whoever approves one finds it filled in. To be called now and then, such as once a minute.
+    pub fn teach(&self, registry: &Registry) {
+        for device in registry.now().iter().filter(|d| d.state == DeviceState::Pending) {
+            let key = self.key(&device.id);
+            let shard = self.lock(self.place(key));
+            let Some(stats) = shard.get(key).cloned() else { continue };
+            drop(shard);
+            let cadence = stats.cadence.seconds().map_or(0, |s| s.round().max(1.0) as u32);
+            // Events and the state of the device are no observed properties.
+            let mut properties = self.names.of(&stats.seen);
+            properties.retain(|p| self.city.properties.contains_key(p));
+            if cadence > 0 || !properties.is_empty() {
+                registry.learned(&device.id, cadence, &properties);
+            }
+        }
+    }
+
+    /// The messages as they are shown. They are decoded in the order they came, so that a kept
+    /// BIRTH explains what follows it.
+    fn recent(&self, newest_first: &[Arc<Raw>]) -> Vec<ReceivedMessage> {
+        let Some(decoders) = self.decoders.apart() else { return Vec::new() };
+        let oldest_first = newest_first.iter().rev();
+        let mut shown: Vec<_> =
+            oldest_first.map(|raw| view::shown(&self.city, &decoders, raw)).collect();
+        shown.reverse();
+        shown
+    }
+
     fn key(&self, device: &str) -> u64 {
         self.hasher.hash_one(device)
     }
@@ -104,7 +135,7 @@ impl ReceivedStore for Inbox {
             skew_ms: stats.clock.skew_ms(),
             clock: stats.clock.state,
             properties: self.names.of(&stats.seen),
-            recent: raws.iter().map(|raw| view::shown(&self.city, &self.decoders, raw)).collect(),
+            recent: self.recent(&raws),
         })
     }
 }

@@ -251,6 +251,45 @@ fn a_device_costs_at_most_200_bytes_without_raw_messages() {
     assert!(bytes / n <= 200, "{} bytes a device", bytes / n);
 }
 
+/// Topic and payload of a documented Sparkplug message.
+fn sparkplug(about: &str) -> (String, Vec<u8>) {
+    use base64::Engine as _;
+    let lines = include_str!("../../examples/sparkplug.jsonl").lines();
+    let examples = lines.map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
+    let example = examples.into_iter().find(|e| e["about"] == about).expect("documented");
+    let text = |field: &str| example[field].as_str().expect("text").to_owned();
+    let payload = base64::engine::general_purpose::STANDARD.decode(text("base64"));
+    (text("topic"), payload.expect("base64"))
+}
+
+#[tokio::test]
+async fn looking_changes_nothing_of_what_a_decoder_remembers() {
+    let r = rig(&InboxConfig::default());
+    let (birth, born) = sparkplug("NBIRTH with aliases, unit and metrics that mean nothing here");
+    let (data, said) = sparkplug("NDATA by alias, converted from the unit of the BIRTH");
+    let (death, end) = sparkplug("NDEATH takes the edge node and its devices offline");
+    r.send("plc-1", &[(&birth, &born)], 0).await;
+    let outcomes = r.send("plc-1", &[(&data, &said)], 10_000).await;
+    assert!(matches!(outcomes[0], Outcome::Accepted | Outcome::Warned { .. }), "{outcomes:?}");
+    let device = r.intake.inbox().received("plc-1").map_or("hoa-xuan.plc-1", |_| "plc-1");
+    let shown = r.received(device);
+    assert_eq!(shown.recent.len(), 2);
+    assert!(shown.recent.iter().all(|m| m.format == "sparkplug" && !m.records.is_empty()));
+    // What is read apart ends no session of the stream.
+    let message = |topic, payload, after| Incoming {
+        topic,
+        payload,
+        retain: false,
+        received: RECEIVED.plus_ms(after),
+    };
+    let apart = r.intake.decoders().apart().expect("as before");
+    apart.decode(&message(&data, &said, 20_000)).expect_err("knows no BIRTH");
+    apart.decode(&message(&birth, &born, 20_000)).expect("good");
+    apart.decode(&message(&death, &end, 20_000)).expect("good");
+    let still = r.intake.decoders().decode(&message(&data, &said, 20_000));
+    assert!(!still.expect("the session goes on").records.is_empty());
+}
+
 /// What a device sends: `(device, kind of message, ms since the one before)`.
 fn messages() -> impl Strategy<Value = Vec<(u8, u8, u16)>> {
     prop::collection::vec((0u8..60, 0u8..6, 0u16..2_000), 1..200)

@@ -181,16 +181,12 @@ fn judge_one(
         let policy = registry.config().unknown_devices;
         let mut judged = read.client.may_say_of(&devices, policy, &record.device);
         // It is met also when it has to wait for approval, not when the client may not name it.
-        let waits = |r: &Refusal| {
-            matches!(r.reason, QuarantineReason::DevicePending | QuarantineReason::UnknownDevice)
-        };
-        if judged.as_ref().map_or_else(waits, |()| true) && devices.get(&record.device).is_none() {
+        let waits = matches!(&judged, Err(r) if r.reason == QuarantineReason::DevicePending);
+        if (judged.is_ok() || waits) && devices.get(&record.device).is_none() {
             let listed = meet(registry, read.client, record);
-            if let Err(refusal) = &mut judged
-                && listed == Listed::No
-            {
+            if waits && listed == Listed::No {
                 // Nobody will approve what is not listed.
-                refusal.reason = QuarantineReason::UnknownDevice;
+                judged = Err(not_listed(&record.device));
             }
         }
         if let Err(refusal) = judged {
@@ -200,6 +196,13 @@ fn judge_one(
         }
     }
     Ok(verdict)
+}
+
+fn not_listed(device: &str) -> Refusal {
+    let words = format!(
+        "`{device}` is not in the registry, which lists no more devices that wait for approval"
+    );
+    Refusal::new(QuarantineReason::UnknownDevice, words)
 }
 
 /// Tells the registry of a device that it does not know.

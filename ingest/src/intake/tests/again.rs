@@ -1,10 +1,12 @@
 //! A second look at what was refused.
 
-use ioc_model::{Device, DeviceState, Devices, QuarantineRerun, ReceivedStore, Rerun};
+use ioc_model::{
+    Actor, Device, DeviceState, DeviceStore, Devices, QuarantineRerun, ReceivedStore, Rerun,
+};
 
 use super::*;
 use crate::quarantine::QuarantineDoor;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryConfig, UnknownDevices};
 
 /// A mapping for meters that was forgotten at first.
 const MENDED: &str = r#"
@@ -25,10 +27,10 @@ struct Again {
     ledger: Arc<Ledger>,
 }
 
-fn again(r: &Rig, yaml: &str, registry: Option<Registry>) -> Again {
+fn again(r: &Rig, yaml: &str, registry: Option<Arc<Registry>>) -> Again {
     let ledger = Arc::<Ledger>::default();
     let decoders = match registry {
-        Some(registry) => decoders(yaml).with_registry(Arc::new(registry)),
+        Some(registry) => decoders(yaml).with_registry(registry),
         None => decoders(yaml),
     };
     let intake = Arc::new(Intake::new(
@@ -63,16 +65,28 @@ impl Again {
         reason: Option<QuarantineReason>,
         limit: usize,
     ) -> Rerun {
-        let commits = async {
-            loop {
-                r.sink.commit(Ok(()));
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            done = self.door.rerun(device, reason, limit) => done.expect("looked at"),
-            () = commits => unreachable!("endless"),
+        while_commits(r, self.door.rerun(device, reason, limit)).await
+    }
+
+    async fn look_approved(&self, r: &Rig) -> Rerun {
+        while_commits(r, self.door.approved()).await
+    }
+}
+
+/// What a look came to while commits end well.
+async fn while_commits<E: std::fmt::Debug>(
+    r: &Rig,
+    look: impl Future<Output = Result<Rerun, E>>,
+) -> Rerun {
+    let commits = async {
+        loop {
+            r.sink.commit(Ok(()));
+            tokio::task::yield_now().await;
         }
+    };
+    tokio::select! {
+        done = look => done.expect("looked at"),
+        () = commits => unreachable!("endless"),
     }
 }
 
@@ -98,16 +112,16 @@ fn done(tried: u64, accepted: u64, duplicates: u64, refused: u64, masked: u64) -
 #[tokio::test]
 async fn mended_messages_leave_the_quarantine_oldest_first_with_the_time_of_their_arrival() {
     let r = rig(IntakeConfig::default());
-    let texts: Vec<String> = (0..200).map(|i| meter(i, "7")).collect();
+    let texts: Vec<String> = (0..150).map(|i| meter(i, "7")).collect();
     let mut messages: Vec<_> = texts.iter().map(|t| ("meters/m1", &**t)).collect();
     messages.push(("meters/m1", r#"{"plate":"51F-123.45"}"#));
     messages.push(("meters/m1", "{"));
     refuse(&r, &messages).await;
     let a = again(&r, MENDED, None);
-    assert_eq!(a.look(&r, None, None, 150).await, done(150, 150, 0, 0, 1));
+    assert_eq!(a.look(&r, None, None, 100).await, done(100, 100, 0, 0, 1));
     assert_eq!(r.quarantine.rows(), 52);
-    assert_eq!(a.look(&r, None, None, 150).await, done(51, 50, 0, 1, 1));
-    assert_eq!(a.counts(), [201, 200, 1, 0, 0, 0]);
+    assert_eq!(a.look(&r, None, None, 100).await, done(51, 50, 0, 1, 1));
+    assert_eq!(a.counts(), [151, 150, 1, 0, 0, 0]);
     let taken = r.sink.taken.lock().expect("lock");
     for (i, record) in taken.iter().enumerate() {
         let i = i as i64;
@@ -219,7 +233,7 @@ async fn messages_of_a_device_are_taken_when_it_is_approved() {
         [device("new-1", DeviceState::Approved), device("new-2", DeviceState::Pending)]
             .into_iter()
             .collect();
-    let a = again(&r, "{}", Some(Registry::of(devices)));
+    let a = again(&r, "{}", Some(Arc::new(Registry::of(devices))));
     let stop = tokio_util::sync::CancellationToken::new();
     let until_gone = async {
         while r.quarantine.rows() == 3 {
@@ -252,4 +266,78 @@ async fn rights_are_judged_with_the_client_that_sent_it() {
     assert_eq!(a.look(&r, None, None, 9).await, done(2, 0, 0, 2, 0));
     let left = r.quarantine.newest(None, 9).expect("readable");
     assert!(left.iter().all(|r| r.reason == QuarantineReason::NotAuthorised));
+}
+
+/// A registry on a disk with a policy, and an intake that judges by it.
+fn strict(r: &Rig, folder: &TempDir, policy: UnknownDevices, max_pending: usize) -> Again {
+    let config =
+        RegistryConfig { unknown_devices: policy, max_pending, ..RegistryConfig::default() };
+    let registry = Registry::open(&folder.path().join("devices.sqlite"), config, city());
+    again(r, "{}", Some(registry.expect("opens")))
+}
+
+#[tokio::test]
+async fn an_unknown_device_waits_is_filled_in_and_taken_when_it_is_approved() {
+    let folder = TempDir::new().expect("folder");
+    let r = rig(IntakeConfig::default());
+    let a = strict(&r, &folder, UnknownDevices::Hold, 1);
+    let door = a.intake.source("gateway");
+    let mut reasons = Vec::new();
+    for (client, topic, seq) in [
+        (Client::device("new-1"), "ioc/v1/unassigned/air/new-1/obs", 1),
+        (Client::device("new-1"), "ioc/v1/unassigned/air/new-1/obs", 2),
+        (Client::device("new-2"), "ioc/v1/unassigned/air/new-2/obs", 3),
+        (Client::device("new-1"), "ioc/v1/unassigned/air/air-9/obs", 4),
+    ] {
+        let payload = obs(seq);
+        let submitted = a.intake.submit(&door, &client, &[message(topic, &payload)]).await;
+        let submitted = submitted.expect("room");
+        let Outcome::Quarantined { reason, detail, device, .. } = &submitted.outcomes[0] else {
+            unreachable!("{:?}", submitted.outcomes)
+        };
+        reasons.push((*reason, device.clone()));
+        assert!(!detail.is_empty());
+        submitted.durable.await.expect("written");
+    }
+    use QuarantineReason::{DevicePending, NotAuthorised, UnknownDevice};
+    let of = |reason, device: &str| (reason, Some(device.to_owned()));
+    assert_eq!(
+        reasons[..3],
+        [of(DevicePending, "new-1"), of(DevicePending, "new-1"), of(UnknownDevice, "new-2"),]
+    );
+    assert_eq!(reasons[3].0, NotAuthorised, "and nobody was listed for it");
+    let registry = a.intake.decoders().registry();
+    assert_eq!(registry.pending(), 1);
+    registry.maintain(RECEIVED).expect("written");
+    assert_eq!(a.look_approved(&r).await, Rerun::default(), "not approved yet");
+    let actor = Actor { user: "lan".into(), origin: None, at: RECEIVED };
+    registry.set_state("new-1", DeviceState::Approved, &actor).expect("known");
+    assert_eq!(a.look_approved(&r).await, done(2, 2, 0, 0, 0));
+    assert_eq!(r.quarantine.rows(), 2);
+}
+
+#[tokio::test]
+async fn whoever_approves_a_device_finds_what_it_sends_and_how_often() {
+    let folder = TempDir::new().expect("folder");
+    let r = rig(IntakeConfig::default());
+    let a = strict(&r, &folder, UnknownDevices::Accept, 9);
+    let door = a.intake.source("gateway");
+    let registry = a.intake.decoders().registry();
+    for minute in 0..6 {
+        let received = RECEIVED.plus_ms(minute * 60_000);
+        let time = received.0;
+        let payload = format!(r#"{{"time":{time},"values":{{"pm25":35,"o3":40}}}}"#);
+        let (topic, payload) = ("ioc/v1/hai_chau/air/new-1/obs", payload.as_bytes());
+        let message = Incoming { topic, payload, retain: false, received };
+        let submitted = a.intake.submit(&door, &CLIENT, &[message]).await.expect("room");
+        assert_eq!(submitted.outcomes, [Outcome::Accepted]);
+    }
+    registry.maintain(RECEIVED).expect("written");
+    a.intake.inbox().teach(registry);
+    registry.maintain(RECEIVED).expect("written");
+    let devices = registry.now();
+    let device = devices.get("new-1").expect("listed");
+    let properties: Vec<_> = device.properties.iter().map(|p| &**p).collect();
+    assert_eq!((device.state, device.cadence_s), (DeviceState::Pending, 60));
+    assert_eq!(properties, ["pm25", "o3"]);
 }
