@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ids::is_id;
-use super::shared_data::{RECEIVED, city, line};
+use super::shared_data::{RECEIVED, city, line, look_twice};
 use super::{Decoders, DecodersConfig, Incoming};
 use crate::registry::Registry;
 
@@ -64,6 +64,7 @@ fn decoders(example: &Example) -> Decoders {
     decoders.with_registry(Arc::new(Registry::of(all)))
 }
 
+/// Tells a message, after someone has looked at it twice.
 fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
     let payload = example.bytes();
     let message = Incoming {
@@ -72,7 +73,10 @@ fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
         retain: example.retain,
         received: RECEIVED,
     };
-    match decoders.decode(&message) {
+    let looked = look_twice(decoders, &message);
+    let told = decoders.decode(&message);
+    assert_eq!(told, looked.result, "{}: looking shows something else", example.about);
+    match told {
         Ok(said) if said.records.is_empty() => ("silent".into(), Vec::new()),
         Ok(said) => ("accepted".into(), said.records.iter().map(line).collect()),
         Err(r) => (r.reason.as_str().into(), vec![r.detail]),

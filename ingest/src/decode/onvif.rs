@@ -197,6 +197,13 @@ impl Format for Onvif {
         }
         Ok(())
     }
+
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        match split(message.topic) {
+            Some(_) => self.decode(cx, message, out),
+            None => self.metadata.copy().decode(&self.config, cx, message, out),
+        }
+    }
 }
 
 /// Temperature in °C and relative humidity in % (ONVIF Core; its metadata stream has Kelvin).

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use ioc_model::{Body, City, ConfigFiles, Record, Timestamp};
 
-use super::{Decoders, DecodersConfig, Incoming, Refusal};
+use super::{Decoders, DecodersConfig, Explained, Incoming, Refusal};
 
 /// When test messages arrive.
 pub(crate) const RECEIVED: Timestamp = Timestamp(1_761_588_000_000);
@@ -56,6 +56,13 @@ pub(crate) fn decode(
     let payload = payload.as_ref();
     let message = Incoming { topic, payload, retain: false, received: RECEIVED };
     decoders.decode(&message).map(|d| d.records)
+}
+
+/// What someone who looks twice sees of a message.
+pub(crate) fn look_twice(decoders: &Decoders, message: &Incoming<'_>) -> Explained {
+    let first = decoders.explain(message);
+    assert_eq!(decoders.explain(message), first, "{}: looking changes it", message.topic);
+    first
 }
 
 /// A record in one line: `area/service/device time body`, for comparing with what is expected.
