@@ -308,7 +308,7 @@ impl Server {
             ready: Arc::new(|| Err("journal is full".into())),
             live: Arc::clone(&live),
             auth: Arc::clone(&auth),
-            mqtt: None,
+            mqtt: Some(echo_door()),
             clock: time,
         };
         let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");
@@ -663,4 +663,21 @@ impl Socket {
         }
         unreachable!("not closed in {WAIT:?}")
     }
+}
+
+/// A door that sends everything back and has room for one.
+fn echo_door() -> crate::MqttDoor {
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    Arc::new(move |_| {
+        let place = Arc::clone(&room).try_acquire_owned().ok()?;
+        let seat: crate::MqttSeat = Box::new(move |stream| {
+            Box::pin(async move {
+                let (mut read, mut write) = tokio::io::split(stream);
+                // The end of the peer is an end too.
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+                drop(place);
+            })
+        });
+        Some(seat)
+    })
 }

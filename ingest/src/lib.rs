@@ -31,8 +31,8 @@ pub use access::{Client, Standing};
 pub use decode::{
     ChirpstackConfig, DahuaConfig, Decoded, Decoders, DecodersConfig, Explained, FiwareConfig,
     FrigateConfig, HikvisionConfig, HomieConfig, Incoming, Mapping, MappingPayload, MappingTime,
-    MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, RetainedValues, SparkplugConfig,
-    TimeFormat, TtnConfig, Verdict, Zigbee2MqttConfig,
+    MappingValue, OnvifConfig, QualityMapping, Refusal, Reply, RetainedValues, SensorThingsConfig,
+    SparkplugConfig, TimeFormat, TtnConfig, Verdict, Zigbee2MqttConfig,
 };
 pub use error::{IngestError, SinkError};
 pub use gateway::{

@@ -70,6 +70,8 @@ pub struct Ioc {
     child: Child,
     /// Where it takes MQTT.
     pub mqtt: String,
+    /// Where it takes MQTT in TLS, if it does.
+    pub mqtts: Option<String>,
     /// Where it serves the page.
     pub http: String,
     /// One-time sign-in link of a first start.
@@ -125,9 +127,10 @@ impl Ioc {
                         .with_context(|| format!("no {name} in `{line}`"))
                 };
                 let (mqtt, http) = (field("mqtt=")?, field("http=")?);
+                let mqtts = field("mqtts=").ok();
                 // Nobody reads further lines, but the pipe must stay open.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, mqtt, http, signin, ready_after: start.elapsed() });
+                return Ok(Self { child, mqtt, mqtts, http, signin, ready_after: start.elapsed() });
             }
         }
         let status = child.wait()?;

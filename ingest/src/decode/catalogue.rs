@@ -43,6 +43,9 @@ impl PropertyInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Index(u16);
 
+/// Area by the bits of longitude and latitude, and whether they were exchanged to find it.
+type Places = HashMap<(u64, u64), (Name, bool), RandomState>;
+
 #[derive(Debug)]
 pub(super) struct Catalogue {
     city: Arc<City>,
@@ -51,7 +54,7 @@ pub(super) struct Catalogue {
     areas: HashMap<Name, Index, RandomState>,
     services: HashMap<Name, Index, RandomState>,
     unassigned: Name,
-    places: Mutex<HashMap<(u64, u64), Name, RandomState>>,
+    places: Mutex<Places>,
 }
 
 impl Catalogue {
@@ -108,9 +111,15 @@ impl Catalogue {
     ) -> Result<Origin, Refusal> {
         let known = devices.called(&device);
         let device = known.map_or(device, |d| Arc::clone(&d.id));
+        let mut axes_swapped = false;
         let area = match hints.area {
             Some(area) => Some(self.known_area(area)?),
-            None => hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)),
+            None => {
+                hints.place.and_then(|(lon, lat)| self.area_at(lon, lat)).map(|(area, swapped)| {
+                    axes_swapped = swapped;
+                    area
+                })
+            }
         };
         let area = area
             .or_else(|| known.map(|d| Arc::clone(&d.area)))
@@ -122,7 +131,7 @@ impl Catalogue {
             let detail = format!("service `{}` is not in the catalogue", short(service));
             Refusal::new(QuarantineReason::UnknownService, detail)
         })?;
-        Ok(Origin { device, area, service: Arc::clone(self.name(index)) })
+        Ok(Origin { device, area, service: Arc::clone(self.name(index)), axes_swapped })
     }
 
     fn known_area(&self, area: &str) -> Result<Name, Refusal> {
@@ -131,20 +140,27 @@ impl Catalogue {
     }
 
     /// The area of a place. Published examples swap the axes, so a place that is in no area is
-    /// tried the other way round: no point of the city is in it both ways.
-    fn area_at(&self, lon: f64, lat: f64) -> Option<Name> {
+    /// tried the other way round, and the second value is true: no point of the city is in it
+    /// both ways.
+    fn area_at(&self, lon: f64, lat: f64) -> Option<(Name, bool)> {
         let key = (lon.to_bits(), lat.to_bits());
         let lock = || self.places.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(area) = lock().get(&key) {
-            return (!Arc::ptr_eq(area, &self.unassigned)).then(|| Arc::clone(area));
+        let known = |(area, swapped): &(Name, bool)| {
+            (!Arc::ptr_eq(area, &self.unassigned)).then(|| (Arc::clone(area), *swapped))
+        };
+        if let Some(place) = lock().get(&key) {
+            return known(place);
         }
-        let area = self.city.area_at(lon, lat).or_else(|| self.city.area_at(lat, lon));
-        let area = area.map(|a| Arc::clone(&a.id));
+        let right = self.city.area_at(lon, lat).map(|a| (Arc::clone(&a.id), false));
+        let swapped = || self.city.area_at(lat, lon).map(|a| (Arc::clone(&a.id), true));
+        let nowhere = || (Arc::clone(&self.unassigned), false);
+        let place = right.or_else(swapped).unwrap_or_else(nowhere);
+        let area = known(&place);
         let mut places = lock();
         if places.len() >= PLACES {
             places.clear();
         }
-        places.insert(key, area.clone().unwrap_or_else(|| Arc::clone(&self.unassigned)));
+        places.insert(key, place);
         area
     }
 }
@@ -197,6 +213,8 @@ pub(super) struct Origin {
     pub(super) device: Name,
     pub(super) area: Name,
     pub(super) service: Name,
+    /// The area was found with longitude and latitude exchanged.
+    pub(super) axes_swapped: bool,
 }
 
 pub(super) fn unknown_area(area: &str) -> Refusal {

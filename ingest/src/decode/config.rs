@@ -33,16 +33,32 @@ pub(super) fn mistake<T>(file: &str, at: &Spanned<T>, message: impl Into<String>
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FiwareConfig {
-    /// Topics that carry entities; `+` and `#` as in MQTT.
+    /// Topics; `+` and `#` as in MQTT. Without `{device}` they carry entities; with it also what
+    /// the device there says to an IoT Agent, JSON or UltraLight, and with `{property}` the one
+    /// value of that name.
     pub topics: Vec<String>,
     /// Zone of times without offset (`UTC`, `Asia/Ho_Chi_Minh`, `+07:00`). `None`: they are
     /// refused, as the models do not say which zone is meant.
     pub zone: Option<String>,
+    /// Service of devices of an IoT Agent that the registry does not know; entities have that of
+    /// their model.
+    pub service: String,
 }
 
 impl Default for FiwareConfig {
     fn default() -> Self {
-        Self { topics: vec!["fiware/#".into(), "/+/+/attrs".into()], zone: None }
+        let topics = [
+            "fiware/#",
+            "/+/{device}/attrs",
+            "/+/{device}/attrs/{property}",
+            "/json/+/{device}/attrs",
+            "/json/+/{device}/attrs/{property}",
+            "/ul/+/{device}/attrs",
+            "/ul/+/{device}/attrs/{property}",
+            "json/+/{device}/attrs",
+            "ul/+/{device}/attrs",
+        ];
+        Self { topics: topics.map(String::from).into(), zone: None, service: "air".into() }
     }
 }
 

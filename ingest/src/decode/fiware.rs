@@ -1,41 +1,143 @@
-//! FIWARE Smart Data Models: NGSI-v2 and NGSI-LD, key-values and normalised, GeoJSON features;
-//! one entity, an array, or a notification `{"data": […]}`.
+//! FIWARE: Smart Data Models as NGSI-v2 and NGSI-LD entities (key-values, normalised, concise,
+//! GeoJSON features; one, an array, a batch, a notification), and what devices send to the IoT
+//! Agents for JSON and UltraLight.
 //!
 //! Decisions: an interval counts at its end. A time without offset is refused unless the
 //! configuration names the zone. A unit that an entity states wins over the model's convention;
-//! one that cannot be converted refuses the message. Truth values and null are no numbers and
-//! are passed over (models allow `precipitation: false`).
+//! one that cannot be converted refuses the message. An attribute with a time of its own
+//! (`observedAt`) becomes a record of its own. Truth values and null are no numbers and are passed
+//! over (models allow `precipitation: false`). Of several values of one attribute the default one
+//! (without `datasetId`) is meant. A message that a broker repeats says nothing.
 
-use ioc_model::{ConfigError, Name, Quality, QuarantineReason, Record, Timestamp};
+mod agent;
+mod anpr;
+mod entity;
+mod id;
+mod stated;
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use ioc_model::{ConfigError, QuarantineReason};
 use jiff::tz::TimeZone;
 
-use super::catalogue::{Catalogue, Cx, Hints, PropertyInfo, short};
+use super::catalogue::{Catalogue, Cx, PropertyInfo};
 use super::config::FiwareConfig;
-use super::fiware_models::{Attribute, MODELS, Model};
+use super::fiware_models::{Attribute, MODELS, Model, SLOTS};
 use super::format::Format;
-use super::ids::sanitise;
-use super::json::Json;
+use super::frigate::check_service;
 use super::secret::Out;
-use super::sorted::Sorted;
-use super::topic::Pattern;
+use super::tape::{self, Value};
+use super::topic::{Capture, Pattern};
 use super::units::Conversion;
 use super::{Incoming, Refusal, time};
 
 /// Attributes that hold the phenomenon time, best first: models give the end of an interval
 /// with an offset where the interval text has none.
-const TIMES: [&str; 4] = ["dateObservedTo", "dateObserved", "observationDateTime", "TimeInstant"];
+const TIMES: [&str; 6] = [
+    "dateObservedTo",
+    "dateObserved",
+    "observationDateTime",
+    "occupancyModified",
+    "binLoggedTime",
+    "TimeInstant",
+];
+
+/// What an attribute of an entity is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// One of [`TIMES`].
+    Time(u8),
+    /// Start of the period.
+    From,
+    Place,
+    RefDevice,
+    Station,
+    /// The camera of a plate reader.
+    ObservedBy,
+    /// Says nothing of its own.
+    Form,
+    /// Slot and rank among its names.
+    Value(u8, u8),
+}
+
+/// An attribute with what the catalogue knows of it.
+#[derive(Debug)]
+struct Known {
+    attribute: &'static Attribute,
+    property: PropertyInfo,
+    /// From the model's unit.
+    usual: Option<Conversion>,
+}
+
+/// A model with what the catalogue knows of it.
+#[derive(Debug)]
+struct Ready {
+    model: &'static Model,
+    roles: HashMap<&'static str, Role, RandomState>,
+    slots: Vec<Known>,
+}
+
+impl Ready {
+    fn new(model: &'static Model, catalogue: &Catalogue) -> Self {
+        let mut roles: HashMap<_, _, _> =
+            TIMES.iter().zip(0..).map(|(n, i)| (*n, Role::Time(i))).collect();
+        roles.extend([
+            ("dateObservedFrom", Role::From),
+            ("location", Role::Place),
+            ("refDevice", Role::RefDevice),
+            ("stationID", Role::Station),
+            ("observedBy", Role::ObservedBy),
+            ("id", Role::Form),
+            ("type", Role::Form),
+            ("@context", Role::Form),
+            ("itemType", Role::Form),
+        ]);
+        let mut slots = Vec::new();
+        for attribute in model.attributes.iter().take(SLOTS) {
+            let Some(property) = catalogue.property(attribute.property).cloned() else { continue };
+            let usual = attribute.unit.and_then(|unit| Conversion::between(unit, &property.unit));
+            for (name, rank) in attribute.names.iter().zip(0..) {
+                roles.insert(name, Role::Value(slots.len() as u8, rank));
+            }
+            slots.push(Known { attribute, property, usual });
+        }
+        Self { model, roles, slots }
+    }
+
+    /// Names may come expanded by a JSON-LD context: the last part counts.
+    fn role(&self, name: &str) -> Option<Role> {
+        self.roles.get(local(name)).copied()
+    }
+}
+
+/// The last part of a name that is a URI.
+fn local(name: &str) -> &str {
+    if !name.starts_with("http") || !name.contains("://") {
+        return name;
+    }
+    name.rsplit(['/', '#']).next().unwrap_or(name)
+}
 
 #[derive(Debug)]
 pub(super) struct Fiware {
     topics: Vec<Pattern>,
     zone: Option<TimeZone>,
+    /// Of unknown devices of an IoT Agent.
+    service: String,
+    /// In the order of [`MODELS`].
+    models: Vec<Ready>,
+}
+
+fn bad_field(detail: impl Into<String>) -> Refusal {
+    Refusal::new(QuarantineReason::BadField, detail)
 }
 
 impl Fiware {
     pub(super) fn new(
         file: &str,
         config: &FiwareConfig,
-        _catalogue: &Catalogue,
+        catalogue: &Catalogue,
         errors: &mut Vec<ConfigError>,
     ) -> Self {
         let mut wrong = |message: String| errors.push(ConfigError::new(file, 0, 0, message));
@@ -53,8 +155,27 @@ impl Fiware {
             }
             zone
         });
-        Self { topics, zone }
+        check_service("fiware", &config.service, catalogue, &mut wrong);
+        let service = config.service.clone();
+        let models = MODELS.iter().map(|m| Ready::new(m, catalogue)).collect();
+        Self { topics, zone, service, models }
     }
+}
+
+/// Whether an object is an entity and not the bare attributes of a device.
+fn is_entity(json: Value<'_>) -> bool {
+    let names = |field| json.get(field).is_some_and(|v| v.text().is_some() || v.is_array());
+    names("id") && names("type")
+}
+
+/// The list inside of a notification, a batch or a collection of features.
+fn wrapped(json: Value<'_>) -> Option<Value<'_>> {
+    let kind = json.get("type").and_then(Value::text);
+    if !matches!(kind, None | Some("Notification" | "FeatureCollection")) {
+        return None;
+    }
+    let list = |name| json.get(name).filter(|list| list.is_array());
+    ["data", "entities", "features"].into_iter().find_map(list)
 }
 
 impl Format for Fiware {
@@ -68,283 +189,47 @@ impl Format for Fiware {
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let json = Json::parse(message.payload)?;
-        let list = match &json {
-            Json::Array(items) => Some(&**items),
-            other if other.get("type").is_none() => other.get("data").and_then(Json::items),
-            _ => None,
-        };
-        let Some(list) = list else {
-            return Entity::new(&json)?.decode(self, cx, message, out);
-        };
-        for (i, item) in list.iter().enumerate() {
-            let end = Entity::new(item).and_then(|e| e.decode(self, cx, message, out));
-            end.map_err(|mut r| {
-                r.detail = format!("entity {i}: {}", r.detail);
-                r
-            })?;
-        }
-        Ok(())
-    }
-}
-
-struct Entity<'a> {
-    id: &'a str,
-    model: &'static Model,
-    fields: &'a Json<'a>,
-}
-
-/// An attribute's value, whichever way it was written, and its stated unit.
-struct Stated<'a> {
-    value: &'a Json<'a>,
-    unit: Option<&'a str>,
-}
-
-fn bad_field(detail: impl Into<String>) -> Refusal {
-    Refusal::new(QuarantineReason::BadField, detail)
-}
-
-impl<'a> Entity<'a> {
-    fn new(json: &'a Json<'a>) -> Result<Self, Refusal> {
-        let id = json.get("id").and_then(Json::text);
-        let id = id.ok_or_else(|| bad_field("an entity needs `id`"))?;
-        // GeoJSON feature: the attributes are its properties.
-        let fields = match json.get("type").and_then(Json::text) {
-            Some("Feature") => json.get("properties").unwrap_or(json),
-            _ => json,
-        };
-        let kind = fields.get("type").and_then(Json::text);
-        let kind = kind.ok_or_else(|| bad_field("an entity needs `type`").of(id))?;
-        let model = MODELS.iter().find(|m| m.name == kind).ok_or_else(|| {
-            bad_field(format!("entity type `{}` is not decoded", short(kind))).of(id)
-        })?;
-        Ok(Self { id, model, fields })
-    }
-
-    fn decode(
-        &self,
-        fiware: &Fiware,
-        cx: &Cx<'_>,
-        message: &Incoming<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Refusal> {
-        let device = self.device()?;
-        let end = self.records(fiware, cx, message, Name::clone(&device), out);
-        end.map_err(|r| r.of(&device))
-    }
-
-    fn records(
-        &self,
-        fiware: &Fiware,
-        cx: &Cx<'_>,
-        message: &Incoming<'_>,
-        device: Name,
-        out: &mut Out<'_>,
-    ) -> Result<(), Refusal> {
-        let hints = Hints {
-            place: self.place(),
-            default_service: Some(self.model.service),
-            ..Hints::default()
-        };
-        let origin = cx.resolve(device, &hints)?;
-        let (start, time) = self.times(fiware.zone.as_ref())?;
-        let values = self.values(cx, start, time)?;
-        let (body, impossible) = values.into_bodies(Quality::Good);
-        let record = Record {
-            device: origin.device,
-            area: origin.area,
-            service: origin.service,
-            source: 0,
-            time,
-            received: message.received,
-            seq: None,
-            clock_clamped: false,
-            derived: false,
-            body,
-        };
-        let impossible = impossible.map(|body| Record { body, ..record.clone() });
-        out.say(record);
-        out.records.extend(impossible);
-        Ok(())
-    }
-
-    /// Key-values, `{"value": …}`, `{"object": …}` or `{"value": {"@value": …}}`.
-    fn stated(&self, name: &str) -> Option<Stated<'a>> {
-        let raw = self.fields.get(name)?;
-        let inner = raw.get("value").or_else(|| raw.get("object")).unwrap_or(raw);
-        let value = inner.get("@value").unwrap_or(inner);
-        let metadata = || raw.get("metadata")?.get("unitCode")?.get("value");
-        let unit = raw.get("unitCode").or_else(metadata).and_then(Json::text);
-        Some(Stated { value, unit })
-    }
-
-    /// `refDevice`, else `stationID`, else the entity's own id; always the last part of a URN.
-    fn device(&self) -> Result<Name, Refusal> {
-        let text = |name: &str| match self.stated(name)?.value {
-            Json::Array(items) => items.first()?.text(),
-            value => value.text(),
-        };
-        let id = text("refDevice")
-            .map(|d| tail(d, "Device"))
-            .or_else(|| text("stationID"))
-            .unwrap_or_else(|| tail(self.id, self.model.name));
-        sanitise(id).ok_or_else(|| {
-            Refusal::new(QuarantineReason::BadId, "the entity id cannot be a device id").of(id)
-        })
-    }
-
-    /// A point of the entity's location: longitude, latitude.
-    fn place(&self) -> Option<(f64, f64)> {
-        let location = self.stated("location")?.value;
-        let mut at = location.get("coordinates")?;
-        // Lines and polygons: the middle vertex of the first part.
-        while let Some(items) =
-            at.items().filter(|i| i.first().is_some_and(|f| f.items().is_some()))
-        {
-            at = items.get(if items[0].items()?[0].items().is_some() {
-                0
-            } else {
-                items.len() / 2
-            })?;
-        }
-        match at.items()? {
-            [lon, lat, ..] => Some((lon.number()?, lat.number()?)),
-            _ => None,
-        }
-    }
-
-    /// Start (if stated) and end of the phenomenon time.
-    fn times(&self, zone: Option<&TimeZone>) -> Result<(Option<Timestamp>, Timestamp), Refusal> {
-        let mut first_error = None;
-        let mut end = None;
-        let mut interval_start = None;
-        for name in TIMES {
-            let Some(text) = self.stated(name).and_then(|s| s.value.text()) else { continue };
-            let (from, to) = text.split_once('/').map_or((None, text), |(f, t)| (Some(f), t));
-            interval_start = interval_start.or(from);
-            if end.is_none() {
-                match time::rfc3339(to, zone) {
-                    Ok(time) => end = Some(time),
-                    Err(e) => first_error = first_error.or(Some(e)),
-                }
-            }
-        }
-        let missing =
-            || Refusal::new(QuarantineReason::BadTime, "no attribute holds the observation time");
-        let end = end.ok_or_else(|| first_error.unwrap_or_else(missing))?;
-        let start = self.stated("dateObservedFrom").and_then(|s| s.value.text());
-        let start = start.or(interval_start).and_then(|t| time::rfc3339(t, zone).ok());
-        Ok((start, end))
-    }
-
-    fn values(
-        &self,
-        cx: &Cx<'_>,
-        start: Option<Timestamp>,
-        end: Timestamp,
-    ) -> Result<Sorted, Refusal> {
-        let mut values = Sorted::default();
-        for attribute in self.model.attributes {
-            let Some(property) = cx.property(attribute.property) else { continue };
-            if let Some(value) = self.value(attribute, property)? {
-                push(&mut values, property, value)?;
-            }
-        }
-        self.add_level(cx, &mut values)?;
-        self.add_hourly_flow(cx, &mut values, start, end)?;
-        if values.is_empty() {
-            return Err(bad_field("no attribute holds a value with a known unit"));
-        }
-        Ok(values)
-    }
-
-    fn value(
-        &self,
-        attribute: &Attribute,
-        property: &PropertyInfo,
-    ) -> Result<Option<f64>, Refusal> {
-        let found = attribute.names.iter().find_map(|n| Some((*n, self.stated(n)?)));
-        let Some((name, stated)) = found else { return Ok(None) };
-        if matches!(stated.value, Json::Null | Json::Bool(_)) {
-            return Ok(None);
-        }
-        let Some(unit) = stated.unit.or(attribute.unit) else { return Ok(None) };
-        let conversion = Conversion::between(unit, &property.unit).ok_or_else(|| {
-            let detail = format!("`{name}` has unit `{}`, which cannot be converted", short(unit));
-            Refusal::new(QuarantineReason::BadUnit, detail)
-        })?;
-        let number = stated.value.number();
-        let number = number.ok_or_else(|| bad_field(format!("`{name}` is not a number")))?;
-        Ok(Some(conversion.apply(number)))
-    }
-
-    /// FloodMonitoring: the level is the reference level less the measured distance.
-    fn add_level(&self, cx: &Cx<'_>, values: &mut Sorted) -> Result<(), Refusal> {
-        if self.model.name != "FloodMonitoring" || !values.is_empty() {
+        if message.retain {
             return Ok(());
         }
-        let Some(property) = cx.property("water_level") else { return Ok(()) };
-        let metres = |name: &'static str| {
-            let names: &'static [&'static str] = match name {
-                "referenceLevel" => &["referenceLevel"],
-                _ => &["measuredDistance"],
-            };
-            self.value(&Attribute { names, property: "water_level", unit: Some("m") }, property)
+        let captures = self.topics.iter().find_map(|p| p.matches(message.topic));
+        let captured = |wanted: Capture| {
+            captures.iter().flatten().find(|(c, _)| *c == wanted).map(|(_, level)| *level)
         };
-        if let (Some(reference), Some(distance)) =
-            (metres("referenceLevel")?, metres("measuredDistance")?)
-        {
-            push(values, property, reference - distance)?;
+        let agent = captured(Capture::Device).map(|device| agent::Agent {
+            fiware: self,
+            cx,
+            message,
+            device,
+        });
+        if let Some(agent) = &agent {
+            if let Some(name) = captured(Capture::Property) {
+                return agent.one(name, out);
+            }
+            if !agent::is_json(message.payload) {
+                return agent.ultralight(out);
+            }
         }
-        Ok(())
-    }
-
-    /// TrafficFlowObserved: vehicles per hour where the length of the period is stated.
-    fn add_hourly_flow(
-        &self,
-        cx: &Cx<'_>,
-        values: &mut Sorted,
-        start: Option<Timestamp>,
-        end: Timestamp,
-    ) -> Result<(), Refusal> {
-        let Some(property) = cx.property("traffic_flow") else { return Ok(()) };
-        let mut found = values.possible.iter();
-        let count = found.find(|(name, _)| &**name == "vehicle_count").map(|(_, n)| *n);
-        let period_ms = start.map_or(0, |s| end.since_ms(s));
-        if let Some(count) = count.filter(|_| period_ms > 0) {
-            push(values, property, count * 3.6e6 / period_ms as f64)?;
-        }
-        Ok(())
-    }
-}
-
-fn push(values: &mut Sorted, property: &PropertyInfo, value: f64) -> Result<(), Refusal> {
-    values.push(property, value).map_err(|(reason, detail)| Refusal::new(reason, detail))
-}
-
-/// The part of an entity id that names the device: without URN parts, and without the time that
-/// some models append (it would make every reading a new device).
-fn tail<'i>(id: &'i str, model: &str) -> &'i str {
-    let is_date = |w: &[u8]| {
-        let shape = b"dddd-dd-ddT";
-        w.iter().zip(shape).all(|(b, s)| match s {
-            b'd' => b.is_ascii_digit(),
-            s => b == s,
+        let read = tape::with(message.payload, |json| {
+            let one = |json: Value<'_>, out: &mut Out<'_>| match &agent {
+                Some(agent) if json.is_object() && !is_entity(json) => agent.attributes(json, out),
+                _ => entity::decode(self, cx, message, json, out),
+            };
+            let Some(list) = Some(json).filter(|j| j.is_array()).or_else(|| wrapped(json)) else {
+                return one(json, out);
+            };
+            for (i, item) in list.items().into_iter().flatten().enumerate() {
+                one(item, out).map_err(|mut r| {
+                    r.detail = format!("entity {i}: {}", r.detail);
+                    r
+                })?;
+            }
+            Ok(())
+        });
+        read.map_err(|r| match captured(Capture::Device) {
+            Some(device) => r.of(device),
+            None => r,
         })
-    };
-    let date = id.as_bytes().windows(11).position(is_date);
-    let undated = date.map_or(id, |at| id[..at].trim_end_matches(['-', '_', ':', '.']));
-    let id = if undated.is_empty() { id } else { undated };
-    let after_model = id.split_once(model).and_then(|(before, rest)| {
-        let starts = before.is_empty() || before.ends_with(':');
-        rest.strip_prefix(':').filter(|rest| starts && !rest.is_empty())
-    });
-    match after_model {
-        Some(rest) => rest,
-        None if id.starts_with("urn:") || id.starts_with("uri:") => {
-            id.rsplit(':').find(|part| !part.is_empty()).unwrap_or(id)
-        }
-        None => id,
     }
 }
 

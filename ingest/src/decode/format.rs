@@ -19,6 +19,7 @@ use super::hikvision::{Hikvision, HikvisionConfig};
 use super::homie::{Homie, HomieConfig};
 use super::onvif::Onvif;
 use super::secret::Out;
+use super::sensorthings::{SensorThings, SensorThingsConfig};
 use super::sparkplug::{Sparkplug, SparkplugConfig};
 use super::ttn::{Ttn, TtnConfig};
 use super::zigbee2mqtt::{Zigbee2Mqtt, Zigbee2MqttConfig};
@@ -105,4 +106,6 @@ formats! {
     zigbee2mqtt: Zigbee2MqttConfig => Zigbee2Mqtt,
     /// Homie 4 and 5.
     homie: HomieConfig => Homie,
+    /// OGC SensorThings Observations.
+    sensorthings: SensorThingsConfig => SensorThings,
 }

@@ -124,6 +124,11 @@ impl<'t> Value<'t> {
         (self.node().kind == Kind::Array).then(|| self.fields().map(|(_, v)| v))
     }
 
+    /// Whether it is the very same value of the same payload.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        self.node == other.node
+    }
+
     pub(super) fn is_object(self) -> bool {
         self.node().kind == Kind::Object
     }
@@ -135,6 +140,15 @@ impl<'t> Value<'t> {
     /// Null or a truth value: what models allow where there is no number.
     pub(super) fn is_nothing(self) -> bool {
         matches!(self.node().kind, Kind::Null | Kind::True | Kind::False)
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        self.node().kind == Kind::Null
+    }
+
+    /// A number as it is written.
+    pub(super) fn digits(self) -> Option<&'t str> {
+        (self.node().kind == Kind::Number).then(|| self.slice(self.node().text))
     }
 
     pub(super) fn truth(self) -> Option<bool> {
@@ -169,9 +183,9 @@ impl<'t> Value<'t> {
                 let digits = self.slice(self.node().text);
                 let integer = || digits.parse().ok().map(Json::Integer);
                 // `-0` is a float, as serde has it.
-                integer().filter(|_| digits != "-0").unwrap_or_else(|| {
-                    Json::Number(digits.parse().unwrap_or_default())
-                })
+                integer()
+                    .filter(|_| digits != "-0")
+                    .unwrap_or_else(|| Json::Number(digits.parse().unwrap_or_default()))
             }
         }
     }

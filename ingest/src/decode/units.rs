@@ -167,6 +167,10 @@ impl Conversion {
         if from == to {
             return Some(Self::SAME);
         }
+        if from.dimension == Dimension::Acidity && to.dimension == Dimension::Count {
+            // The catalogue's pH has no unit.
+            return Some(Self::SAME);
+        }
         if one && to.dimension == Dimension::Fraction {
             return Some(Self { scale: 100.0 / to.scale, offset: 0.0 });
         }
@@ -185,17 +189,6 @@ impl Conversion {
     }
 }
 
-/// Whether values in `from` can be turned into `to`.
-pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
-    Conversion::between(from, to).is_some()
-}
-
-/// Symbols that can be turned into `to`, the usual one of each unit.
-pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
-    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
-    usual.copied().filter(|from| unit_fits(from, to)).collect()
-}
-
 /// Powers of ten that a float holds exactly.
 const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -210,7 +203,7 @@ fn rounded(exact: f64) -> f64 {
         return exact;
     }
     // 0.30103 is log10(2): at most one too small.
-    let exponent = ((size.to_bits() >> 52) as i32 - 1023) * 1233 >> 12;
+    let exponent = (((size.to_bits() >> 52) as i32 - 1023) * 1233) >> 12;
     let mut places = 11 - exponent;
     let scaled = |places: i32| Some(size * TENS.get(usize::try_from(places).ok()?)?);
     if scaled(places).is_some_and(|n| n >= 1e12) {
@@ -225,6 +218,17 @@ fn rounded(exact: f64) -> f64 {
         }
     }
     format!("{exact:.11e}").parse().unwrap_or(exact)
+}
+
+/// Whether values in `from` can be turned into `to`.
+pub(crate) fn unit_fits(from: &str, to: &str) -> bool {
+    Conversion::between(from, to).is_some()
+}
+
+/// Symbols that can be turned into `to`, the usual one of each unit.
+pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
+    let usual = TABLE.iter().filter_map(|(symbols, ..)| symbols.first());
+    usual.copied().filter(|from| unit_fits(from, to)).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::end::code;
 use super::frame::kind;
 use super::identity::Credentials;
 use super::session::Will;
+use super::strict;
 use crate::Client;
 use crate::decode::is_id;
 
@@ -45,15 +46,22 @@ pub(super) struct Refused {
     pub(super) what: &'static str,
     /// For the device's owner, where it is more than `what`.
     why: Option<Box<str>>,
+    /// Largest packet the client takes.
+    room: usize,
 }
 
 impl Refused {
     pub(super) const fn silent(what: &'static str) -> Self {
-        Self { v5: None, code: code::MALFORMED, what, why: None }
+        Self { v5: None, code: code::MALFORMED, what, why: None, room: usize::MAX }
     }
 
     pub(super) const fn new(v5: bool, code: u8, what: &'static str) -> Self {
-        Self { v5: Some(v5), code, what, why: None }
+        Self { v5: Some(v5), code, what, why: None, room: usize::MAX }
+    }
+
+    /// What is told fits into `room` bytes.
+    pub(super) fn within(self, room: usize) -> Self {
+        Self { room, ..self }
     }
 
     pub(super) fn with(self, why: &str) -> Self {
@@ -67,7 +75,11 @@ impl Refused {
             None => {}
             Some(true) => {
                 let why = self.why.as_deref().unwrap_or(self.what);
-                encode::connack_refused_v5(self.code, Some(why), &mut out);
+                let why = Some(why).filter(|_| self.room >= encode::ROOM_FOR_WHY);
+                encode::connack_refused_v5(self.code, why, &mut out);
+                if out.len() > self.room {
+                    out.clear();
+                }
             }
             Some(false) => {
                 let code = match self.code {
@@ -106,7 +118,15 @@ pub(super) fn parse(first: u8, body: &[u8], config: &GatewayConfig) -> Result<He
     };
     let Some(&flags) = body.get(7) else { return Err(Refused::silent("connect length")) };
     check_flags(flags, v5).map_err(|what| Refused::new(v5, code::MALFORMED, what))?;
-    let mut hello = if v5 { read_v5(body, config)? } else { read_v4(body, config)? };
+    strict::connect(body, v5).map_err(|b| Refused::new(v5, b.code, b.what))?;
+    let hello = if v5 { read_v5(body, config)? } else { read_v4(body, config)? };
+    let room = hello.max_packet;
+    judge(hello, config).map_err(|refused| refused.within(room))
+}
+
+/// What is asked of a CONNECT that has been read.
+fn judge(mut hello: Hello, config: &GatewayConfig) -> Result<Hello, Refused> {
+    let v5 = hello.v5;
     if let Some(will) = &hello.will {
         check_will(will, v5)?;
     }
@@ -119,6 +139,9 @@ pub(super) fn parse(first: u8, body: &[u8], config: &GatewayConfig) -> Result<He
     } else if !is_id(&hello.client_id) {
         let words = "the client id must be 1 to 64 of A-Z a-z 0-9 _ . : -";
         return Err(Refused::new(v5, code::BAD_CLIENT_ID, "client id").with(words));
+    }
+    if welcome(&hello, false, config).len() > hello.max_packet {
+        return Err(Refused::new(v5, code::TOO_LARGE, "no room for a connack"));
     }
     Ok(hello)
 }
@@ -177,11 +200,21 @@ fn read_v4(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
 }
 
 fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
-    let (packet, used) =
-        v5_0::Connect::parse(body).map_err(|e| Refused::new(true, code_of(e), "connect"))?;
-    if used != body.len() {
-        return Err(Refused::new(true, code::MALFORMED, "connect length"));
+    // A password without a user name is allowed (MQTT 5, 3.1.2.9), but `mqtt-protocol-core` 0.7.9
+    // does not take it: the packet is parsed without it. `strict` has seen that it is whole.
+    let alone = body.get(7).is_some_and(|flags| flags & 0xC0 == 0x40);
+    let mut copy = Zeroizing::new(Vec::new());
+    if alone {
+        copy.extend_from_slice(body);
+        copy[7] &= !0x40;
     }
+    let parsed = v5_0::Connect::parse(if alone { &copy } else { body });
+    let (packet, used) = parsed.map_err(|e| Refused::new(true, code_of(e), "connect"))?;
+    let password = match body.get(used + 2..) {
+        Some(rest) if alone => Some(Zeroizing::new(rest.to_vec())),
+        _ if used == body.len() => packet.password().map(|p| Zeroizing::new(p.to_vec())),
+        _ => return Err(Refused::new(true, code::MALFORMED, "connect length")),
+    };
     let mut hello = Hello {
         v5: true,
         client_id: packet.client_id().into(),
@@ -193,10 +226,7 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
         receive_maximum: u16::MAX,
         max_packet: usize::MAX,
         problem_info: true,
-        credentials: Credentials {
-            user: packet.user_name().map(Into::into),
-            password: packet.password().map(|p| Zeroizing::new(p.to_vec())),
-        },
+        credentials: Credentials { user: packet.user_name().map(Into::into), password },
     };
     for property in packet.props() {
         match property {
@@ -206,8 +236,11 @@ fn read_v5(body: &[u8], config: &GatewayConfig) -> Result<Hello, Refused> {
             Property::ReceiveMaximum(p) => hello.receive_maximum = p.val(),
             Property::MaximumPacketSize(p) => hello.max_packet = p.val() as usize,
             Property::RequestProblemInformation(p) => hello.problem_info = p.val() != 0,
-            Property::AuthenticationMethod(_) | Property::AuthenticationData(_) => {
+            Property::AuthenticationMethod(_) => {
                 return Err(Refused::new(true, code::BAD_AUTH_METHOD, "authentication method"));
+            }
+            Property::AuthenticationData(_) => {
+                return Err(Refused::new(true, code::PROTOCOL_ERROR, "authentication data"));
             }
             _ => {}
         }

@@ -265,6 +265,7 @@ impl<S: MessageSink> Connection<S> {
         let to = have.saturating_add(room).min(buffer.bytes.len());
         let Some(n) = self.read_now(&mut buffer.bytes[have..to]).await? else { return Ok(()) };
         let (used, end) = self.take_in(&buffer.bytes[..have + n]).await;
+        self.heard(used);
         self.carry.clear();
         self.carry.extend_from_slice(&buffer.bytes[used..have + n]);
         self.carry.shrink_to(KEEP);
@@ -304,10 +305,18 @@ impl<S: MessageSink> Connection<S> {
         }
         let bytes = std::mem::take(&mut self.carry);
         let (used, end) = self.take_in(&bytes).await;
+        self.heard(used);
         self.carry = bytes;
         self.carry.drain(..used);
         self.carry.shrink_to(KEEP);
         end.map_or(Ok(()), Err)
+    }
+
+    /// Whole packets keep a connection alive, pieces of one do not (MQTT 5, 3.1.2.10).
+    fn heard(&mut self, used: usize) {
+        if used > 0 {
+            self.last_packet = Instant::now();
+        }
     }
 
     /// One read without waiting; `None`: nothing there after all.
@@ -320,10 +329,7 @@ impl<S: MessageSink> Connection<S> {
             Poll::Pending => Ok(None),
             Poll::Ready(Err(_)) => Err(End::Lost),
             Poll::Ready(Ok(())) if to.filled().is_empty() => Err(End::Lost),
-            Poll::Ready(Ok(())) => {
-                self.last_packet = Instant::now();
-                Ok(Some(to.filled().len()))
-            }
+            Poll::Ready(Ok(())) => Ok(Some(to.filled().len())),
         }
     }
 

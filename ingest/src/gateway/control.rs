@@ -9,6 +9,7 @@ use super::end::{Broken, End, code};
 use super::frame::{kind, parse_ack};
 use super::metrics::add;
 use super::sink::MessageSink;
+use super::strict;
 use crate::publications::{Delivery, Grant, is_valid_filter};
 
 /// One entry of a SUBSCRIBE.
@@ -64,6 +65,9 @@ impl<S: MessageSink> Connection<S> {
         if !self.v5 {
             return Broken::malformed("disconnect length").into();
         }
+        if let Err(broken) = strict::disconnect(body) {
+            return broken.into();
+        }
         let packet = match v5_0::Disconnect::parse(body) {
             Ok((packet, used)) if used == body.len() => packet,
             _ => return Broken::malformed("disconnect").into(),
@@ -98,11 +102,14 @@ impl<S: MessageSink> Connection<S> {
         let words = (refused && self.may_tell_why())
             .then(|| self.client.subscriptions(&self.shared.registry.now()));
         let why = self.v5.then_some(words.as_deref());
+        let before = self.out.len();
         encode::codes(encode::SUBACK, id, &codes, why, &mut self.out);
+        self.keep_size(before);
         Ok(())
     }
 
     fn read_subscribe(&self, body: &[u8]) -> Result<(u16, Vec<Wish>), Broken> {
+        strict::filters(body, self.v5, true)?;
         let malformed = Broken::malformed("subscribe");
         let wish = |e: &mqtt_protocol_core::mqtt::packet::SubEntry| Wish {
             filter: e.topic_filter().into(),
@@ -119,11 +126,7 @@ impl<S: MessageSink> Connection<S> {
             (p.packet_id(), p.entries().iter().map(wish).collect(), used)
         } else {
             let (p, used) = v3_1_1::Subscribe::parse(body).map_err(|_| malformed)?;
-            let wishes: Vec<Wish> = p.entries().iter().map(wish).collect();
-            if wishes.iter().any(|w| w.retain_as_published || w.retain_handling != 0) {
-                return Err(malformed);
-            }
-            (p.packet_id(), wishes, used)
+            (p.packet_id(), p.entries().iter().map(wish).collect(), used)
         };
         if id == 0 || used != body.len() {
             return Err(malformed);
@@ -169,6 +172,7 @@ impl<S: MessageSink> Connection<S> {
     }
 
     fn unsubscribe(&mut self, body: &[u8]) -> Result<(), Broken> {
+        strict::filters(body, self.v5, false)?;
         let malformed = Broken::malformed("unsubscribe");
         let (id, filters, used): (u16, Vec<String>, usize) = if self.v5 {
             let (p, used) = v5_0::Unsubscribe::parse(body).map_err(|_| malformed)?;
@@ -189,7 +193,16 @@ impl<S: MessageSink> Connection<S> {
         }
         let codes = if self.v5 { &codes[..] } else { &[] };
         let why = self.v5.then_some(None);
+        let before = self.out.len();
         encode::codes(encode::UNSUBACK, id, codes, why, &mut self.out);
+        self.keep_size(before);
         Ok(())
+    }
+
+    /// A packet larger than the client takes is not sent (MQTT 5, 3.1.2.11.4).
+    fn keep_size(&mut self, before: usize) {
+        if self.out.len() - before > self.max_packet {
+            self.out.truncate(before);
+        }
     }
 }

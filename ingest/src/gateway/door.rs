@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Shared;
+use super::limits::Place;
 use super::metrics::add;
 use super::peer::{Peer, Via};
 use super::serve;
@@ -44,17 +45,18 @@ impl<S: MessageSink> GatewayDoor<S> {
     }
 
     /// A place for one more connection, to be asked for before the upgrade is answered. `None`:
-    /// the gateway is full (counted) or stops.
+    /// the gateway is full or the address has too many (both counted), or it stops.
     pub fn admit(&self, peer: SocketAddr) -> Option<Seat<S>> {
         add(&self.shared.metrics.accepted, 1);
         if self.shared.stop.is_cancelled() {
             return None;
         }
+        let place = serve::place(&self.shared, peer)?;
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             add(&self.shared.metrics.refused_full, 1);
             return None;
         };
-        Some(Seat { shared: Arc::clone(&self.shared), peer, slot })
+        Some(Seat { shared: Arc::clone(&self.shared), peer, hold: (place, slot) })
     }
 }
 
@@ -62,7 +64,7 @@ impl<S: MessageSink> GatewayDoor<S> {
 pub struct Seat<S: MessageSink = Intake> {
     shared: Arc<Shared<S>>,
     peer: SocketAddr,
-    slot: OwnedSemaphorePermit,
+    hold: (Place, OwnedSemaphorePermit),
 }
 
 impl<S: MessageSink> std::fmt::Debug for Seat<S> {
@@ -78,13 +80,13 @@ impl<S: MessageSink> Seat<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { shared, peer, slot } = self;
+        let Self { shared, peer, hold } = self;
         add(&shared.metrics.websockets, 1);
         let peer = Peer { address: peer, via: Via::WebSocket, names: Vec::new() };
         let max = shared.config.max_packet_bytes.max(LEAST_MAX_MESSAGE);
         let socket = WebSocket::new(Box::new(stream), max);
         let life = shared.stop.clone();
         serve::serve(shared, Stream::WebSocket(Box::new(socket)), peer, life).await;
-        drop(slot);
+        drop(hold);
     }
 }

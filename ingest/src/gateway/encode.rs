@@ -160,7 +160,7 @@ impl Outgoing<'_> {
     }
 }
 
-fn var_int_size(value: usize) -> usize {
+pub(super) fn var_int_size(value: usize) -> usize {
     match value {
         0..128 => 1,
         128..16_384 => 2,

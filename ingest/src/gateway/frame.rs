@@ -1,6 +1,8 @@
 //! Reading of packets in place: the fixed header, and PUBLISH without a copy.
 
+use super::encode::var_int_size;
 use super::end::{Broken, code};
+use super::strict;
 
 /// Packet types by the high half of the first byte.
 pub(super) mod kind {
@@ -93,51 +95,20 @@ pub(super) fn parse_publish(first: u8, body: &[u8], v5: bool) -> Result<Publish<
     if v5 {
         let properties = at.properties()?;
         if !properties.is_empty() {
-            check_publish_properties(properties)?;
+            strict::publish(properties)?;
         }
     }
     if topic.is_empty() {
         // Aliases are refused above, so an empty topic has nothing to stand for.
         return Err(Broken::protocol("publish without topic"));
     }
-    if topic.bytes().any(|b| b == b'+' || b == b'#' || b == 0) {
-        return Err(Broken { code: code::BAD_TOPIC, what: "publish topic with wildcard or NUL" });
+    if topic.bytes().any(|b| b == b'+' || b == b'#') {
+        return Err(Broken { code: code::BAD_TOPIC, what: "publish topic with wildcard" });
     }
     Ok(Publish { topic, payload: at.0, qos, packet_id })
 }
 
-fn check_publish_properties(bytes: &[u8]) -> Result<(), Broken> {
-    let mut at = Reader(bytes);
-    let mut seen = 0u64;
-    while let Some(id) = at.byte() {
-        match id {
-            0x01 => {
-                if at.take(1, "payload format")?.first().is_some_and(|b| *b > 1) {
-                    return Err(Broken::protocol("payload format"));
-                }
-            }
-            0x02 => drop(at.take(4, "message expiry")?),
-            0x03 => drop(at.text("content type")?),
-            0x08 => drop(at.text("response topic")?),
-            0x09 => drop(at.binary("correlation data")?),
-            0x26 => {
-                at.text("user property")?;
-                at.text("user property")?;
-                continue;
-            }
-            // We announce no topic alias maximum, which means 0.
-            0x23 => return Err(Broken { code: code::TOPIC_ALIAS, what: "topic alias" }),
-            _ => return Err(Broken::protocol("publish property")),
-        }
-        if seen & (1 << id) != 0 {
-            return Err(Broken::protocol("publish property given twice"));
-        }
-        seen |= 1 << id;
-    }
-    Ok(())
-}
-
-/// The packet id of a PUBACK or PUBREL, and its MQTT 5 reason code.
+/// The packet id of a PUBACK or PUBREL.
 pub(super) fn parse_ack(body: &[u8], v5: bool) -> Result<u16, Broken> {
     let mut at = Reader(body);
     let id = at.packet_id()?;
@@ -147,27 +118,21 @@ pub(super) fn parse_ack(body: &[u8], v5: bool) -> Result<u16, Broken> {
     if !v5 {
         return Err(Broken::malformed("ack length"));
     }
-    at.take(1, "reason code")?;
-    if !at.0.is_empty() {
-        at.properties()?;
-        if !at.0.is_empty() {
-            return Err(Broken::malformed("ack length"));
-        }
-    }
+    strict::ack(at.0)?;
     Ok(id)
 }
 
 /// Cuts fields off the front of some bytes.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], Broken> {
+    pub(super) fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], Broken> {
         let (head, rest) = self.0.split_at_checked(n).ok_or(Broken::malformed(what))?;
         self.0 = rest;
         Ok(head)
@@ -180,31 +145,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn packet_id(&mut self) -> Result<u16, Broken> {
+    pub(super) fn packet_id(&mut self) -> Result<u16, Broken> {
         match self.u16("packet id")? {
             0 => Err(Broken::protocol("packet id 0")),
             id => Ok(id),
         }
     }
 
-    fn binary(&mut self, what: &'static str) -> Result<&'a [u8], Broken> {
+    pub(super) fn binary(&mut self, what: &'static str) -> Result<&'a [u8], Broken> {
         let length = self.u16(what)?;
         self.take(usize::from(length), what)
     }
 
-    fn text(&mut self, what: &'static str) -> Result<&'a str, Broken> {
-        std::str::from_utf8(self.binary(what)?).map_err(|_| Broken::malformed(what))
-    }
-
-    fn properties(&mut self) -> Result<&'a [u8], Broken> {
-        match var_int(self.0) {
-            VarInt::Value(length, used) => {
-                self.take(used, "properties")?;
-                self.take(length, "properties")
-            }
-            _ => Err(Broken::malformed("properties")),
+    /// A text: UTF-8 without U+0000.
+    pub(super) fn text(&mut self, what: &'static str) -> Result<&'a str, Broken> {
+        let bytes = self.binary(what)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !bytes.contains(&0) => Ok(text),
+            _ => Err(Broken::malformed(what)),
         }
     }
+
+    /// A variable byte integer in no more bytes than it needs.
+    pub(super) fn integer(&mut self, what: &'static str) -> Result<usize, Broken> {
+        match var_int(self.0) {
+            VarInt::Value(value, used) if used == var_int_size(value) => {
+                self.take(used, what)?;
+                Ok(value)
+            }
+            _ => Err(Broken::malformed(what)),
+        }
+    }
+
+    pub(super) fn properties(&mut self) -> Result<&'a [u8], Broken> {
+        let length = self.integer("properties")?;
+        self.take(length, "properties")
+    }
+
+    pub(super) fn end(self, what: &'static str) -> Result<(), Broken> {
+        if self.0.is_empty() { Ok(()) } else { Err(Broken::malformed(what)) }
+    }
+}
+
+/// Whether the length of a packet took more bytes than it needs, which MQTT 5 forbids (1.5.5).
+pub(super) fn is_overlong(body: &[u8], total: usize) -> bool {
+    total > 1 + var_int_size(body.len()) + body.len()
 }
 
 #[cfg(test)]
@@ -231,6 +216,7 @@ mod tests {
         assert_eq!(publish(0x36, b"\x00\x01a\x00\x07", false), Err(0x81), "qos 3");
         assert_eq!(publish(0x32, b"\x00\x01a\x00\x00", false), Err(0x82), "id 0");
         assert_eq!(publish(0x30, b"\x00\x02a+", false), Err(0x90), "wildcard");
+        assert_eq!(publish(0x30, b"\x00\x02a\0", false), Err(0x81), "U+0000");
         assert_eq!(publish(0x30, b"\x00\x01\xFF", false), Err(0x81), "not UTF-8");
         assert_eq!(publish(0x30, b"\x00\x00\x00", true), Err(0x82), "no topic");
         assert_eq!(publish(0x30, b"\x00\x01a\x03\x23\x00\x01", true), Err(0x94), "alias");

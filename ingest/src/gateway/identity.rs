@@ -4,6 +4,9 @@
 //! that shows neither is trusted or refused by `gateway.anonymous`. What is shown is always
 //! checked. An unknown device and a wrong token get the same answer after the same work.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use ioc_model::{DeviceState, Devices};

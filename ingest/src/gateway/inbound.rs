@@ -8,7 +8,7 @@ use ioc_model::{QuarantineReason, Timestamp};
 use super::connection::{Chunk, Connection};
 use super::encode;
 use super::end::{Broken, End, code};
-use super::frame::{Frame, Publish, kind, next_frame, parse_publish};
+use super::frame::{Frame, Publish, is_overlong, kind, next_frame, parse_publish};
 use super::metrics::add;
 use super::sink::MessageSink;
 use crate::decode::Reply;
@@ -91,7 +91,9 @@ impl<S: MessageSink> Connection<S> {
             };
             *at += total;
             self.packets = self.packets.wrapping_add(1);
-            let done = if first >> 4 == kind::PUBLISH {
+            let done = if self.v5 && is_overlong(body, total) {
+                Err(Broken::malformed("remaining length").into())
+            } else if first >> 4 == kind::PUBLISH {
                 match parse_publish(first, body, self.v5) {
                     Ok(publish) => self.note(&publish, received, batch).map_err(End::from),
                     Err(broken) => Err(broken.into()),
@@ -165,7 +167,8 @@ impl<S: MessageSink> Connection<S> {
             (Vec::new(), futures::FutureExt::boxed(std::future::ready(Ok(()))))
         } else {
             let shared = std::sync::Arc::clone(&self.shared);
-            match shared.sink.submit(&shared.source, &self.client, batch).await {
+            // On the heap: it is large, and an idle connection would keep its room.
+            match Box::pin(shared.sink.submit(&shared.source, &self.client, batch)).await {
                 Ok(submitted) => (submitted.outcomes, submitted.durable),
                 Err(error) => {
                     tracing::error!(%error, client = &*self.client.id, "intake failed");

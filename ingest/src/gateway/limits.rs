@@ -4,6 +4,9 @@
 //! acknowledged. Loopback is free of the limits by address: behind a reverse proxy on this
 //! machine everybody has that address.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -361,10 +364,12 @@ impl Allowance {
     }
 }
 
+type ByDevice = AHashMap<Arc<str>, (Rate, Arc<Mutex<Allowance>>)>;
+
 /// What all devices have left.
 #[derive(Default)]
 pub(super) struct Allowances {
-    inner: Mutex<AHashMap<Arc<str>, (Rate, Arc<Mutex<Allowance>>)>>,
+    inner: Mutex<ByDevice>,
 }
 
 impl Allowances {

@@ -13,22 +13,6 @@ pub struct GatewayMetrics {
     pub refused_full: AtomicU64,
     /// Sockets closed before or at CONNECT: no CONNECT in time, not MQTT, bad client id, ….
     pub refused_connect: AtomicU64,
-    /// TLS handshakes done.
-    pub tls_handshakes: AtomicU64,
-    /// Those of them that resumed an earlier session.
-    pub tls_resumed: AtomicU64,
-    /// TLS handshakes refused or broken off: wrong version, no or bad certificate, not TLS, ….
-    pub tls_failures: AtomicU64,
-    /// TLS handshakes not done in time.
-    pub tls_timeouts: AtomicU64,
-    /// Times the TLS files were read again and used.
-    pub tls_reloads: AtomicU64,
-    /// Times the TLS files had changed and could not be used.
-    pub tls_reload_errors: AtomicU64,
-    /// Connections ended because their certificate was revoked.
-    pub revoked: AtomicU64,
-    /// WebSockets taken.
-    pub websockets: AtomicU64,
     /// Of them: wrong or missing credentials, blocked devices, wills on topics of others.
     pub sign_ins_refused: AtomicU64,
     /// Of them: not even looked at, because too many had failed before.
@@ -47,6 +31,22 @@ pub struct GatewayMetrics {
     pub throttled_ms: AtomicU64,
     /// Publications not sent because the client's right to them has ended.
     pub publications_withheld: AtomicU64,
+    /// TLS handshakes done.
+    pub tls_handshakes: AtomicU64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: AtomicU64,
+    /// TLS handshakes refused or broken off: wrong version, no or bad certificate, not TLS, ….
+    pub tls_failures: AtomicU64,
+    /// TLS handshakes not done in time.
+    pub tls_timeouts: AtomicU64,
+    /// Times the TLS files were read again and used.
+    pub tls_reloads: AtomicU64,
+    /// Times the TLS files had changed and could not be used.
+    pub tls_reload_errors: AtomicU64,
+    /// Connections ended because their certificate was revoked.
+    pub revoked: AtomicU64,
+    /// WebSockets taken.
+    pub websockets: AtomicU64,
     /// Failures of `accept` itself (out of file descriptors, …).
     pub accept_errors: AtomicU64,
     /// Connections ended for breaking the protocol.

@@ -19,6 +19,8 @@
 
 mod buffers;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod connect;
 mod connection;
 mod control;
@@ -36,6 +38,7 @@ mod peer;
 mod serve;
 mod session;
 mod sink;
+mod strict;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;

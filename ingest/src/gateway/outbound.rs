@@ -23,6 +23,12 @@ impl<S: MessageSink> Connection<S> {
             return;
         }
         while self.wants_publications() {
+            if let Some((packet_id, delivery)) = self.session.again.pop_front() {
+                if self.write_publication(&delivery, packet_id, true) {
+                    self.session.unacked.push_back((packet_id, delivery));
+                }
+                continue;
+            }
             let next = self.session.backlog.pop_front();
             let mailbox = self.session.mailbox.as_ref();
             let Some(delivery) = next.or_else(|| mailbox.and_then(|m| m.pop())) else { return };
@@ -61,20 +67,21 @@ impl<S: MessageSink> Connection<S> {
         true
     }
 
-    /// After a resumed CONNECT: what was not acknowledged goes again (MQTT 5, 4.4).
+    /// After a resumed CONNECT: what was not acknowledged goes again (MQTT 5, 4.4), within the
+    /// new connection's receive maximum, so through [`Connection::fill`].
     pub(super) fn resend(&mut self) {
-        let unacked = std::mem::take(&mut self.session.unacked);
-        for (packet_id, delivery) in unacked {
-            if self.write_publication(&delivery, packet_id, true) {
-                self.session.unacked.push_back((packet_id, delivery));
-            }
-        }
+        let mut all = std::mem::take(&mut self.session.unacked);
+        all.append(&mut self.session.again);
+        self.session.again = all;
     }
 
     pub(super) fn acknowledged(&mut self, packet_id: u16) {
         // An unknown id is a repeat of an ack; there is nothing to do for it.
-        if let Some(at) = self.session.unacked.iter().position(|(id, _)| *id == packet_id) {
-            self.session.unacked.remove(at);
+        for list in [&mut self.session.unacked, &mut self.session.again] {
+            if let Some(at) = list.iter().position(|(id, _)| *id == packet_id) {
+                list.remove(at);
+                return;
+            }
         }
     }
 
@@ -83,7 +90,8 @@ impl<S: MessageSink> Connection<S> {
             // At most `max_outgoing` ids are taken, so one is free soon.
             let id = self.session.last_packet_id.wrapping_add(1).max(1);
             self.session.last_packet_id = id;
-            if !self.session.unacked.iter().any(|(taken, _)| *taken == id) {
+            let mut taken = self.session.unacked.iter().chain(&self.session.again);
+            if !taken.any(|(taken, _)| *taken == id) {
                 return id;
             }
         }

@@ -1,6 +1,7 @@
 //! A socket from accept to its end: handshake, take-over, the will.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,8 +13,9 @@ use super::config::GatewayConfig;
 use super::connect::{self, Hello, Refused};
 use super::connection::{Connection, Shared};
 use super::end::{End, code};
-use super::frame::{Frame, next_frame};
+use super::frame::{Frame, is_overlong, next_frame};
 use super::identity;
+use super::limits::Place;
 use super::metrics::add;
 use super::peer::Peer;
 use super::session::{Kick, Will};
@@ -32,17 +34,12 @@ pub(super) async fn serve<S: MessageSink>(
     peer: Peer,
     life: CancellationToken,
 ) {
-    let place = shared.addresses.enter(peer.address.ip(), Instant::now());
-    let Ok(_place) = place else {
-        add(&shared.metrics.refused_address, 1);
-        tracing::debug!(peer = %peer.address, limit = ?place.err(), "address has too many");
-        return;
-    };
     let limit = Duration::from_millis(shared.config.connect_timeout_ms);
     let greeted = tokio::select! {
         // A client that has not said CONNECT must not hold up a stop.
         () = life.cancelled() => return,
-        greeted = timeout(limit, handshake(&mut stream, &shared.config)) => greeted,
+        // On the heap, to be gone when it is done: a task is as large as its largest moment.
+        greeted = Box::pin(timeout(limit, handshake(&mut stream, &shared.config))) => greeted,
     };
     let (hello, carry) = match greeted {
         Ok(Ok(greeted)) => greeted,
@@ -56,14 +53,16 @@ pub(super) async fn serve<S: MessageSink>(
     let looked = shared.registry.changes();
     let badge = match identity::admit(&shared, &hello, &peer) {
         Ok(badge) => badge,
-        Err(refused) => return refuse(&shared, (stream, &peer), refused).await,
+        Err(refused) => {
+            return refuse(&shared, (stream, &peer), refused.within(hello.max_packet)).await;
+        }
     };
     let kick = Kick::new(life.child_token());
     let mut attached = match shared.sessions.attach(&badge, hello.clean, &kick) {
         Ok(attached) => attached,
         Err(taken) => {
             let refused = identity::tell_taken(&shared, &hello, taken);
-            return refuse(&shared, (stream, &peer), refused).await;
+            return refuse(&shared, (stream, &peer), refused.within(hello.max_packet)).await;
         }
     };
     if looked.has_changed().unwrap_or(false) && !badge.holds(&shared.registry) {
@@ -72,7 +71,7 @@ pub(super) async fn serve<S: MessageSink>(
     }
     let client = badge.client;
     if let Some(will) = attached.due_will.take() {
-        publish_will(&shared, &will).await;
+        Box::pin(publish_will(&shared, &will)).await;
     }
     let mut session = attached.resumed.take();
     if let (Some(inherits), false) = (attached.inherits.take(), hello.clean) {
@@ -80,7 +79,7 @@ pub(super) async fn serve<S: MessageSink>(
             Ok(handed) => session = handed.ok(),
             Err(_) => {
                 let busy = Refused::new(hello.v5, code::BUSY, "old connection does not end");
-                return refuse(&shared, (stream, &peer), busy).await;
+                return refuse(&shared, (stream, &peer), busy.within(hello.max_packet)).await;
             }
         }
     }
@@ -103,10 +102,23 @@ pub(super) async fn serve<S: MessageSink>(
     // The session first: the connection that takes over waits for it.
     let will = attached.lease.detach(parting);
     if let Some(will) = will {
-        publish_will(&shared, &will).await;
+        Box::pin(publish_will(&shared, &will)).await;
     }
     if !goodbye.is_empty() || stream.says_goodbye() {
-        linger(stream, &goodbye).await;
+        Box::pin(linger(stream, &goodbye)).await;
+    }
+}
+
+/// A place for one more connection of an address, before anything is done for it. `None`: the
+/// address has too many.
+pub(super) fn place<S: MessageSink>(shared: &Shared<S>, from: SocketAddr) -> Option<Place> {
+    match shared.addresses.enter(from.ip(), Instant::now()) {
+        Ok(place) => Some(place),
+        Err(limit) => {
+            add(&shared.metrics.refused_address, 1);
+            tracing::debug!(peer = %from, ?limit, "address has too many");
+            None
+        }
     }
 }
 
@@ -127,6 +139,10 @@ async fn handshake(
             Err(_) => return Err(Refused::silent("connect size")),
             Ok(Frame::Whole { first, body, total }) => {
                 let hello = connect::parse(first, body, config)?;
+                if hello.v5 && is_overlong(body, total) {
+                    let refused = Refused::new(true, code::MALFORMED, "remaining length");
+                    return Err(refused.within(hello.max_packet));
+                }
                 return Ok((hello, bytes.split_off(total)));
             }
             Ok(Frame::Partial(_)) => {}
@@ -148,7 +164,7 @@ async fn refuse<S: MessageSink>(
     tracing::debug!(peer = %peer.address, what = refused.what, "connect refused");
     let answer = refused.connack();
     if !answer.is_empty() || stream.says_goodbye() {
-        linger(stream, &answer).await;
+        Box::pin(linger(stream, &answer)).await;
     }
 }
 

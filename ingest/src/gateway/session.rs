@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub(super) backlog: VecDeque<Delivery>,
     /// QoS 1 publications sent and not acknowledged. Bounded by `max_outgoing`.
     pub(super) unacked: VecDeque<(u16, Delivery)>,
+    /// What was in `unacked` when an earlier connection ended and has not been sent again yet.
+    pub(super) again: VecDeque<(u16, Delivery)>,
     pub(super) last_packet_id: u16,
     publications: Arc<Publications>,
 }
@@ -51,6 +53,7 @@ impl Session {
             mailbox: None,
             backlog: VecDeque::new(),
             unacked: VecDeque::new(),
+            again: VecDeque::new(),
             last_packet_id: 0,
             publications: Arc::clone(publications),
         }
@@ -301,7 +304,8 @@ impl Sessions {
             let heir = heirs.iter().position(|(old, _)| *old == number).map(|i| heirs.remove(i).1);
             drop(inner);
             let parting = parting?;
-            let ends = parting.expiry.is_zero();
+            // Nobody waits for the session of a client that starts anew: it ends here.
+            let ends = parting.expiry.is_zero() || heir.as_ref().is_none_or(|h| h.is_closed());
             if let Some(heir) = heir.filter(|_| !ends) {
                 // An heir that is gone needs nothing.
                 drop(heir.send(parting.session));

@@ -1,4 +1,10 @@
-use crate::decode::shared_data::{decode, decoders, line, one, shared};
+use std::sync::{Arc, Mutex};
+
+use ioc_model::{Private, Seal, Sealed, Timestamp};
+
+use crate::decode::fiware_models::{MODELS, SLOTS};
+use crate::decode::shared_data::{RECEIVED, city, decode, decoders, line, mistakes, one, shared};
+use crate::decode::{Explained, Incoming};
 
 const TOPIC: &str = "fiware/city";
 
@@ -207,4 +213,96 @@ fn other_entities_are_refused_with_their_type() {
     );
     assert!(one(&d, TOPIC, "[[[]]]").starts_with("bad_field: entity 0: an entity needs `id`"));
     assert!(decode(&d, TOPIC, "[]").expect("nothing said").is_empty());
+}
+
+fn explain(payload: &str) -> Explained {
+    let (topic, payload) = (TOPIC, payload.as_bytes());
+    decoders("{}").explain(&Incoming { topic, payload, retain: false, received: RECEIVED })
+}
+
+#[test]
+fn what_is_passed_over_is_told_to_who_asks() {
+    let explained = explain(
+        r#"{"id":"a1","type":"AirQualityObserved","@context":"x","dateObserved":"2025-10-28T01:00:00Z",
+            "pm25":7,"typeofLocation":"outdoor","reliability":0.7,"co2":400,
+            "location":{"type":"Point","coordinates":[16.0762,108.2182]}}"#,
+    );
+    assert_eq!(explained.format, "fiware");
+    let expect = ["typeofLocation", "reliability", "location (axes swapped)", "co2"];
+    assert_eq!(explained.ignored, expect);
+    let explained = explain(
+        r#"{"id":"p1","type":"OnStreetParking","observationDateTime":"2025-10-28T01:00:00Z",
+            "availableSpotNumber":3,"totalSpotNumber":6,"occupancy":0.5,
+            "location":{"type":"Point","coordinates":[108.2182,16.0762]}}"#,
+    );
+    assert_eq!(explained.ignored, ["occupancy"]);
+}
+
+/// Remembers what it was given.
+#[derive(Default)]
+struct Witness(Mutex<Vec<String>>);
+
+impl Seal for Witness {
+    fn seal(&self, service: &str, kind: &str, _: Timestamp, p: &Private<'_>) -> Option<Sealed> {
+        let told = format!("{service}/{kind} {:?} {:?}", p.plate, p.snapshot);
+        self.0.lock().expect("lock").push(told);
+        None
+    }
+}
+
+#[test]
+fn plates_go_to_the_seal_and_nowhere_else() {
+    let witness = Arc::<Witness>::default();
+    let d = decoders("{}").sealing(Arc::clone(&witness) as Arc<dyn Seal>);
+    let entity = |vehicle: &str| {
+        format!(
+            r#"{{"id":"gate","type":"AnprFlowObserved","dateObserved":"2025-10-28T01:00:00Z",
+                "observedVehicle":{vehicle},"refImages":[{{"url":"http://x/1.jpg"}}]}}"#
+        )
+    };
+    for vehicle in [
+        r#"{"licensePlate":{"identifier":"43A-123.45","confidence":0.9}}"#,
+        r#"{"type":"Property","value":{"licensePlate":"43A-123.45"}}"#,
+    ] {
+        let said = decode(&d, TOPIC, entity(vehicle)).expect("taken");
+        assert!(!format!("{said:?}").contains("123"), "{said:?}");
+        let given = std::mem::take(&mut *witness.0.lock().expect("lock"));
+        assert_eq!(given, [r#"traffic/lpr Some("43A-123.45") Some("http://x/1.jpg")"#]);
+    }
+    let wrong = entity(r#"{"licensePlate":"43A-123.45"}"#).replace("2025-10-28T01:00:00Z", "now");
+    let refusal = decode(&d, TOPIC, wrong).expect_err("no time");
+    assert!(!format!("{refusal:?}").contains("123"), "{refusal:?}");
+    assert!(witness.0.lock().expect("lock").is_empty());
+}
+
+#[test]
+fn every_attribute_has_a_property_of_the_city_and_a_unit_that_becomes_its() {
+    let city = city();
+    for model in MODELS {
+        assert!(model.attributes.len() <= SLOTS, "{}", model.name);
+        assert!(city.services.contains_key(model.service), "{}", model.name);
+        for a in model.attributes {
+            let property = city.properties.get(a.property);
+            let property = property.unwrap_or_else(|| unreachable!("{} {a:?}", model.name));
+            let fits = |unit| crate::decode::unit_fits(unit, &property.unit);
+            assert!(a.unit.is_none_or(fits), "{} {a:?}", model.name);
+        }
+    }
+}
+
+#[test]
+fn messages_that_are_no_json_are_refused() {
+    let d = decoders("{}");
+    for payload in [&b""[..], b"{", b"\xff", b"{\"id\":\"a\"} x", b"nonsense"] {
+        let refusal = decode(&d, TOPIC, payload).expect_err("no JSON");
+        assert!(refusal.detail.starts_with("not JSON"), "{refusal:?}");
+    }
+}
+
+#[test]
+fn settings_are_checked() {
+    let got = mistakes("fiware: { topics: ['a/#/b'], zone: Mars, service: magic }").join("\n");
+    for part in ["`#` must be the last", "zone `Mars`", "service `magic`"] {
+        assert!(got.contains(part), "{got}");
+    }
 }

@@ -109,6 +109,7 @@ impl Parsed {
             device: Name::clone(&self.device),
             area: Name::clone(catalogue.name(self.area)),
             service: Name::clone(catalogue.name(self.service)),
+            axes_swapped: false,
         };
         (origin, self.kind)
     }

@@ -303,7 +303,7 @@ impl Scan<'_> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = char::from(self.peek()).to_digit(16).ok_or_else(|| self.broken())?;
-            code = code << 4 | digit;
+            code = (code << 4) | digit;
             self.at += 1;
         }
         Ok(code)

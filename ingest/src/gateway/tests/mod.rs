@@ -2,11 +2,16 @@
 //! test holds back.
 
 mod abuse;
+mod identity;
+mod limits;
+mod memory;
 pub(crate) mod over;
 pub(crate) mod pki;
 mod publishing;
 mod sessions;
 mod subscriptions;
+mod tls;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -30,7 +35,7 @@ use over::{Over, Socket};
 use pki::Pki;
 
 use crate::publications::Publications;
-use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Submitted};
+use crate::{Client, Incoming, IngestError, Outcome, Refusal, Registry, Reply, Submitted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -110,6 +115,15 @@ impl MessageSink for TestSink {
                     device: None,
                     reply: None,
                 },
+                Some("rebirth") => Outcome::Quarantined {
+                    reason: QuarantineReason::NoBirth,
+                    detail: "data before its birth".into(),
+                    device: m.topic.split('/').nth(1).map(Into::into),
+                    reply: Some(Box::new(Reply {
+                        topic: "spBv1.0/g/NCMD/e".into(),
+                        payload: b"rebirth".into(),
+                    })),
+                },
                 Some("shed") => Outcome::Shed,
                 Some("odd") => Outcome::Partly {
                     reason: QuarantineReason::OutOfRange,
@@ -153,6 +167,10 @@ pub(crate) async fn gateway() -> Running {
 
 pub(crate) async fn gateway_with(mut config: GatewayConfig, commits: Commits) -> Running {
     let over = Over::here();
+    if config.anonymous == Anonymous::Loopback {
+        // Most tests are not about who the client is; `loopback` is for plain sockets alone.
+        config.anonymous = Anonymous::All;
+    }
     let pki = (over == Over::Tls).then(Pki::new);
     if let Some(pki) = &pki {
         config.tls = Some(pki.config(ClientCertificates::Off));

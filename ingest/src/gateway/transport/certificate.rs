@@ -101,3 +101,46 @@ impl Drop for Stay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::tests::pki::Pki;
+
+    #[test]
+    fn reads_common_name_and_dns_and_uri_names() {
+        let device = Pki::new().device("air-hc-01");
+        let (_, names) = read(&device.certificate).expect("readable");
+        let expect = ["air-hc-01", "air-hc-01.devices.example.vn", "urn:dev:air-hc-01"];
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn a_list_names_the_certificates_it_revokes_whatever_zeros_their_serials_have() {
+        let pki = Pki::new();
+        let devices = ["d1", "d2"].map(|id| pki.device(id));
+        let list = pki.list(&[&devices[0]]);
+        let (_, list) = x509_parser::pem::parse_x509_pem(list.as_bytes()).expect("PEM");
+        let [a, b] = devices.map(|d| read(&d.certificate).expect("readable").0);
+        assert_eq!(revoked(&list.contents), Some(vec![a]));
+        assert_ne!(a, b);
+        assert_eq!(CertificateId::new(b"i", &[0, 0x80]), CertificateId::new(b"i", &[0x80]));
+        assert_ne!(CertificateId::new(b"i", &[1]), CertificateId::new(b"j", &[1]));
+        assert_eq!(revoked(b"no list"), None);
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_leaves_nothing_behind() {
+        let standing = Arc::<Standing>::default();
+        let id = CertificateId::new(b"i", &[1]);
+        let lives = [CancellationToken::new(), CancellationToken::new()];
+        let first = standing.enter(id, 1, lives[0].clone());
+        let second = standing.enter(id, 2, lives[1].clone());
+        drop(first);
+        assert_eq!(standing.end([id, CertificateId::new(b"i", &[2])]), 1);
+        assert!(lives[1].is_cancelled() && !lives[0].is_cancelled());
+        assert_eq!(standing.end([id]), 0, "ended already");
+        drop(second);
+        assert!(standing.lock().is_empty());
+    }
+}

@@ -253,3 +253,159 @@ pub(super) fn head(kind: u8, length: usize, out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MASK: [u8; 4] = [7, 0, 0xFF, 0x55];
+
+    /// A masked frame, with the length in a form of 1, 3 or 9 bytes.
+    fn frame(first: u8, payload: &[u8], form: u8) -> Vec<u8> {
+        let mut out = vec![first];
+        match form {
+            0 => out.push(0x80 | payload.len() as u8),
+            1 => {
+                out.push(0x80 | 126);
+                out.extend_from_slice(&(payload.len() as u16).to_be_bytes());
+            }
+            _ => {
+                out.push(0x80 | 127);
+                out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(&MASK);
+        out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(b, m)| b ^ m));
+        out
+    }
+
+    fn short(first: u8, payload: &[u8]) -> Vec<u8> {
+        frame(first, payload, 0)
+    }
+
+    /// Reads in pieces of `step` bytes: payload, controls, the rule that was broken.
+    fn read(bytes: &[u8], step: usize) -> (Vec<u8>, Vec<Control>, Option<u16>) {
+        let mut frames = Frames::new(1_000);
+        let (mut payload, mut controls) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(step) {
+            let mut piece = piece.to_vec();
+            let found = frames.read(&mut piece);
+            payload.extend_from_slice(&piece[..found.payload]);
+            let closed = matches!(found.control, Some(Control::Close(_)));
+            controls.extend(found.control);
+            if closed || found.broken.is_some() {
+                return (payload, controls, found.broken);
+            }
+        }
+        (payload, controls, None)
+    }
+
+    #[test]
+    fn payload_is_the_same_however_it_is_cut_and_framed() {
+        let long = vec![9; 300];
+        let bytes = [
+            short(0x82, b"ab"),
+            short(0x02, b"c"),
+            short(0x89, b"ping"),
+            short(0x00, b""),
+            short(0x80, b"de"),
+            short(0x82, b""),
+            frame(0x82, &long, 1),
+            short(0x8A, b"pong"),
+            short(0x82, b"f"),
+            short(0x88, &[3, 0xE8, b'o', b'k']),
+            short(0x82, b"after the close"),
+        ]
+        .concat();
+        let expect = [&b"abcde"[..], &long, b"f"].concat();
+        for step in [1, 2, 3, 5, 14, 100, bytes.len()] {
+            let (payload, controls, broken) = read(&bytes, step);
+            assert_eq!((payload, broken), (expect.clone(), None), "{step}");
+            assert_eq!(controls.last(), Some(&Control::Close(Some(1000))), "{step}");
+            if step < 14 {
+                assert_eq!(controls[0], Control::Ping(b"ping".to_vec()));
+            }
+        }
+    }
+
+    #[test]
+    fn broken_frames_are_refused_with_their_code() {
+        let unmasked = vec![0x82, 2, b'a', b'b'];
+        for (what, bytes, code) in [
+            ("text", short(0x81, b"a"), close::UNACCEPTABLE),
+            ("unmasked", unmasked, close::PROTOCOL),
+            ("reserved bit", short(0xC2, b"a"), close::PROTOCOL),
+            ("reserved opcode", short(0x83, b"a"), close::PROTOCOL),
+            ("reserved control", short(0x8B, b"a"), close::PROTOCOL),
+            ("nothing to continue", short(0x80, b"a"), close::PROTOCOL),
+            ("not continued", [short(2, b"a"), short(0x82, b"b")].concat(), close::PROTOCOL),
+            ("ping in parts", short(0x09, b"a"), close::PROTOCOL),
+            ("long ping", frame(0x89, &[0; 126], 1), close::PROTOCOL),
+            ("length of 3 bytes for 1", frame(0x82, b"a", 1), close::PROTOCOL),
+            ("length of 9 bytes for 1", frame(0x82, b"a", 2), close::PROTOCOL),
+            ("too long", frame(0x82, &[0; 1_001], 1), close::TOO_BIG),
+            (
+                "too long in parts",
+                [frame(2, &[0; 900], 1), short(0x80, &[0; 101])].concat(),
+                close::TOO_BIG,
+            ),
+            ("close of one byte", short(0x88, &[3]), close::PROTOCOL),
+            ("close with a code for nobody", short(0x88, &[3, 0xED]), close::PROTOCOL),
+            ("close with broken text", short(0x88, &[3, 0xE8, 0xFF]), close::PROTOCOL),
+        ] {
+            for step in [1, 3, bytes.len()] {
+                let bytes = [short(0x82, b"kept"), bytes.clone()].concat();
+                let (payload, _, broken) = read(&bytes, step);
+                assert_eq!(broken, Some(code), "{what}");
+                assert_eq!(payload[..4], *b"kept", "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_promises_much_is_refused_before_its_payload() {
+        let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4];
+        assert_eq!(read(&huge, 14).2, Some(close::TOO_BIG));
+        let negative = [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4];
+        assert_eq!(read(&negative, 14).2, Some(close::PROTOCOL));
+        // A sum over parts must not run over either.
+        let first = frame(2, &[0; 900], 1);
+        let more = [0x00, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4];
+        assert_eq!(read(&[&first[..], &more].concat(), 914).2, Some(close::TOO_BIG));
+    }
+
+    #[test]
+    fn headers_have_the_shortest_length() {
+        let of = |n| {
+            let mut out = Vec::new();
+            head(opcode::BINARY, n, &mut out);
+            out
+        };
+        assert_eq!(of(125), [0x82, 125]);
+        assert_eq!(of(126), [0x82, 126, 0, 126]);
+        assert_eq!(of(65_535), [0x82, 126, 0xFF, 0xFF]);
+        assert_eq!(of(65_536), [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_read_alike_in_any_pieces(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1usize..50
+        ) {
+            let (whole, _, broken) = read(&bytes, 400);
+            let (parts, _, broken_in_parts) = read(&bytes, step);
+            prop_assert_eq!((whole, broken), (parts, broken_in_parts));
+        }
+
+        #[test]
+        fn payload_survives_any_cut(
+            messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..126), 0..8),
+            step in 1usize..60,
+        ) {
+            let bytes: Vec<u8> = messages.iter().flat_map(|m| short(0x82, m)).collect();
+            prop_assert_eq!(read(&bytes, step), (messages.concat(), vec![], None));
+        }
+    }
+}

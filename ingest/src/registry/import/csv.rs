@@ -155,7 +155,7 @@ impl<'t> Scan<'t, '_> {
         let text = if self.text[at..].starts_with('"') { self.quoted() } else { None };
         let rest = &self.text[self.at..];
         let separator = self.separator;
-        let end = rest.find(|c| c == separator || c == '\n').unwrap_or(rest.len());
+        let end = rest.find([separator, '\n']).unwrap_or(rest.len());
         let bare = rest[..end].trim_end_matches('\r');
         let text = match text {
             Some(text) => {

@@ -21,11 +21,14 @@ const HAI_CHAU: Place = Place { lat: 16.0678, lon: 108.2208 };
 /// One that `devices.csv` has.
 const CONFIGURED: &str = "river-cam-le";
 
+/// Action, who, detail.
+type Lines = Vec<(String, String, serde_json::Value)>;
+
 struct Bench {
     dir: tempfile::TempDir,
     city: Arc<City>,
     registry: Arc<Registry>,
-    audit: Arc<Mutex<Vec<(String, String, serde_json::Value)>>>,
+    audit: Arc<Mutex<Lines>>,
 }
 
 impl Bench {
@@ -52,7 +55,7 @@ impl Bench {
         Registry::open(&self.path(), RegistryConfig::default(), city).expect("opens")
     }
 
-    fn lines(&self) -> Vec<(String, String, serde_json::Value)> {
+    fn lines(&self) -> Lines {
         self.audit.lock().expect("no panic").clone()
     }
 
@@ -61,7 +64,7 @@ impl Bench {
     }
 }
 
-fn book(audit: &Arc<Mutex<Vec<(String, String, serde_json::Value)>>>) -> NoteAct {
+fn book(audit: &Arc<Mutex<Lines>>) -> NoteAct {
     let audit = Arc::clone(audit);
     Arc::new(move |action, actor, detail| {
         let detail = serde_json::from_str(detail)?;
