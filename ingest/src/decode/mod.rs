@@ -5,12 +5,16 @@ mod catalogue;
 mod chirpstack;
 mod config;
 mod dahua;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod example;
 #[cfg(test)]
 mod examples;
 mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod hikvision;
 mod homie;
 mod ids;

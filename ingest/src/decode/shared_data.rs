@@ -1,35 +1,11 @@
 //! What the decoders' tests share: the shipped city and the payloads of `../shared/data`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 
-use ioc_model::{Body, City, ConfigFiles, Record, Timestamp};
+use ioc_model::{Body, Record};
 
+pub(crate) use super::example::{RECEIVED, city};
 use super::{Decoders, DecodersConfig, Explained, Incoming, Refusal};
-
-/// When test messages arrive.
-pub(crate) const RECEIVED: Timestamp = Timestamp(1_761_588_000_000);
-
-/// The city of `config/`.
-pub(crate) fn city() -> Arc<City> {
-    static CITY: OnceLock<Arc<City>> = OnceLock::new();
-    Arc::clone(CITY.get_or_init(load))
-}
-
-fn load() -> Arc<City> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).expect("config folder of the repository") {
-        let path = entry.expect("readable folder").path();
-        if let (Some(name), Ok(text)) =
-            (path.file_name().and_then(|n| n.to_str()), std::fs::read_to_string(&path))
-        {
-            files.insert(name.to_owned(), text);
-        }
-    }
-    Arc::new(City::load(&ConfigFiles(files)).expect("the shipped city is right"))
-}
 
 /// Decoders for the shipped city with a configuration.
 pub(crate) fn decoders(yaml: &str) -> Decoders {
