@@ -13,24 +13,23 @@ sanitizer=${SANITIZER:-none}
 
 cargo fuzz --version 2>/dev/null | grep -q ' 0\.13\.' ||
   cargo install cargo-fuzz --version 0.13.2 --locked
-if [ $# -eq 0 ]; then
-  cargo fuzz build -s "$sanitizer"
-  # shellcheck disable=SC2046  # one word each
-  set -- $(cargo fuzz list)
-fi
+cargo fuzz build -s "$sanitizer"
+# shellcheck disable=SC2046  # one word each
+[ $# -gt 0 ] || set -- $(cargo fuzz list)
 
-work=${CARGO_TARGET_DIR:-target}/work
-case $work in /*) ;; *) work=$PWD/$work ;; esac
+built=${CARGO_TARGET_DIR:-target}
+case $built in /*) ;; *) built=$PWD/$built ;; esac
+work=$built/work
+built=$built/$(rustc -vV | sed -n 's/^host: //p')/release
 failed=0
 printf '%-16s %12s %10s %8s %8s\n' target executions per_s coverage corpus
 for target in "$@"; do
-  mkdir -p "$work/$target/seeds" "$work/$target/corpus" "$work/$target/new" "corpus/$target"
+  mkdir -p "$work/$target/seeds" "$work/$target/corpus" "corpus/$target" "artifacts/$target"
   log=$work/$target/log
   # A run before writes the seeds, which are made of the documented examples.
-  IOC_FUZZ_SEEDS=$work/$target/seeds cargo fuzz run -s "$sanitizer" "$target" \
-    "$work/$target/new" -- -runs=0 >"$log" 2>&1 || true
-  if cargo fuzz run -s "$sanitizer" "$target" "$work/$target/corpus" "corpus/$target" \
-    "$work/$target/seeds" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+  IOC_FUZZ_SEEDS=$work/$target/seeds "$built/$target" -runs=0 >"$log" 2>&1 || true
+  if "$built/$target" "$work/$target/corpus" "corpus/$target" "$work/$target/seeds" \
+    -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 >"$log" 2>&1; then word=; else
     word=" FAILED, see $log"
     failed=1
@@ -43,13 +42,12 @@ for target in "$@"; do
     "$corpus" "$word"
   if [ "${KEEP:-0}" = 1 ]; then
     rm -rf "$work/$target/min" && mkdir "$work/$target/min"
-    cargo fuzz run -s "$sanitizer" "$target" "$work/$target/min" "$work/$target/seeds" \
-      "corpus/$target" "$work/$target/corpus" -- -merge=1 -max_len=512 >>"$log" 2>&1
-    # What a seed covers is made anew each time; of the rest the smallest 12 KiB are kept.
-    find "$work/$target/min" -type f -printf '%s %p\n' | sort -n |
-      awk '(sum += $1) <= 12288 { print $2 }' | while read -r file; do
-      cmp -s "$file" "$work/$target/seeds/$(basename "$file")" || cp "$file" "corpus/$target/"
-    done
+    "$built/$target" "$work/$target/min" "$work/$target/seeds" "corpus/$target" \
+      "$work/$target/corpus" -merge=1 -max_len=512 >>"$log" 2>&1
+    # Seeds are made anew each time; of the rest a few are kept.
+    sha1sum "$work/$target"/seeds/* | cut -c1-40 >"$work/$target/known"
+    find "$work/$target/min" -type f -printf '%f\n' | sort | grep -vxF -f "$work/$target/known" |
+      head -n 32 | while read -r file; do cp "$work/$target/min/$file" "corpus/$target/"; done
   fi
 done
 exit $failed

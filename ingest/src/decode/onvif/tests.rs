@@ -222,6 +222,7 @@ fn looking_at_a_frame_does_not_use_up_its_interval() {
     let (first, second) =
         (frame("2025-10-28T01:00:00.000Z", &["Human"]), frame("2025-10-28T01:00:00.500Z", &[]));
     assert_eq!((looked(&second), looked(&first)), (1, 1));
+    assert_eq!(looked(""), 0, "a delete, as when it is told");
     assert_eq!(decode(&d, topic, &first).expect("right").len(), 1, "still the first");
     assert_eq!((looked(&first), looked(&second)), (0, 0));
     let later = frame("2025-10-28T01:00:01.000Z", &[]);
