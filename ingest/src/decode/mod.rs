@@ -5,6 +5,8 @@ mod catalogue;
 mod chirpstack;
 mod config;
 mod dahua;
+#[cfg(test)]
+mod docs;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod example;
 #[cfg(test)]
