@@ -50,9 +50,9 @@ pub(crate) struct Example {
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests compare"))]
     pub(crate) source: String,
     pub(crate) topic: String,
-    payload: Option<Box<RawValue>>,
-    text: Option<String>,
-    base64: Option<String>,
+    pub(crate) payload: Option<Box<RawValue>>,
+    pub(crate) text: Option<String>,
+    pub(crate) base64: Option<String>,
     #[serde(default)]
     pub(crate) retain: bool,
     pub(crate) config: Option<String>,
