@@ -1,5 +1,6 @@
 //! Claim: a native message of 250 bytes is decoded in less than 1 µs on one core, the topics of
-//! 1,000 devices being known; a FIWARE entity in less than 10 µs. The whole intake (decode,
+//! 1,000 devices being known; a FIWARE entity likewise; the typical example of every other format in
+//! less than 10 µs. The whole intake (decode,
 //! duplicate check, books) takes less than 2 µs for a message in a read of 100; the inbox is at most
 //! 0.1 µs of it. Times are CPU
 //! times of the thread: the machine that measures is shared.
@@ -10,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
@@ -18,9 +21,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ioc_ingest::{
     Client, Decoders, DecodersConfig, InboxConfig, Incoming, Intake, IntakeConfig, Quarantine,
-    QuarantineConfig, RecordSink, SinkError,
+    QuarantineConfig, RecordSink, Registry, SinkError,
 };
-use ioc_model::{City, ConfigFiles, Entry, Timestamp};
+use ioc_model::{City, ConfigFiles, Device, Devices, Entry, Timestamp};
 
 /// CPU time of this thread (Linux: first number of `schedstat`); samples must be long (flat).
 struct CpuTime;
@@ -61,7 +64,7 @@ impl Measurement for CpuTime {
     }
 }
 
-fn decoders() -> Decoders {
+fn city() -> Arc<City> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("config folder of the repository") {
@@ -72,8 +75,108 @@ fn decoders() -> Decoders {
             files.insert(name.to_owned(), text);
         }
     }
-    let city = City::load(&ConfigFiles(files)).expect("the shipped city is right");
-    Decoders::new("bench", &DecodersConfig::default(), Arc::new(city)).expect("defaults are right")
+    Arc::new(City::load(&ConfigFiles(files)).expect("the shipped city is right"))
+}
+
+fn decoders() -> Decoders {
+    Decoders::new("bench", &DecodersConfig::default(), city()).expect("defaults are right")
+}
+
+/// The typical example of each format: what its devices send most.
+const TYPICAL: &[(&str, &str)] = &[
+    ("native", "several values, time in milliseconds, quality, sequence number"),
+    ("mapping", "a number on a topic per metric, °F"),
+    ("fiware", "AirQualityObserved, normalised NGSI-v2 with units in the metadata"),
+    ("sensorthings", "published to the Observations of a Datastream"),
+    ("chirpstack", "uplink with the values of a codec"),
+    ("ttn", "uplink"),
+    ("zigbee2mqtt", "temperature and humidity"),
+    ("homie", "value of version 5"),
+    ("sparkplug", "NDATA by alias, converted from the unit of the BIRTH"),
+    ("onvif", "event: a line is crossed"),
+    ("frigate", "an update with one zone more"),
+    ("hikvision", "ANPR: XML as JSON, numbers as texts; the plate is sealed or forgotten"),
+    ("dahua", "wrong way"),
+];
+
+/// A line of `ingest/examples/<format>.jsonl`.
+struct Example {
+    json: serde_json::Value,
+    payload: Vec<u8>,
+}
+
+impl Example {
+    fn all(format: &str) -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let text = std::fs::read_to_string(folder.join(format!("{format}.jsonl"))).expect(format);
+        let example = |line: &str| {
+            let json: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let payload = match (json["text"].as_str(), json["base64"].as_str()) {
+                (Some(text), _) => text.into(),
+                (_, Some(text)) => STANDARD.decode(text).expect("base64"),
+                _ => json["payload"].to_string().into_bytes(),
+            };
+            Self { json, payload }
+        };
+        text.lines().filter(|l| !l.trim().is_empty()).map(example).collect()
+    }
+
+    fn message(&self) -> Incoming<'_> {
+        Incoming {
+            topic: self.json["topic"].as_str().expect("topic"),
+            payload: &self.payload,
+            retain: self.json["retain"] == true,
+            received: Timestamp(1_761_588_000_500),
+        }
+    }
+
+    fn decoders(&self, city: &Arc<City>) -> Decoders {
+        let config = self.json["config"].as_str().unwrap_or("{}");
+        let config = DecodersConfig::from_yaml("bench", config).expect("settings");
+        let decoders = Decoders::new("bench", &config, Arc::clone(city)).expect("settings");
+        let own: Vec<Device> =
+            serde_json::from_value(self.json["devices"].clone()).unwrap_or_default();
+        let known = decoders.registry().now().iter().cloned().collect::<Vec<_>>();
+        let all: Devices = known.into_iter().chain(own.into_iter().map(Arc::new)).collect();
+        decoders.with_registry(Arc::new(Registry::of(all)))
+    }
+}
+
+/// Each format by its typical example, after the messages that it needs.
+fn formats(c: &mut Criterion<CpuTime>) {
+    let mut group = c.benchmark_group("format");
+    group.throughput(Throughput::Elements(1_000)).sampling_mode(SamplingMode::Flat);
+    let city = city();
+    let mut listed: Vec<&str> = TYPICAL.iter().map(|(format, _)| *format).collect();
+    listed.retain(|f| !["native", "mapping"].contains(f));
+    listed.sort_unstable();
+    let mut all = Decoders::formats().to_vec();
+    all.sort_unstable();
+    assert_eq!(listed, all, "one case for each format");
+    for (format, about) in TYPICAL {
+        let examples = Example::all(format);
+        let named = |about: &serde_json::Value| {
+            examples.iter().find(|e| e.json["about"] == *about).expect("an example of that name")
+        };
+        let typical = named(&(*about).into());
+        let decoders = typical.decoders(&city);
+        for before in typical.json["after"].as_array().into_iter().flatten() {
+            decoders.decode(&named(before).message()).expect("right");
+        }
+        let mut records = Vec::with_capacity(4_000);
+        group.bench_function(BenchmarkId::new(*format, typical.payload.len()), |b| {
+            b.iter(|| {
+                records.clear();
+                for _ in 0..1_000 {
+                    let message = typical.message();
+                    decoders.decode_into(black_box(&message), &mut records).expect("good");
+                }
+                assert!(records.len() >= 1_000, "{format} says nothing");
+                records.len()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// 250 bytes with eight values, as an air station sends them.
@@ -218,6 +321,6 @@ fn submit(c: &mut Criterion<CpuTime>) {
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime).sample_size(20);
-    targets = decode, submit, inbox
+    targets = decode, formats, submit, inbox
 }
 criterion_main!(benches);

@@ -19,6 +19,9 @@
 mod access;
 mod decode;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod inbox;
 mod intake;

@@ -1,69 +1,11 @@
 //! Every documented example of every format goes through the decoders.
-//!
-//! `ingest/examples/<format>.jsonl`: one message per line:
-//! `{"about": "what it shows", "source": "where it is documented", "topic": "…",
-//!   "payload": JSON | "text": "…" | "base64": "…",
-//!   "retain": bool?, "config": "YAML of `decoders`"?, "devices": [Device, …]?, "after": ["about" of messages sent before]?,
-//!   "expect": "accepted" | "silent" | "<reason of a refusal>", "records": ["as `line` says", …]}`
-//! `records` may be left out only of what is not accepted. A line whose `about` starts with
-//! `trap:` counts as a trap in the table of docs/formats.md.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ioc_model::{Device, Devices};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use super::example::{Example, examples, formats};
 use super::ids::is_id;
-use super::shared_data::{RECEIVED, city, line};
+use super::shared_data::{RECEIVED, city, line, look_twice};
 use super::{Decoders, DecodersConfig, Incoming};
-use crate::registry::Registry;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Example {
-    about: String,
-    source: String,
-    topic: String,
-    payload: Option<Box<RawValue>>,
-    text: Option<String>,
-    base64: Option<String>,
-    #[serde(default)]
-    retain: bool,
-    config: Option<String>,
-    #[serde(default)]
-    devices: Vec<Device>,
-    #[serde(default)]
-    after: Vec<String>,
-    expect: String,
-    #[serde(default)]
-    records: Vec<String>,
-}
-
-impl Example {
-    fn bytes(&self) -> Vec<u8> {
-        match (&self.payload, &self.text, &self.base64) {
-            (Some(json), None, None) => json.get().into(),
-            (None, Some(text), None) => text.clone().into(),
-            (None, None, Some(text)) => STANDARD.decode(text).expect("base64"),
-            _ => unreachable!("{}: one of payload, text, base64", self.about),
-        }
-    }
-}
-
-fn decoders(example: &Example) -> Decoders {
-    let config = example.config.as_deref().unwrap_or("{}");
-    let config = DecodersConfig::from_yaml("examples", config).expect("YAML of `decoders`");
-    let decoders = Decoders::new("examples", &config, city()).expect("settings are right");
-    let known = decoders.registry().now().iter().cloned().collect::<Vec<_>>();
-    let all: Devices =
-        known.into_iter().chain(example.devices.iter().cloned().map(Arc::new)).collect();
-    decoders.with_registry(Arc::new(Registry::of(all)))
-}
-
+/// Tells a message, after someone has looked at it twice.
 fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
     let payload = example.bytes();
     let message = Incoming {
@@ -72,7 +14,10 @@ fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
         retain: example.retain,
         received: RECEIVED,
     };
-    match decoders.decode(&message) {
+    let looked = look_twice(decoders, &message);
+    let told = decoders.decode(&message);
+    assert_eq!(told, looked.result, "{}: looking shows something else", example.about);
+    match told {
         Ok(said) if said.records.is_empty() => ("silent".into(), Vec::new()),
         Ok(said) => ("accepted".into(), said.records.iter().map(line).collect()),
         Err(r) => (r.reason.as_str().into(), vec![r.detail]),
@@ -81,21 +26,13 @@ fn tell(decoders: &Decoders, example: &Example) -> (String, Vec<String>) {
 
 #[test]
 fn documented_examples_decode_or_are_refused_for_the_right_reason() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut wrong = Vec::new();
-    for entry in std::fs::read_dir(&folder).expect("examples folder") {
-        let path = entry.expect("readable").path();
-        let format = path.file_stem().and_then(|n| n.to_str()).expect("a name").to_owned();
-        let text = std::fs::read_to_string(&path).expect("readable");
-        let examples: Vec<Example> = (text.lines().filter(|l| !l.trim().is_empty()).enumerate())
-            .map(|(i, l)| {
-                serde_json::from_str(l).unwrap_or_else(|e| unreachable!("{format}:{}: {e}", i + 1))
-            })
-            .collect();
+    for format in formats() {
+        let examples = examples(&format);
         assert!(!examples.is_empty(), "{format} has no example");
         for example in &examples {
             assert!(!example.source.is_empty(), "{format}: {}: no source", example.about);
-            let decoders = decoders(example);
+            let decoders = example.decoders();
             for about in &example.after {
                 let before =
                     examples.iter().find(|e| e.about == *about).expect("`after` names one");
@@ -121,7 +58,6 @@ fn documented_examples_decode_or_are_refused_for_the_right_reason() {
 
 #[test]
 fn nearly_right_messages_never_panic_and_leave_nothing_behind_when_refused() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     let mut draw = move |below: usize| {
         random ^= random << 13;
@@ -130,10 +66,8 @@ fn nearly_right_messages_never_panic_and_leave_nothing_behind_when_refused() {
         (random % below.max(1) as u64) as usize
     };
     let decoders = Decoders::new("examples", &DecodersConfig::default(), city()).expect("right");
-    for entry in std::fs::read_dir(&folder).expect("examples folder") {
-        let text = std::fs::read_to_string(entry.expect("readable").path()).expect("readable");
-        for l in text.lines().filter(|l| !l.trim().is_empty()) {
-            let example: Example = serde_json::from_str(l).expect("an example");
+    for format in formats() {
+        for example in examples(&format) {
             let mut topic: Vec<char> = example.topic.chars().collect();
             for round in 0..40 {
                 let mut payload = example.bytes();

@@ -40,6 +40,12 @@ pub(super) trait Format: fmt::Debug + Send + Sync {
     /// journal. On an error the caller forgets what was pushed.
     fn decode(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>)
     -> Result<(), Refusal>;
+
+    /// The same for someone who only looks. A format that remembers something from one message to
+    /// the next decodes against a copy of it here.
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        self.decode(cx, message, out)
+    }
 }
 
 macro_rules! formats {

@@ -14,7 +14,7 @@
 //! Not read: faces and persons, rectangles, pictures in the payload.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use ahash::RandomState;
 use ioc_model::{ConfigError, Detection, Name, Quality, QuarantineReason, Timestamp};
@@ -122,13 +122,15 @@ struct Episode {
     count: u64,
 }
 
+/// Events that go on, by device, event type and region.
+type Episodes = Mutex<HashMap<u64, Episode, RandomState>>;
+
 #[derive(Debug)]
 pub(super) struct Hikvision {
     cameras: Cameras,
     same_event_ms: i64,
     hasher: RandomState,
-    /// By device, event type and region.
-    episodes: Mutex<HashMap<u64, Episode, RandomState>>,
+    episodes: Episodes,
 }
 
 /// An alert, and when it was.
@@ -139,6 +141,12 @@ struct Alert<'j> {
     active: bool,
     time: Timestamp,
     received: Timestamp,
+    /// The live ones, or a copy for someone who only looks.
+    episodes: &'j Episodes,
+}
+
+fn lock(episodes: &Episodes) -> MutexGuard<'_, HashMap<u64, Episode, RandomState>> {
+    episodes.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 fn bad_field(detail: impl Into<String>) -> Refusal {
@@ -168,7 +176,16 @@ impl Hikvision {
         }
     }
 
-    fn alert(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+    fn alert(
+        &self,
+        cx: &Cx<'_>,
+        message: &Incoming<'_>,
+        episodes: &Episodes,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        if message.payload.is_empty() {
+            return Ok(());
+        }
         let whole_json = Json::parse(message.payload)?;
         let json = child(&whole_json, "EventNotificationAlert").unwrap_or(&whole_json);
         let kind = text(json, "eventType").ok_or_else(|| bad_field("`eventType` is missing"))?;
@@ -193,7 +210,7 @@ impl Hikvision {
         let time = time::rfc3339(stamp, self.cameras.zone.as_ref())?;
         let channel = whole(json, "channelID").or_else(|| whole(json, "dynChannelID"));
         let camera = self.cameras.who(cx, message.topic, channel)?;
-        let alert = Alert { json, kind, active, time, received: message.received };
+        let alert = Alert { json, kind, active, time, received: message.received, episodes };
         if matches!(&*alert.kind, "peoplecounting" | "pdc") {
             return count(cx, &camera, &alert, out);
         }
@@ -246,7 +263,7 @@ impl Hikvision {
         zone: Option<&str>,
     ) -> Option<Timestamp> {
         let key = self.hasher.hash_one((&*camera.origin.device, &*alert.kind, zone));
-        let mut episodes = self.episodes.lock().unwrap_or_else(|e| e.into_inner());
+        let mut episodes = lock(alert.episodes);
         if !alert.active {
             episodes.remove(&key);
             return None;
@@ -371,10 +388,14 @@ impl Format for Hikvision {
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        if message.payload.is_empty() {
-            return Ok(());
-        }
-        self.alert(cx, message, out).map_err(|r| r.of(self.cameras.named(message.topic)))
+        let end = self.alert(cx, message, &self.episodes, out);
+        end.map_err(|r| r.of(self.cameras.named(message.topic)))
+    }
+
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        let copy = Mutex::new(lock(&self.episodes).clone());
+        let end = self.alert(cx, message, &copy, out);
+        end.map_err(|r| r.of(self.cameras.named(message.topic)))
     }
 }
 

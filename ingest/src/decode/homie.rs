@@ -290,6 +290,31 @@ fn number(text: &str, name: &str) -> Result<f64, Refusal> {
         .ok_or_else(|| bad_field(format!("`{}` must be a number", short(name))))
 }
 
+impl Homie {
+    /// Reads a message; `looking` leaves what is known as it is.
+    fn read(
+        &self,
+        cx: &Cx<'_>,
+        message: &Incoming<'_>,
+        looking: bool,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        let rest = message.topic.strip_prefix(&*self.prefix).unwrap_or_default();
+        let (version, device, about) = address(rest).ok_or_else(|| {
+            Refusal::new(QuarantineReason::UnknownTopic, "not a topic of Homie 4 or 5")
+        })?;
+        let text = std::str::from_utf8(message.payload)
+            .map_err(|_| Refusal::new(QuarantineReason::Malformed, "the payload is not UTF-8"));
+        let live = &self.known[version];
+        let copy = looking.then(|| live.copy(device));
+        let end = text.and_then(|text| {
+            let known = copy.as_ref().unwrap_or(live);
+            self.say(&Said { cx, message, device, text, known }, about, out)
+        });
+        end.map_err(|r| cx.blame(r, device))
+    }
+}
+
 impl Format for Homie {
     fn takes(&self, topic: &str) -> bool {
         topic.starts_with(&*self.prefix)
@@ -301,17 +326,11 @@ impl Format for Homie {
         message: &Incoming<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Refusal> {
-        let rest = message.topic.strip_prefix(&*self.prefix).unwrap_or_default();
-        let (version, device, about) = address(rest).ok_or_else(|| {
-            Refusal::new(QuarantineReason::UnknownTopic, "not a topic of Homie 4 or 5")
-        })?;
-        let text = std::str::from_utf8(message.payload)
-            .map_err(|_| Refusal::new(QuarantineReason::Malformed, "the payload is not UTF-8"));
-        let end = text.and_then(|text| {
-            let said = Said { cx, message, device, text, known: &self.known[version] };
-            self.say(&said, about, out)
-        });
-        end.map_err(|r| cx.blame(r, device))
+        self.read(cx, message, false, out)
+    }
+
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        self.read(cx, message, true, out)
     }
 }
 

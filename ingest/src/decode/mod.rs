@@ -6,11 +6,17 @@ mod chirpstack;
 mod config;
 mod dahua;
 #[cfg(test)]
+mod docs;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod example;
+#[cfg(test)]
 mod examples;
 mod fiware;
 mod fiware_models;
 mod format;
 mod frigate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod hikvision;
 mod homie;
 mod ids;
@@ -233,7 +239,8 @@ impl Decoders {
         Ok(Decoded { records, doubt: verdict.doubt })
     }
 
-    /// Decodes one message for someone who wants to know what is made of it.
+    /// Decodes one message for someone who wants to know what is made of it. Whatever formats
+    /// remember from one message to the next stays as it is.
     pub fn explain(&self, message: &Incoming<'_>) -> Explained {
         let (mut records, mut ignored) = (Vec::new(), Vec::new());
         let out = Out::noting(&mut records, &mut ignored);
@@ -345,6 +352,7 @@ impl Decoders {
             }
         }
         match self.formats.iter().find(|(_, f)| f.takes(topic)) {
+            Some((_, format)) if out.is_for_a_look() => format.look(&cx, message, out),
             Some((_, format)) => format.decode(&cx, message, out),
             None => {
                 Err(Refusal::new(QuarantineReason::UnknownTopic, "no decoder takes this topic"))

@@ -144,13 +144,11 @@ impl Onvif {
     }
 }
 
-impl Format for Onvif {
-    fn takes(&self, topic: &str) -> bool {
-        topic.contains("/onvif-ej/") || topic.contains(METADATA)
-    }
-
-    fn decode(
+impl Onvif {
+    /// Reads a message; `metadata` is the live one, or a copy for someone who only looks.
+    fn read(
         &self,
+        metadata: &Metadata,
         cx: &Cx<'_>,
         message: &Incoming<'_>,
         out: &mut Out<'_>,
@@ -159,7 +157,7 @@ impl Format for Onvif {
             return Ok(());
         }
         let Some(parts) = split(message.topic) else {
-            return self.metadata.decode(&self.config, cx, message, out);
+            return metadata.decode(&self.config, cx, message, out);
         };
         if below(parts.path, PERSONS) {
             out.hide();
@@ -196,6 +194,28 @@ impl Format for Onvif {
             out.push(record, secret.clone());
         }
         Ok(())
+    }
+}
+
+impl Format for Onvif {
+    fn takes(&self, topic: &str) -> bool {
+        topic.contains("/onvif-ej/") || topic.contains(METADATA)
+    }
+
+    fn decode(
+        &self,
+        cx: &Cx<'_>,
+        message: &Incoming<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), Refusal> {
+        self.read(&self.metadata, cx, message, out)
+    }
+
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        match split(message.topic) {
+            Some(_) => self.read(&self.metadata, cx, message, out),
+            None => self.read(&self.metadata.copy(), cx, message, out),
+        }
     }
 }
 

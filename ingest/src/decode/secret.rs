@@ -71,9 +71,14 @@ impl<'a> Out<'a> {
         Self { records, secrets: Vec::new(), ignored: None, remark: None, hidden: false }
     }
 
-    /// Also notes what is passed over.
+    /// For someone who only looks: also notes what is passed over.
     pub(super) fn noting(records: &'a mut Vec<Record>, ignored: &'a mut Vec<String>) -> Self {
         Self { records, secrets: Vec::new(), ignored: Some(ignored), remark: None, hidden: false }
+    }
+
+    /// Whether someone only looks.
+    pub(super) fn is_for_a_look(&self) -> bool {
+        self.ignored.is_some()
     }
 
     /// A record without personal data.

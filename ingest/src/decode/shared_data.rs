@@ -1,35 +1,11 @@
 //! What the decoders' tests share: the shipped city and the payloads of `../shared/data`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 
-use ioc_model::{Body, City, ConfigFiles, Record, Timestamp};
+use ioc_model::{Body, Record};
 
-use super::{Decoders, DecodersConfig, Incoming, Refusal};
-
-/// When test messages arrive.
-pub(crate) const RECEIVED: Timestamp = Timestamp(1_761_588_000_000);
-
-/// The city of `config/`.
-pub(crate) fn city() -> Arc<City> {
-    static CITY: OnceLock<Arc<City>> = OnceLock::new();
-    Arc::clone(CITY.get_or_init(load))
-}
-
-fn load() -> Arc<City> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).expect("config folder of the repository") {
-        let path = entry.expect("readable folder").path();
-        if let (Some(name), Ok(text)) =
-            (path.file_name().and_then(|n| n.to_str()), std::fs::read_to_string(&path))
-        {
-            files.insert(name.to_owned(), text);
-        }
-    }
-    Arc::new(City::load(&ConfigFiles(files)).expect("the shipped city is right"))
-}
+pub(crate) use super::example::{RECEIVED, city};
+use super::{Decoders, DecodersConfig, Explained, Incoming, Refusal};
 
 /// Decoders for the shipped city with a configuration.
 pub(crate) fn decoders(yaml: &str) -> Decoders {
@@ -56,6 +32,13 @@ pub(crate) fn decode(
     let payload = payload.as_ref();
     let message = Incoming { topic, payload, retain: false, received: RECEIVED };
     decoders.decode(&message).map(|d| d.records)
+}
+
+/// What someone who looks twice sees of a message.
+pub(crate) fn look_twice(decoders: &Decoders, message: &Incoming<'_>) -> Explained {
+    let first = decoders.explain(message);
+    assert_eq!(decoders.explain(message), first, "{}: looking changes it", message.topic);
+    first
 }
 
 /// A record in one line: `area/service/device time body`, for comparing with what is expected.

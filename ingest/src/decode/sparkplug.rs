@@ -148,6 +148,11 @@ impl Sparkplug {
         }
     }
 
+    /// What is known of one edge node, for someone who only looks.
+    fn copy(&self, key: &str) -> Self {
+        Self { service: self.service.clone(), nodes: self.nodes.copy(key), ..*self }
+    }
+
     /// By the whole path, else by its own id.
     fn who<'c>(&self, cx: &Cx<'c>, path: &str, id: &str) -> Result<Who<'c>, Refusal> {
         let device = cx.devices.called(path).or_else(|| cx.devices.called(id));
@@ -366,6 +371,13 @@ impl Format for Sparkplug {
             (Kind::Death, Some(device)) => self.device_death(&mut call, &mut node, device),
         }
         .map_err(refuse)
+    }
+
+    fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
+        match Parts::of(message.topic)? {
+            Some(parts) => self.copy(parts.node()).decode(cx, message, out),
+            None => Ok(()),
+        }
     }
 }
 

@@ -231,6 +231,13 @@ pub(crate) fn units_like(to: &str) -> Vec<&'static str> {
     usual.copied().filter(|from| unit_fits(from, to)).collect()
 }
 
+/// Symbols that are known, and of how many quantities.
+#[cfg(test)]
+pub(super) fn table_size() -> (usize, usize) {
+    let quantities: std::collections::BTreeSet<u8> = TABLE.iter().map(|row| row.1 as u8).collect();
+    (UNITS.len(), quantities.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,9 +13,9 @@ use super::strict;
 use crate::publications::{Delivery, Grant, is_valid_filter};
 
 /// One entry of a SUBSCRIBE.
-struct Wish {
-    filter: String,
-    qos: u8,
+pub(super) struct Wish {
+    pub(super) filter: String,
+    pub(super) qos: u8,
     retain_as_published: bool,
     /// 0: send retained values, 1: only if the subscription is new, 2: do not.
     retain_handling: u8,
@@ -89,7 +89,7 @@ impl<S: MessageSink> Connection<S> {
     }
 
     fn subscribe(&mut self, body: &[u8]) -> Result<(), Broken> {
-        let (id, wishes) = self.read_subscribe(body)?;
+        let (id, wishes) = read_subscribe(body, self.v5)?;
         let mut codes = Vec::with_capacity(wishes.len());
         for wish in &wishes {
             let code = self.grant(wish);
@@ -106,32 +106,6 @@ impl<S: MessageSink> Connection<S> {
         encode::codes(encode::SUBACK, id, &codes, why, &mut self.out);
         self.keep_size(before);
         Ok(())
-    }
-
-    fn read_subscribe(&self, body: &[u8]) -> Result<(u16, Vec<Wish>), Broken> {
-        strict::filters(body, self.v5, true)?;
-        let malformed = Broken::malformed("subscribe");
-        let wish = |e: &mqtt_protocol_core::mqtt::packet::SubEntry| Wish {
-            filter: e.topic_filter().into(),
-            qos: e.sub_opts().qos() as u8,
-            retain_as_published: e.sub_opts().rap(),
-            retain_handling: e.sub_opts().rh() as u8,
-        };
-        let (id, wishes, used) = if self.v5 {
-            let (p, used) = v5_0::Subscribe::parse(body).map_err(|_| malformed)?;
-            if p.props().iter().any(|p| matches!(p, Property::SubscriptionIdentifier(_))) {
-                let code = code::NO_SUBSCRIPTION_IDS;
-                return Err(Broken { code, what: "subscription identifier" });
-            }
-            (p.packet_id(), p.entries().iter().map(wish).collect(), used)
-        } else {
-            let (p, used) = v3_1_1::Subscribe::parse(body).map_err(|_| malformed)?;
-            (p.packet_id(), p.entries().iter().map(wish).collect(), used)
-        };
-        if id == 0 || used != body.len() {
-            return Err(malformed);
-        }
-        Ok((id, wishes))
     }
 
     /// Grants or refuses one subscription; the code for the SUBACK.
@@ -172,18 +146,7 @@ impl<S: MessageSink> Connection<S> {
     }
 
     fn unsubscribe(&mut self, body: &[u8]) -> Result<(), Broken> {
-        strict::filters(body, self.v5, false)?;
-        let malformed = Broken::malformed("unsubscribe");
-        let (id, filters, used): (u16, Vec<String>, usize) = if self.v5 {
-            let (p, used) = v5_0::Unsubscribe::parse(body).map_err(|_| malformed)?;
-            (p.packet_id(), p.entries().iter().map(|e| e.as_str().into()).collect(), used)
-        } else {
-            let (p, used) = v3_1_1::Unsubscribe::parse(body).map_err(|_| malformed)?;
-            (p.packet_id(), p.entries().iter().map(|e| e.as_str().into()).collect(), used)
-        };
-        if id == 0 || used != body.len() {
-            return Err(malformed);
-        }
+        let (id, filters) = read_unsubscribe(body, self.v5)?;
         let mut codes = Vec::with_capacity(filters.len());
         for filter in &filters {
             let mailbox = self.session.mailbox.as_ref();
@@ -205,4 +168,48 @@ impl<S: MessageSink> Connection<S> {
             self.out.truncate(before);
         }
     }
+}
+
+/// Reads a SUBSCRIBE.
+pub(super) fn read_subscribe(body: &[u8], v5: bool) -> Result<(u16, Vec<Wish>), Broken> {
+    strict::filters(body, v5, true)?;
+    let malformed = Broken::malformed("subscribe");
+    let wish = |e: &mqtt_protocol_core::mqtt::packet::SubEntry| Wish {
+        filter: e.topic_filter().into(),
+        qos: e.sub_opts().qos() as u8,
+        retain_as_published: e.sub_opts().rap(),
+        retain_handling: e.sub_opts().rh() as u8,
+    };
+    let (id, wishes, used) = if v5 {
+        let (p, used) = v5_0::Subscribe::parse(body).map_err(|_| malformed)?;
+        if p.props().iter().any(|p| matches!(p, Property::SubscriptionIdentifier(_))) {
+            let code = code::NO_SUBSCRIPTION_IDS;
+            return Err(Broken { code, what: "subscription identifier" });
+        }
+        (p.packet_id(), p.entries().iter().map(wish).collect(), used)
+    } else {
+        let (p, used) = v3_1_1::Subscribe::parse(body).map_err(|_| malformed)?;
+        (p.packet_id(), p.entries().iter().map(wish).collect(), used)
+    };
+    if id == 0 || used != body.len() {
+        return Err(malformed);
+    }
+    Ok((id, wishes))
+}
+
+/// Reads an UNSUBSCRIBE.
+pub(super) fn read_unsubscribe(body: &[u8], v5: bool) -> Result<(u16, Vec<String>), Broken> {
+    strict::filters(body, v5, false)?;
+    let malformed = Broken::malformed("unsubscribe");
+    let (id, filters, used): (u16, Vec<String>, usize) = if v5 {
+        let (p, used) = v5_0::Unsubscribe::parse(body).map_err(|_| malformed)?;
+        (p.packet_id(), p.entries().iter().map(|e| e.as_str().into()).collect(), used)
+    } else {
+        let (p, used) = v3_1_1::Unsubscribe::parse(body).map_err(|_| malformed)?;
+        (p.packet_id(), p.entries().iter().map(|e| e.as_str().into()).collect(), used)
+    };
+    if id == 0 || used != body.len() {
+        return Err(malformed);
+    }
+    Ok((id, filters))
 }

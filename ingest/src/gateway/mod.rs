@@ -28,6 +28,8 @@ mod door;
 mod encode;
 mod end;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod identity;
 mod inbound;
 mod limits;

@@ -84,6 +84,13 @@ impl Registry {
         Self::of(Devices::of_city(city))
     }
 
+    /// The devices of a configuration, in memory alone, with what lists are checked against.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_whole_city(city: Arc<City>) -> Self {
+        let devices = Devices::of_city(&city);
+        Self::new(RegistryConfig::default(), city, devices)
+    }
+
     /// A fixed set, in memory alone: for tools and tests. Devices may appear; people cannot change
     /// it.
     pub fn of(devices: Devices) -> Self {

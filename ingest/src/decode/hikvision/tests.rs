@@ -1,4 +1,5 @@
-use crate::decode::shared_data::{decoders, mistakes, one};
+use crate::decode::Incoming;
+use crate::decode::shared_data::{RECEIVED, decoders, look_twice, mistakes, one};
 
 const TOPIC: &str = "hikvision/cam/event";
 
@@ -98,4 +99,28 @@ fn hostile_ids_and_forms_are_refused() {
     // A channel that is no count is none.
     let odd = alert("VMD", "2025-10-28T01:00:00+07:00", r#","channelID":-1.5"#);
     check("{}", TOPIC, &odd, "unassigned/camera_analytics/cam ");
+}
+
+#[test]
+fn looking_at_posts_neither_begins_nor_ends_an_event() {
+    let d = decoders("{}");
+    let post = |state: &str, second: u32, count: u32| {
+        format!(
+            r#"{{"eventType":"linedetection","eventState":"{state}","activePostCount":{count},
+            "dateTime":"2025-10-28T01:00:{second:02}+07:00"}}"#
+        )
+    };
+    let looked = |payload: &str| {
+        let payload = payload.as_bytes();
+        let message = Incoming { topic: TOPIC, payload, retain: false, received: RECEIVED };
+        look_twice(&d, &message).result.expect("right").records.len()
+    };
+    let (first, further, end) =
+        (post("active", 0, 1), post("active", 1, 2), post("inactive", 2, 0));
+    assert_eq!(looked(&first), 1);
+    assert!(one(&d, TOPIC, &first).contains("line_crossed"), "still the first post");
+    assert_eq!((looked(&end), looked(&further)), (0, 0));
+    assert_eq!(one(&d, TOPIC, &further), "0 records", "the event goes on");
+    assert_eq!(one(&d, TOPIC, &end), "0 records");
+    assert_eq!(looked(&further), 1, "it has ended");
 }

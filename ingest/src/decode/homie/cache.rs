@@ -24,7 +24,7 @@ pub(super) struct Cache {
     most: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     /// Lost or disconnected.
     is_gone: bool,
@@ -33,7 +33,7 @@ struct Known {
     count: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Property {
     unit: Option<Name>,
     /// `None`: `$datatype` was not seen.
@@ -74,6 +74,14 @@ fn is_number(datatype: &str) -> bool {
 impl Cache {
     pub(super) fn new(most: usize) -> Self {
         Self { devices: RwLock::default(), most }
+    }
+
+    /// What is known of one device, for someone who only looks.
+    pub(super) fn copy(&self, device: &str) -> Self {
+        let devices = self.read();
+        let known = devices.get(device).map(|known| (device.into(), known.clone()));
+        let has_room = known.is_some() || devices.len() < self.most;
+        Self { devices: RwLock::new(known.into_iter().collect()), most: usize::from(has_room) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Map<Known>> {

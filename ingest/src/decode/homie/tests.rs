@@ -1,5 +1,5 @@
-use super::super::Decoders;
-use super::super::shared_data::{decode, decoders, mistakes, one};
+use super::super::shared_data::{RECEIVED, decode, decoders, look_twice, mistakes, one};
+use super::super::{Decoders, Incoming};
 
 fn tell(decoders: &Decoders, topic: &str, payload: &str) {
     let said = decode(decoders, topic, payload).expect("right");
@@ -110,4 +110,35 @@ fn settings_are_checked() {
     let decoders = decoders("homie: { domain: devices }");
     check(&decoders, "devices/d/$state", "lost", "online=false");
     assert_eq!(decoders.format_of("homie/d/$state"), "none");
+}
+
+#[test]
+fn looking_at_attributes_and_states_leaves_what_is_known() {
+    let decoders = decoders("{ homie: { devices: 1 } }");
+    let look = |topic: &str, text: &str| {
+        let payload = text.as_bytes();
+        let message = Incoming { topic, payload, retain: false, received: RECEIVED };
+        look_twice(&decoders, &message)
+    };
+    let value = |expect: &str| check(&decoders, "homie/d/n/temperature", "300", expect);
+    look("homie/other/n/temperature/$datatype", "float");
+    look("homie/d/n/temperature/$datatype", "float");
+    value("no_birth");
+    tell(&decoders, "homie/d/n/temperature/$datatype", "float");
+    tell(&decoders, "homie/d/n/temperature/$unit", "K");
+    look("homie/d/n/temperature/$unit", "°F");
+    look("homie/d/n/temperature/$datatype", "");
+    look("homie/d/$state", "");
+    assert!(look("homie/5/d/$description", "[]").result.is_err());
+    value("Good temperature=26.85");
+    let retained = |decoders: &Decoders| {
+        let (topic, payload) = ("homie/d/n/temperature", &b"300"[..]);
+        let message = Incoming { topic, payload, retain: true, received: RECEIVED };
+        decoders.decode(&message).expect("right").records.len()
+    };
+    look("homie/d/$state", "lost");
+    assert_eq!(retained(&decoders), 1);
+    assert!(one(&decoders, "homie/d/$state", "lost").contains("online=false"));
+    look("homie/d/$state", "ready");
+    assert_eq!(retained(&decoders), 0);
 }

@@ -1,4 +1,5 @@
-use crate::decode::shared_data::{decode, decoders, line, mistakes, one};
+use crate::decode::Incoming;
+use crate::decode::shared_data::{RECEIVED, decode, decoders, line, look_twice, mistakes, one};
 
 fn check(config: &str, topic: &str, payload: &str, expect: &str) {
     let got = one(&decoders(config), topic, payload);
@@ -207,4 +208,24 @@ fn too_many_frames_and_wrong_forms_are_refused() {
     }
     check("{}", "cam/onvif-mj/SensorData/Pressure", "{}", "unknown_topic: ONVIF sensor");
     check("{}", "###/onvif-mj/SensorData/Temperature", "{}", "bad_id: ");
+}
+
+#[test]
+fn looking_at_a_frame_does_not_use_up_its_interval() {
+    let d = decoders("{ onvif: { frame_every_ms: 1000 } }");
+    let topic = "cam/onvif-mj/VideoAnalytics/1";
+    let looked = |payload: &str| {
+        let payload = payload.as_bytes();
+        let message = Incoming { topic, payload, retain: false, received: RECEIVED };
+        look_twice(&d, &message).result.expect("right").records.len()
+    };
+    let (first, second) =
+        (frame("2025-10-28T01:00:00.000Z", &["Human"]), frame("2025-10-28T01:00:00.500Z", &[]));
+    assert_eq!((looked(&second), looked(&first)), (1, 1));
+    assert_eq!(looked(""), 0, "a delete, as when it is told");
+    assert_eq!(decode(&d, topic, &first).expect("right").len(), 1, "still the first");
+    assert_eq!((looked(&first), looked(&second)), (0, 0));
+    let later = frame("2025-10-28T01:00:01.000Z", &[]);
+    assert_eq!(looked(&later), 1);
+    assert_eq!(decode(&d, topic, &second).expect("right").len(), 0, "the interval is the same");
 }

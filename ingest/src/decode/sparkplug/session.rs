@@ -62,7 +62,7 @@ pub(super) struct Session {
 pub(super) struct Member {
     pub(super) metrics: Metrics,
     /// The place under its device id; free again when the member is forgotten.
-    _speaks: Speaks,
+    speaks: Speaks,
 }
 
 /// Metrics of a BIRTH.
@@ -71,11 +71,11 @@ pub(super) struct Metrics {
     list: Vec<Known>,
     by_name: Map<Arc<str>, u32>,
     by_alias: Map<u64, u32>,
-    _claim: Claim,
+    claim: Claim,
 }
 
 /// What a BIRTH says of a metric.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) name: Arc<str>,
     pub(super) datatype: Option<u32>,
@@ -122,6 +122,30 @@ impl Nodes {
             nodes: Mutex::default(),
             speakers: Arc::default(),
         }
+    }
+
+    /// One node with the room that the others leave it, for someone who only looks.
+    pub(super) fn copy(&self, key: &str) -> Self {
+        let (node, has_room) = {
+            let nodes = self.nodes.lock().unwrap_or_else(|e| e.into_inner());
+            let with_session = || nodes.values().filter(|n| lock(n).session.is_some()).count();
+            let has_room = nodes.len() < self.max_nodes || with_session() < self.max_nodes;
+            (nodes.get(key).cloned(), has_room)
+        };
+        let speakers = self.speakers.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let copy = Self {
+            max_nodes: if node.is_some() || has_room { self.max_nodes } else { 0 },
+            max_metrics: self.max_metrics,
+            metrics: Arc::new(AtomicUsize::new(self.metrics.load(Relaxed))),
+            nodes: Mutex::default(),
+            speakers: Arc::new(Mutex::new(speakers)),
+        };
+        if let Some(node) = node {
+            let node = lock(&node).copy(&copy);
+            let mut nodes = copy.nodes.lock().unwrap_or_else(|e| e.into_inner());
+            nodes.insert(key.into(), Arc::new(Mutex::new(node)));
+        }
+        copy
     }
 
     /// The node of `group/edge`; forgets nodes without a session when there are too many.
@@ -172,7 +196,7 @@ impl Nodes {
             list: Vec::with_capacity(metrics.len()),
             by_name: Map::default(),
             by_alias: Map::default(),
-            _claim: self.claim(metrics.len())?,
+            claim: self.claim(metrics.len())?,
         };
         let wrong = |detail: String| Refusal::new(QuarantineReason::BadField, detail);
         let mut lasts: Map<&str, usize> = Map::default();
@@ -231,6 +255,32 @@ pub(super) enum Order {
     Gap(u8),
 }
 
+impl Node {
+    /// The same in the room of `nodes`.
+    fn copy(&self, nodes: &Nodes) -> Self {
+        let session = self.session.as_ref().map(|s| Session {
+            own: s.own.copy(nodes),
+            devices: s.devices.iter().map(|(id, m)| (id.clone(), m.copy(nodes))).collect(),
+            aliases: s.aliases.clone(),
+            ..*s
+        });
+        Self { session, dead: self.dead, asked: self.asked }
+    }
+}
+
+impl Member {
+    /// The same in the room of `nodes`, which counts and names it already.
+    fn copy(&self, nodes: &Nodes) -> Self {
+        let Metrics { list, by_name, by_alias, claim } = &self.metrics;
+        let claim = Claim(Arc::clone(&nodes.metrics), claim.1);
+        let (list, by_name, by_alias) = (list.clone(), by_name.clone(), by_alias.clone());
+        Self {
+            metrics: Metrics { list, by_name, by_alias, claim },
+            speaks: Speaks(Arc::clone(&nodes.speakers), Arc::clone(&self.speaks.1)),
+        }
+    }
+}
+
 impl Session {
     pub(super) fn new(born: Timestamp, own: Metrics, speaks: Speaks) -> Self {
         let aliases = own.by_alias.keys().copied().collect();
@@ -239,7 +289,7 @@ impl Session {
             born,
             last: None,
             doubtful: false,
-            own: Member { metrics: own, _speaks: speaks },
+            own: Member { metrics: own, speaks },
             devices: Map::default(),
             aliases,
         }
@@ -271,7 +321,7 @@ impl Session {
             }
         }
         self.aliases.extend(metrics.by_alias.keys());
-        let member = Member { metrics, _speaks: speaks };
+        let member = Member { metrics, speaks };
         Ok(self.devices.entry(device.into()).insert_entry(member).into_mut())
     }
 

@@ -10,7 +10,7 @@ use ioc_model::{Device, Devices, QuarantineReason, Timestamp};
 use prost::Message as _;
 
 use super::wire::{Payload, Value};
-use crate::decode::shared_data::{RECEIVED, decoders, line};
+use crate::decode::shared_data::{RECEIVED, decoders, line, look_twice};
 use crate::decode::{Decoders, Incoming, Refusal};
 use crate::registry::Registry;
 use encode::{bd_seq, metric, payload, property};
@@ -37,6 +37,13 @@ impl Host {
         let message = Incoming { topic, payload, retain: false, received: self.now };
         let said = self.decoders.decode(&message)?;
         Ok((said.records.iter().map(line).collect(), said.doubt))
+    }
+
+    fn look(&self, topic: &str, payload: &Payload) -> Result<Vec<String>, Refusal> {
+        let payload = payload.encode_to_vec();
+        let message = Incoming { topic, payload: &payload, retain: false, received: self.now };
+        let said = look_twice(&self.decoders, &message).result?;
+        Ok(said.records.iter().map(line).collect())
     }
 
     fn taken(&self, topic: &str, payload: &Payload) -> Vec<String> {
@@ -309,4 +316,28 @@ proptest::proptest! {
             let _ = host.tell(topic, &bytes);
         }
     }
+}
+
+#[test]
+fn looking_changes_no_session_sequence_or_room() {
+    let host = Host::new("{ sparkplug: { max_edge_nodes: 1, max_metrics: 4 } }");
+    let asks = |r: Refusal| r.reply.is_some();
+    assert!(host.look(NBIRTH, &nbirth()).is_ok());
+    assert!(asks(host.look(NDATA, &ndata(1, 1.5)).expect_err("no birth")));
+    assert!(asks(host.refused(NDATA, &ndata(1, 1.5))), "was not asked by looking");
+    host.taken(NBIRTH, &nbirth());
+    host.taken(DBIRTH, &dbirth(1));
+    // As often as one likes: the room for metrics and the names are taken once.
+    for _ in 0..5 {
+        assert!(host.look(NBIRTH, &nbirth()).is_ok());
+        assert!(host.look(DBIRTH, &dbirth(2)).is_ok());
+        assert!(host.look(NDATA, &ndata(9, 1.5)).is_ok(), "a gap");
+    }
+    let other = host.look("spBv1.0/hoa-xuan/NBIRTH/plc-2", &nbirth()).expect_err("no room");
+    assert_eq!(other.reason, QuarantineReason::TooLarge);
+    let death = payload(T - 60_000, None, vec![bd_seq(3)]);
+    assert_eq!(host.look(NDEATH, &death).expect("its end").len(), 2);
+    let said = host.taken(NDATA, &ndata(2, 1.5));
+    assert!(said[0].contains("Good"), "no gap and no end: {said:?}");
+    assert_eq!(host.taken(NDEATH, &death).len(), 2);
 }

@@ -7,6 +7,8 @@
 mod certificate;
 mod files;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::gateway) mod fuzz;
 mod tls;
 mod tls_config;
 mod websocket;

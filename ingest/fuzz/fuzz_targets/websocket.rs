@@ -1,0 +1,3 @@
+#![no_main]
+use ioc_ingest::fuzzing;
+libfuzzer_sys::fuzz_target!(init: fuzzing::begin("websocket"), |input: &[u8]| fuzzing::run("websocket", input));
