@@ -93,8 +93,8 @@ impl Bench {
             let picked = self.topics.get(usize::from(*topic) % self.topics.len());
             let picked = picked.map_or("", String::as_str);
             let (topic, payload) = own.unwrap_or((picked, payload));
-            now = now.plus_ms(i64::from(flags >> 2 & 1) * 1_000);
-            now = now.plus_ms(i64::from(flags >> 3 & 1) * 3_600_000);
+            now = now.plus_ms(i64::from((flags >> 2) & 1) * 1_000);
+            now = now.plus_ms(i64::from((flags >> 3) & 1) * 3_600_000);
             let message = Incoming { topic, payload, retain: flags & 1 != 0, received: now };
             check(decoders, &message);
         }

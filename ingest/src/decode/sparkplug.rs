@@ -374,9 +374,10 @@ impl Format for Sparkplug {
     }
 
     fn look(&self, cx: &Cx<'_>, message: &Incoming<'_>, out: &mut Out<'_>) -> Result<(), Refusal> {
-        match Parts::of(message.topic)? {
-            Some(parts) => self.copy(parts.node()).decode(cx, message, out),
-            None => Ok(()),
+        match Parts::of(message.topic) {
+            Ok(Some(parts)) => self.copy(parts.node()).decode(cx, message, out),
+            // Of no edge node: nothing that could change.
+            Ok(None) | Err(_) => self.decode(cx, message, out),
         }
     }
 }

@@ -335,6 +335,8 @@ fn looking_changes_no_session_sequence_or_room() {
     }
     let other = host.look("spBv1.0/hoa-xuan/NBIRTH/plc-2", &nbirth()).expect_err("no room");
     assert_eq!(other.reason, QuarantineReason::TooLarge);
+    let empty = Incoming { topic: "spBv1.0/", payload: b"", retain: false, received: host.now };
+    assert_eq!(look_twice(&host.decoders, &empty).result, host.decoders.decode(&empty));
     let death = payload(T - 60_000, None, vec![bd_seq(3)]);
     assert_eq!(host.look(NDEATH, &death).expect("its end").len(), 2);
     let said = host.taken(NDATA, &ndata(2, 1.5));
