@@ -100,7 +100,8 @@ impl Desk {
                     eprintln!("{mistake}");
                 }
                 let n = mistakes.len();
-                Misuse(format!("{n} mistakes; nothing was changed")).into()
+                let s = if n == 1 { "" } else { "s" };
+                Misuse(format!("{n} mistake{s}; nothing was changed")).into()
             }
             DeviceError::Conflict(why) => anyhow::Error::msg(why),
             error @ DeviceError::Store(_) => error.into(),
