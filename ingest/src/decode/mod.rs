@@ -157,8 +157,6 @@ impl Refusal {
 /// the formats in the order of their list.
 #[derive(Debug)]
 pub struct Decoders {
-    /// What they were made of.
-    made_of: (String, DecodersConfig, Arc<City>),
     catalogue: Catalogue,
     registry: Arc<Registry>,
     native: Native,
@@ -178,7 +176,6 @@ impl Decoders {
         city: Arc<City>,
     ) -> Result<Self, Vec<ConfigError>> {
         let registry = Arc::new(Registry::of_city(&city));
-        let made_of = (file.to_owned(), config.clone(), Arc::clone(&city));
         let catalogue = Catalogue::new(city);
         let mut errors = Vec::new();
         let mut mappings = Vec::new();
@@ -193,7 +190,7 @@ impl Decoders {
             return Err(errors);
         }
         let (native, door) = (Native::default(), Door(Arc::new(Forget)));
-        Ok(Self { made_of, catalogue, registry, native, mappings, formats, door })
+        Ok(Self { catalogue, registry, native, mappings, formats, door })
     }
 
     /// Names of the formats beside `native` and `mapping`.
@@ -205,14 +202,6 @@ impl Decoders {
     #[must_use]
     pub fn with_registry(self, registry: Arc<Registry>) -> Self {
         Self { registry, ..self }
-    }
-
-    /// The same, without memory of what was sent: for looking at old messages beside the stream.
-    /// Some formats remember (a Sparkplug BIRTH); a look must not change what they know.
-    pub(crate) fn apart(&self) -> Option<Self> {
-        let (file, config, city) = &self.made_of;
-        let apart = Self::new(file, config, Arc::clone(city)).ok()?;
-        Some(apart.with_registry(Arc::clone(&self.registry)))
     }
 
     /// The registry devices are looked up in.

@@ -88,15 +88,9 @@ impl Inbox {
         }
     }
 
-    /// The messages as they are shown. They are decoded in the order they came, so that a kept
-    /// BIRTH explains what follows it.
+    /// The messages as they are shown; looking at them changes nothing of what decoders remember.
     fn recent(&self, newest_first: &[Arc<Raw>]) -> Vec<ReceivedMessage> {
-        let Some(decoders) = self.decoders.apart() else { return Vec::new() };
-        let oldest_first = newest_first.iter().rev();
-        let mut shown: Vec<_> =
-            oldest_first.map(|raw| view::shown(&self.city, &decoders, raw)).collect();
-        shown.reverse();
-        shown
+        newest_first.iter().map(|raw| view::shown(&self.city, &self.decoders, raw)).collect()
     }
 
     fn key(&self, device: &str) -> u64 {
