@@ -342,6 +342,8 @@ mod tests {
             b in prop::sample::select(TABLE.to_vec()),
             value in -1e4f64..1e4,
         ) {
+            // A pH becomes a pure number, as the catalogue has it; no number becomes a pH.
+            prop_assume!((a.1, b.1) != (Dimension::Acidity, Dimension::Count));
             let there = Conversion::between(a.0[0], b.0[0]);
             prop_assert_eq!(there.is_some(), a.1 == b.1);
             if let Some(there) = there {
