@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use city::{City, NOW};
 use ioc_alerts::Register;
 use ioc_model::{
-    Action, ActionRequest, Actor, AlertFilter, AlertStore, Severity, Target, Timestamp, Work,
+    Action, ActionRequest, Actor, AlertFilter, AlertStore, Scope, Severity, Target, Timestamp, Work,
 };
 
 const PAGE: usize = 200;
@@ -60,8 +60,8 @@ fn main() {
 /// First pages and pages at random depths.
 fn lists(register: &Register, city: &City) {
     let some = |text: &str| Some(text.to_owned());
-    let open = || AlertFilter { open_only: true, limit: PAGE, ..AlertFilter::default() };
-    let all = || AlertFilter { limit: PAGE, ..AlertFilter::default() };
+    let open = || AlertFilter { open_only: true, limit: PAGE, ..AlertFilter::of(Scope::city()) };
+    let all = || AlertFilter { limit: PAGE, ..AlertFilter::of(Scope::city()) };
     let incident = register.list(&open()).expect("lists").0[0].incident.clone();
     let day = 86_400_000;
     let filters = [

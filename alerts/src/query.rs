@@ -66,6 +66,11 @@ fn index(f: &AlertFilter) -> &'static str {
 fn select(f: &AlertFilter) -> (String, Vec<Value>) {
     let mut sql = format!("SELECT row FROM alert INDEXED BY {} WHERE 1", index(f));
     let mut values: Vec<Value> = Vec::new();
+    if let Some((condition, texts)) = f.scope.condition("area", "service") {
+        sql.push_str(" AND ");
+        sql.push_str(&condition);
+        values.extend(texts.into_iter().map(Value::from));
+    }
     // These stand in the text: they are what the indexes of open alerts say.
     let flags = [
         // What is held is open.
@@ -229,7 +234,7 @@ mod tests {
         let (_dir, db) = database();
         let page = Some((Timestamp(1), "a".to_owned()));
         let open = || AlertFilter { open_only: true, before: page.clone(), ..Default::default() };
-        let all = || AlertFilter { before: page.clone(), ..AlertFilter::default() };
+        let all = || AlertFilter { before: page.clone(), ..AlertFilter::of(Scope::city()) };
         let some = |text: &str| Some(text.to_owned());
         let key = "(raised_at,id)<(?,?)";
         for (filter, index, seek) in [
@@ -263,7 +268,7 @@ mod tests {
             assert!(plan.contains(&format!("USING INDEX {index} (")), "{filter:?}: {plan}");
             assert!(plan.contains(seek) && plan.contains(key), "{filter:?}: {plan}");
         }
-        let resume = AlertFilter { after_change: Some(7), ..AlertFilter::default() };
+        let resume = AlertFilter { after_change: Some(7), ..AlertFilter::of(Scope::city()) };
         assert!(plan(&db, &resume).contains("USING INDEX alert_change (change>?)"));
     }
 
@@ -295,7 +300,7 @@ mod tests {
                     assignee: some(on(9)),
                     min_severity: on(10).then_some(Severity::Major),
                     before: on(11).then(|| (Timestamp(1), "a".to_owned())),
-                    ..AlertFilter::default()
+                    ..AlertFilter::of(Scope::city())
                 };
                 let plan = plan(&db, &filter);
                 assert!(!plan.contains("B-TREE"), "{filter:?}: {plan}");

@@ -6,7 +6,7 @@ use ioc_alerts::channel::mqtt::Publisher;
 use ioc_alerts::{Listener, Register};
 use ioc_dashboard::Live;
 use ioc_ingest::Publications;
-use ioc_model::{AlertChanges, AlertFilter, AlertRow, AlertStore, Condition};
+use ioc_model::{AlertChanges, AlertFilter, AlertRow, AlertStore, Condition, Scope};
 use tokio::sync::Notify;
 
 /// Alerts read at once at a start.
@@ -33,7 +33,7 @@ pub(crate) fn open_alerts(
     publications: &Publications,
     live: &Live,
 ) -> anyhow::Result<()> {
-    let mut filter = AlertFilter { open_only: true, limit: PAGE, ..AlertFilter::default() };
+    let mut filter = AlertFilter { open_only: true, limit: PAGE, ..AlertFilter::of(Scope::city()) };
     loop {
         let (rows, _) = register.list(&filter)?;
         live.set_open_alerts(&rows);

@@ -35,7 +35,7 @@ pub(crate) fn user(args: &UserArgs) -> anyhow::Result<()> {
                 println!(
                     "{}\t{}\t{}",
                     u.name,
-                    u.role.as_str(),
+                    u.grants.iter().map(|g| g.role.as_str()).collect::<Vec<_>>().join(","),
                     if u.disabled { "disabled" } else { "active" }
                 );
             }

@@ -189,7 +189,7 @@ impl Client {
         let hello = json!({
             "t": "hello", "proto": PROTO, "epoch": live.epoch(), "seq": live.seq(),
             "rev": self.rev, "server_ms": self.context.wall(), "tick_ms": 200,
-            "user": self.who.user, "role": self.who.role, "build": crate::assets::build(),
+            "user": self.who.user, "role": self.who.role(), "build": crate::assets::build(),
         });
         self.send(Message::text(hello.to_string())).await
     }

@@ -14,6 +14,7 @@
 //! log. A slow browser gets fewer, fuller frames and is closed after 10 s without progress; it
 //! never holds up another. What cannot be shown (too many devices, too many properties) is counted.
 
+mod access;
 mod api;
 mod assets;
 mod auth;
@@ -38,7 +39,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Auth, AuthError, FirstAdmin, Identity, Role, SignInError, UserRow};
+pub use access::{Grant, Identity, Permission, Role, Seat};
+pub use auth::{Auth, AuthError, FirstAdmin, SignInError, UserRow};
 pub use config::{ConfigMistake, DashboardConfig};
 pub use error::DashboardError;
 pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};

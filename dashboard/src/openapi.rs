@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use requests::request_schema;
 use shapes::reference;
 
-use crate::routes::{Endpoint, Param, Policy, ROUTES, Route};
+use crate::routes::{Endpoint, Param, Policy, ROUTES, Reach, Route};
 
 /// `GET /api/v1/openapi.json`.
 pub(crate) fn document() -> Value {
@@ -83,9 +83,16 @@ fn operation(route: &Route) -> Value {
         "security": [],
     });
     match route.policy {
-        Policy::AtLeast(role) => {
+        Policy::Session => operation["security"] = json!([{ "session": [] }]),
+        Policy::Needs(permission, reach) => {
             operation["security"] = json!([{ "session": [] }]);
-            operation["description"] = json!(format!("Role: {} or higher.", role.as_str()));
+            let reach = match reach {
+                Reach::Common => "",
+                Reach::Scoped => " The answer keeps to the areas and services of the grants.",
+                Reach::City => " For the whole city.",
+            };
+            let need = format!("Permission: {}.{reach}", permission.as_str());
+            operation["description"] = json!(need);
         }
         Policy::PublicIfSet => {
             operation["security"] = json!([{ "session": [] }, {}]);
@@ -312,7 +319,7 @@ mod tests {
             ("Counts", json!(crate::AlertCounts::default())),
             ("Incident", json!(incident())),
             ("Hold", json!(ended)),
-            ("Kpi", json!(kpi(&KpiQuery::default()))),
+            ("Kpi", json!(kpi(&KpiQuery::of(ioc_model::Scope::city())))),
             ("Shift", json!(handover.shifts[0])),
             ("ShiftEntry", json!(handover.entries[0])),
             ("PersonalRow", json!(crate::testing::personal_row(1))),

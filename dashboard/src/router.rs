@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::{Buf, Bytes};
 use futures::{Stream, StreamExt, TryStreamExt};
 use hyper::upgrade::OnUpgrade;
-use ioc_model::Actor;
+use ioc_model::{Actor, Scope};
 use serde::de::DeserializeOwned;
 use warp::Filter;
 use warp::http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
@@ -22,8 +22,8 @@ use crate::context::{Context, blocking};
 use crate::dispatch::dispatch;
 use crate::query::Query;
 use crate::reply::{ApiError, recover};
-use crate::routes::{Endpoint, Found, Policy, Route, find};
-use crate::{Identity, Role, api, assets};
+use crate::routes::{Endpoint, Found, Policy, Reach, Route, find};
+use crate::{Identity, Permission, api, assets};
 
 /// The name of the session cookie.
 pub(crate) const COOKIE_NAME: &str = "ioc_session";
@@ -58,6 +58,9 @@ pub(crate) struct Admitted {
     pub request: Incoming,
     /// Present on every route that needs a session.
     pub session: Option<(Identity, String)>,
+    /// Where the route's permission holds for who asks: every answer keeps to it. Nothing on
+    /// routes without a session.
+    pub scope: Scope,
     /// The decoded `{…}` of the path.
     pub id: String,
     /// Largest body of the route.
@@ -141,9 +144,9 @@ async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response,
     if !route.shared() {
         request.query = Query::parse(&request.raw_query)?;
     }
-    let session = check_policy(&context, route, &request).await?;
+    let (session, scope) = check_policy(&context, route, &request).await?;
     let body_limit = route.body_limit;
-    dispatch(route.endpoint, Admitted { context, request, session, id, body_limit }).await
+    dispatch(route.endpoint, Admitted { context, request, session, scope, id, body_limit }).await
 }
 
 fn wrong_method(allow: Vec<&'static str>) -> ApiError {
@@ -191,39 +194,51 @@ fn check_origin(
     Ok(())
 }
 
+/// Who asks, if anybody is signed in, and where the permission that the route needs holds for them.
 async fn check_policy(
     context: &Arc<Context>,
     route: &Route,
     request: &Incoming,
-) -> Result<Option<(Identity, String)>, ApiError> {
-    let role = match route.policy {
-        Policy::Open => return Ok(None),
+) -> Result<(Option<(Identity, String)>, Scope), ApiError> {
+    let stranger = (None, Scope::nothing());
+    let (permission, reach) = match route.policy {
+        Policy::Open => return Ok(stranger),
         Policy::Local => {
             let here = request.peer.remote.ip().to_canonical().is_loopback();
             return if here || context.config.metrics_for_all {
-                Ok(None)
+                Ok(stranger)
             } else {
                 Err(ApiError::forbidden("not_local", "only from this machine"))
             };
         }
-        Policy::PublicIfSet if context.config.public_cap => return Ok(None),
-        Policy::PublicIfSet => Role::Viewer,
+        Policy::PublicIfSet if context.config.public_cap => return Ok(stranger),
+        Policy::PublicIfSet => (Permission::Watch, Reach::Common),
         Policy::PublicIfOpen if context.parts.open_data.enabled() => {
-            let who = session(context, request).await?;
-            if who.is_none() {
+            let Some((who, token)) = session(context, request).await? else {
                 slow_down(context, request)?;
-            }
-            return Ok(who);
+                return Ok(stranger);
+            };
+            let scope = who.scope(Permission::Read, &context.parts.city);
+            return Ok((Some((who, token)), scope));
         }
-        Policy::PublicIfOpen => Role::Viewer,
-        Policy::AtLeast(role) => role,
+        Policy::PublicIfOpen => (Permission::Read, Reach::Scoped),
+        Policy::Session => {
+            let held = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+            return Ok((Some(held), Scope::nothing()));
+        }
+        Policy::Needs(permission, reach) => (permission, reach),
     };
     let (who, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
-    if who.role < role {
-        let need = format!("this needs the role {}", role.as_str());
-        return Err(ApiError::forbidden("role_too_low", need));
+    let scope = who.scope(permission, &context.parts.city);
+    if scope.is_nothing() {
+        let need = format!("this needs the permission `{}`", permission.as_str());
+        return Err(ApiError::forbidden("not_permitted", need));
     }
-    Ok(Some((who, token)))
+    if reach == Reach::City && !scope.is_city() {
+        let need = format!("this needs `{}` for the whole city", permission.as_str());
+        return Err(ApiError::forbidden("scope_too_small", need));
+    }
+    Ok((Some((who, token)), scope))
 }
 
 /// Strangers may ask so often.

@@ -29,7 +29,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Auth, Dashboard, DashboardConfig, Live, Parts, Role};
+use crate::{Auth, Dashboard, DashboardConfig, Grant, Live, Parts, Role};
 pub(crate) use alerts::FakeAlerts;
 pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
 pub(crate) use personal::{FakePersonal, personal_row};
@@ -106,6 +106,7 @@ pub(crate) fn city(n: usize) -> City {
         thresholds: Default::default(),
         devices: (0..n).map(device).map(|d| (d.id.clone(), d)).collect(),
         zones: Default::default(),
+        clusters: Default::default(),
         holidays: Default::default(),
     }
 }
@@ -349,6 +350,22 @@ impl Server {
             auth.sign_in_by_link(&link, from).expect("signs in").token.text()
         };
         tokio::task::spawn_blocking(work).await.expect("no panic")
+    }
+
+    /// A client of a person with these grants.
+    pub async fn client_with(&self, user: &'static str, grants: Vec<Grant>) -> Client {
+        let auth = Arc::clone(&self.auth);
+        let work = move || {
+            if !auth.list().expect("lists").iter().any(|u| u.name == user) {
+                auth.add_user(user, PASSWORD, Role::Viewer).expect("adds");
+            }
+            auth.set_grants(user, &grants).expect("sets");
+            let link = auth.signin_link(user).expect("a link");
+            let from = "127.0.0.1".parse().expect("an address");
+            auth.sign_in_by_link(&link, from).expect("signs in").token.text()
+        };
+        let session = tokio::task::spawn_blocking(work).await.expect("no panic");
+        Client { session: Some(session), ..self.stranger() }
     }
 
     /// A client with a session.

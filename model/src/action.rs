@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, AlertRow, Assignee, IncidentId, Link, Timestamp};
+use crate::{AlertId, AlertRow, Assignee, IncidentId, Link, Scope, Timestamp};
 
 /// What an operator does to alerts. JSON: `{"action": "shelve", "until": …, "reason": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +207,8 @@ pub struct ActionRequest {
     pub action: Action,
     /// Who.
     pub actor: Actor,
+    /// What they may act on; other alerts are refused as if they did not exist.
+    pub scope: Scope,
     /// Repeating a request with the same key changes nothing and gives the same results.
     pub key: Option<String>,
 }
@@ -223,6 +225,8 @@ pub struct Undo {
     pub act: u64,
     /// Who; only the person who did it.
     pub actor: Actor,
+    /// What they may act on now; other alerts stay as they are.
+    pub scope: Scope,
 }
 
 impl Undo {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Index, Name, Text};
+use crate::{Cluster, Index, Name, Text};
 
 /// Everything the configuration says about the city. Maps are keyed by id.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct City {
     pub devices: BTreeMap<Name, DeviceSpec>,
     /// Named places for geofences, by id; no id is that of an area too.
     pub zones: BTreeMap<Name, Zone>,
+    /// Wards that are looked after together, by id; no id is that of an area too.
+    pub clusters: BTreeMap<Name, Cluster>,
     /// Public holidays, as local days since 1970-01-01.
     pub holidays: BTreeSet<i64>,
 }

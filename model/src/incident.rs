@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, Name, Severity, Text, Timestamp};
+use crate::{AlertId, Name, Scope, Severity, Text, Timestamp};
 
 /// Id of an incident: that of its first alert, or `{alert}-{n}` after a split.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,9 +80,11 @@ pub struct IncidentRow {
     pub unacknowledged: u32,
 }
 
-/// Which incidents.
-#[derive(Clone, Debug, Default)]
+/// Which incidents; [`IncidentFilter::of`] asks for all of a scope.
+#[derive(Clone, Debug)]
 pub struct IncidentFilter {
+    /// Only those whose own area and service who asks may see.
+    pub scope: Scope,
     /// Only those with an open alert.
     pub open_only: bool,
     /// Only of this ward.
@@ -99,4 +101,21 @@ pub struct IncidentFilter {
     pub limit: usize,
     /// The cursor of the page before.
     pub cursor: Option<String>,
+}
+
+impl IncidentFilter {
+    /// All incidents of a scope, with a limit of 0 rows to be set.
+    pub fn of(scope: Scope) -> Self {
+        Self {
+            scope,
+            open_only: false,
+            area: None,
+            service: None,
+            min_severity: None,
+            from: None,
+            to: None,
+            limit: 0,
+            cursor: None,
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, RegisterError, Severity, Text, Timestamp};
+use crate::{Name, RegisterError, Scope, Severity, Text, Timestamp};
 
 /// Which part of the alarms, and when.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KpiQuery {
+    /// Only of alerts that who asks may see.
+    pub scope: Scope,
     /// First moment, event time, inclusive.
     pub from: Timestamp,
     /// Last moment, exclusive.
@@ -17,6 +19,14 @@ pub struct KpiQuery {
     pub service: Option<String>,
     /// Operator positions the load is shared by; `None`: as many as were on duty, at least 1.
     pub positions: Option<u32>,
+}
+
+impl KpiQuery {
+    /// Everything of a scope, with the times to be set.
+    pub fn of(scope: Scope) -> Self {
+        let (from, to) = (Timestamp::default(), Timestamp::default());
+        Self { scope, from, to, area: None, service: None, positions: None }
+    }
 }
 
 /// A figure beside its target.

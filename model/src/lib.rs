@@ -26,6 +26,7 @@ mod quarantine;
 mod record;
 mod register;
 mod rulebook;
+mod scope;
 mod shift;
 mod time;
 
@@ -74,5 +75,6 @@ pub use rulebook::{
     RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleTouched, RuleTrial, RuleTrialRow,
     RuleVersion, RuleVersionText,
 };
+pub use scope::{Choice, Cluster, Scope, ScopePart};
 pub use shift::{Handover, ShiftEntry, ShiftId, ShiftRow, ShiftStore};
 pub use time::{TimeError, Timestamp};

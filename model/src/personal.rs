@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Actor, Name, Timestamp};
+use crate::{Actor, Name, Scope, Timestamp};
 
 /// Personal data in clear, as a device sent it. Never written, logged or shown.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -90,8 +90,10 @@ pub struct PersonalRow {
 }
 
 /// Which detections with personal data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonalFilter {
+    /// Only those that who asks may see.
+    pub scope: Scope,
     /// Only of this device.
     pub device: Option<Name>,
     /// Only of this plate, by its pseudonym.
@@ -104,6 +106,13 @@ pub struct PersonalFilter {
     pub before: Option<u64>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl PersonalFilter {
+    /// All of a scope, with a limit of 0 rows to be set.
+    pub fn of(scope: Scope) -> Self {
+        Self { scope, device: None, pseudonym: None, from: None, to: None, before: None, limit: 0 }
+    }
 }
 
 /// What was sealed, opened for one person.
@@ -142,12 +151,18 @@ pub trait PersonalStore: Send + Sync {
     /// Trouble with the database.
     fn list(&self, filter: &PersonalFilter) -> Result<Vec<PersonalRow>, PersonalError>;
 
-    /// Opens one row for a person. The view is in the audit log, with the reason, before the
+    /// Opens one row for a person; one outside of the scope does not exist. The view is in the audit log, with the reason, before the
     /// data is returned.
     ///
     /// # Errors
     /// [`PersonalError`]; without an audit line nothing is returned.
-    fn reveal(&self, id: u64, reason: &str, actor: &Actor) -> Result<Revealed, PersonalError>;
+    fn reveal(
+        &self,
+        id: u64,
+        scope: &Scope,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<Revealed, PersonalError>;
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionOutcome, ActionRequest, AlarmState, AlertId, Assignee, Condition, Entity, Evidence, Held,
-    HeldBy, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId, IncidentRow, Link, Name,
+    HeldBy, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId, IncidentRow, Link, Name, Scope,
     Severity, ShiftId, Text, Timestamp, Transition, Undo, Work,
 };
 
@@ -180,9 +180,11 @@ impl AlertRow {
     }
 }
 
-/// Which alerts.
-#[derive(Clone, Debug, Default)]
+/// Which alerts; [`AlertFilter::of`] asks for all of a scope.
+#[derive(Clone, Debug)]
 pub struct AlertFilter {
+    /// Only those that who asks may see.
+    pub scope: Scope,
     /// Only open ones (neither closed nor rejected): the operators' list, never cut by a time
     /// window.
     pub open_only: bool,
@@ -219,6 +221,32 @@ pub struct AlertFilter {
     pub limit: usize,
     /// Page: only alerts raised before this (time, id), from the last row of the page before.
     pub before: Option<(Timestamp, String)>,
+}
+
+impl AlertFilter {
+    /// All alerts of a scope, with a limit of 0 rows to be set.
+    pub fn of(scope: Scope) -> Self {
+        Self {
+            scope,
+            open_only: false,
+            held: None,
+            work: None,
+            acknowledged: None,
+            overdue: false,
+            service: None,
+            area: None,
+            device: None,
+            rule: None,
+            incident: None,
+            assignee: None,
+            min_severity: None,
+            from: None,
+            to: None,
+            after_change: None,
+            limit: 0,
+            before: None,
+        }
+    }
 }
 
 /// One line of the audit log.
@@ -298,17 +326,19 @@ pub trait AlertStore: Send + Sync {
     /// Alerts that fit, and the position of the newest change at that moment.
     fn list(&self, filter: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError>;
 
-    /// One alert.
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError>;
+    /// One alert. One outside of the scope does not exist.
+    fn get(&self, id: &AlertId, scope: &Scope) -> Result<AlertRow, RegisterError>;
 
-    /// Everything that happened to one alert, oldest first.
+    /// Everything that happened to one alert, oldest first; the caller has seen it by
+    /// [`AlertStore::get`].
     fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError>;
 
     /// Lines of the whole log after `seq`, oldest first, at most `limit`.
     fn audit_after(&self, seq: u64, limit: usize) -> Result<Vec<AuditRow>, RegisterError>;
 
-    /// Does one thing to one or many alerts; each row has its own result. The changes also go to
-    /// the live stream.
+    /// Does one thing to one or many alerts; each row has its own result. An alert outside of the
+    /// request's scope is refused as one that does not exist. The changes also go to the live
+    /// stream.
     fn act(&self, request: &ActionRequest) -> Result<ActionOutcome, RegisterError>;
 
     /// Takes a request back within [`Undo::WITHIN_MS`], row by row, where nothing came after it.
@@ -323,10 +353,12 @@ pub trait AlertStore: Send + Sync {
         filter: &IncidentFilter,
     ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError>;
 
-    /// One incident and its alerts, the root first, at most `limit`.
+    /// One incident and its alerts, the root first, at most `limit`. One outside of the scope
+    /// does not exist; of another only the alerts inside are told.
     fn incident(
         &self,
         id: &IncidentId,
+        scope: &Scope,
         limit: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError>;
 

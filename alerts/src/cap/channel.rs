@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ioc_model::{AlertRow, AlertStore, CapRow, IncidentId};
+use ioc_model::{AlertRow, AlertStore, CapRow, IncidentId, Scope};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
@@ -166,7 +166,8 @@ fn whole(parts: &CapParts, n: &Notification) -> Result<Vec<AlertRow>, String> {
         named.chain(n.alerts.iter().filter_map(|row| row.incident.as_ref())).collect();
     let mut rows = n.alerts.clone();
     for id in incidents {
-        let (_, members) = register.incident(id, MAX_MEMBERS).map_err(|e| e.to_string())?;
+        let (_, members) =
+            register.incident(id, &Scope::city(), MAX_MEMBERS).map_err(|e| e.to_string())?;
         rows.extend(members);
     }
     // The newest of each.

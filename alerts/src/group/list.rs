@@ -1,7 +1,9 @@
 //! Reading incidents.
 
-use ioc_model::{AlertRow, IncidentFilter, IncidentId, IncidentRow, RegisterError, Severity};
-use rusqlite::{Connection, params, types::Value};
+use ioc_model::{
+    AlertRow, IncidentFilter, IncidentId, IncidentRow, RegisterError, Scope, Severity,
+};
+use rusqlite::{Connection, types::Value};
 
 use super::incident::Incident;
 use crate::schema::{parse, store};
@@ -48,6 +50,11 @@ fn select(f: &IncidentFilter, limit: usize) -> Result<(String, Vec<Value>), Regi
         }
     );
     let mut values: Vec<Value> = Vec::new();
+    if let Some((condition, texts)) = f.scope.condition("area", "service") {
+        sql.push_str(" AND ");
+        sql.push_str(&condition);
+        values.extend(texts.into_iter().map(Value::from));
+    }
     let mut and = |condition: &str, value: Value| {
         sql.push_str(" AND ");
         sql.push_str(condition);
@@ -86,20 +93,24 @@ fn select(f: &IncidentFilter, limit: usize) -> Result<(String, Vec<Value>), Regi
 pub(crate) fn get(
     db: &Connection,
     id: &IncidentId,
+    scope: &Scope,
     limit: usize,
 ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
     // One snapshot for both.
     let tx = db.unchecked_transaction().map_err(store)?;
-    let incident = Incident::load(&tx, id)?.ok_or_else(|| RegisterError::NoIncident(id.clone()))?;
+    let incident = Incident::load(&tx, id)?.filter(|i| scope.allows(&i.row.area, &i.row.service));
+    let incident = incident.ok_or_else(|| RegisterError::NoIncident(id.clone()))?;
+    let (inside, texts) = scope.condition("a.area", "a.service").unwrap_or(("1".into(), vec![]));
+    let mut values: Vec<Value> = vec![id.0.clone().into()];
+    values.extend(texts.into_iter().map(Value::from));
+    values.push((limit.clamp(1, MAX_ROWS) as i64).into());
     let texts: Vec<String> = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT a.row FROM member m CROSS JOIN alert a ON a.id = m.alert
-             WHERE m.incident = ?1
-             ORDER BY m.open DESC, m.outage DESC, m.severity DESC, m.raised_at, m.alert LIMIT ?2",
-        )
-        .and_then(|mut s| {
-            s.query_map(params![id.0, limit.clamp(1, MAX_ROWS) as i64], |r| r.get(0))?.collect()
-        })
+             WHERE m.incident = ? AND {inside}
+             ORDER BY m.open DESC, m.outage DESC, m.severity DESC, m.raised_at, m.alert LIMIT ?",
+        ))
+        .and_then(|mut s| s.query_map(rusqlite::params_from_iter(values), |r| r.get(0))?.collect())
         .map_err(store)?;
     let rows = texts.iter().map(|t| parse(t)).collect::<Result<Vec<_>, _>>()?;
     Ok((incident.row, rows))

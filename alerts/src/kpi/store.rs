@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use ioc_model::{KpiQuery, KpiReport, KpiStore, RegisterError, Timestamp};
+use ioc_model::{KpiQuery, KpiReport, KpiStore, RegisterError, Scope, Timestamp};
 use rusqlite::Connection;
 
 use super::load::{Asked, DAY};
@@ -80,7 +80,7 @@ impl Kpis {
         let tx = db.unchecked_transaction().map_err(store)?;
         let positions = read::positions(&tx, now.0, now.0.saturating_add(1))?;
         let asked = metrics::last_day(now.0, positions);
-        let sample = read::sample(&tx, &KpiQuery::default(), &asked)?;
+        let sample = read::sample(&tx, &KpiQuery::of(Scope::city()), &asked)?;
         let found = metrics::metrics(&sample, &asked, &self.targets);
         *last = Some((now.0, found));
         Ok(found)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ioc_model::{
-    AlertId, AlertRow, AlertStore, Condition, IncidentRow, Name, RegisterError, Timestamp,
+    AlertId, AlertRow, AlertStore, Condition, IncidentRow, Name, RegisterError, Scope, Timestamp,
 };
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
@@ -155,7 +155,7 @@ impl Flush<'_> {
     }
 
     fn row(&self, id: &AlertId) -> Result<Option<AlertRow>, RegisterError> {
-        match self.alerts.get(id) {
+        match self.alerts.get(id, &Scope::city()) {
             Ok(row) => Ok(Some(row)),
             Err(RegisterError::NotFound(_)) => Ok(None),
             Err(e) => Err(e),
@@ -217,7 +217,7 @@ impl Flush<'_> {
         if rows.iter().any(|r| r.incident.as_ref() != Some(id)) {
             return Ok(None);
         }
-        match self.alerts.incident(id, 1) {
+        match self.alerts.incident(id, &Scope::city(), 1) {
             Ok((incident, _)) => Ok(Some(incident)),
             Err(RegisterError::NoIncident(_)) => Ok(None),
             Err(e) => Err(e),

@@ -1,7 +1,8 @@
 //! Lines of the audit log become news in groups.
 
 use ioc_model::{
-    AlertId, AlertRow, AlertStore, AuditRow, Condition, Name, RegisterError, Severity, Timestamp,
+    AlertId, AlertRow, AlertStore, AuditRow, Condition, Name, RegisterError, Scope, Severity,
+    Timestamp,
 };
 use rusqlite::{Connection, params};
 
@@ -101,7 +102,7 @@ impl Intake<'_> {
 
     /// The alert as it stands; `None` if the register does not have it any more.
     fn row(&self, id: &AlertId) -> Result<Option<AlertRow>, RegisterError> {
-        match self.alerts.get(id) {
+        match self.alerts.get(id, &Scope::city()) {
             Ok(row) => Ok(Some(row)),
             Err(RegisterError::NotFound(_)) => {
                 tracing::warn!(alert = %id, "notification of an alert that is not in the register");

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use ioc_model::{
     ActionOutcome, ActionRequest, Actor, AlertChanges, AlertFilter, AlertId, AlertRow, AlertStore,
     AuditRow, City, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId, IncidentRow,
-    RegisterError, Timestamp, Transition, Undo,
+    RegisterError, Scope, Timestamp, Transition, Undo,
 };
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -237,8 +237,10 @@ impl AlertStore for Register {
         query::list(&self.reader(), filter)
     }
 
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
-        schema::read_row(&self.reader(), &id.0)?.ok_or_else(|| RegisterError::NotFound(id.clone()))
+    fn get(&self, id: &AlertId, scope: &Scope) -> Result<AlertRow, RegisterError> {
+        let row = schema::read_row(&self.reader(), &id.0)?;
+        row.filter(|r| scope.allows(&r.area, &r.service))
+            .ok_or_else(|| RegisterError::NotFound(id.clone()))
     }
 
     fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
@@ -271,9 +273,10 @@ impl AlertStore for Register {
     fn incident(
         &self,
         id: &IncidentId,
+        scope: &Scope,
         limit: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
-        group::get(&self.reader(), id, limit)
+        group::get(&self.reader(), id, scope, limit)
     }
 
     fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {

@@ -11,7 +11,7 @@ use ioc_alerts::{Register, RegisterParts, verify};
 use ioc_model::{
     Action, ActionRequest, Actor, AlarmState, AlertChanges, AlertFilter, AlertId, AlertRow,
     AlertStore, Assignee, AssigneeKind, City, HeldBy, HoldId, HoldRequest, HoldScope,
-    IncidentFilter, IncidentId, Link, RegisterError, RowResult, Severity, Target, Timestamp,
+    IncidentFilter, IncidentId, Link, RegisterError, RowResult, Scope, Severity, Target, Timestamp,
     Transition, TransitionKind, Undo,
 };
 
@@ -515,7 +515,7 @@ impl Bench {
     fn check(&mut self) -> Check {
         self.register()?;
         let register = self.register.as_ref().expect("open");
-        let everything = AlertFilter { limit: 10_000, ..AlertFilter::default() };
+        let everything = AlertFilter { limit: 10_000, ..AlertFilter::of(Scope::city()) };
         let (rows, change) = register.list(&everything).map_err(text)?;
         same("cursor", register.cursor().map_err(text)?, self.known.applied as u64)?;
         let lines = register.audit_after(self.known.seq, 10_000).map_err(text)?;
@@ -575,7 +575,7 @@ impl Bench {
 
     fn incidents(&self) -> Check {
         let register = self.register.as_ref().expect("open");
-        let filter = IncidentFilter { limit: 10_000, ..IncidentFilter::default() };
+        let filter = IncidentFilter { limit: 10_000, ..IncidentFilter::of(Scope::city()) };
         let (rows, _) = register.incidents(&filter).map_err(text)?;
         let model = &self.known.model;
         let mut named = BTreeSet::new();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ioc_alerts::{Register, RegisterParts, verify};
 use ioc_model::{
-    Action, ActionRequest, Actor, AlertFilter, AlertStore, Severity, Target, TransitionKind,
+    Action, ActionRequest, Actor, AlertFilter, AlertStore, Scope, Severity, Target, TransitionKind,
 };
 
 use crate::bench::folder;
@@ -64,8 +64,11 @@ fn a_bulk_request_cut_off_between_two_transactions_goes_on_with_its_key_and_doub
         drop(register);
 
         let register = open(&image, &path, 0);
-        let seen =
-            AlertFilter { acknowledged: Some(true), limit: ALERTS, ..AlertFilter::default() };
+        let seen = AlertFilter {
+            acknowledged: Some(true),
+            limit: ALERTS,
+            ..AlertFilter::of(Scope::city())
+        };
         let (rows, _) = register.list(&seen).expect("lists");
         assert_eq!(rows.len(), (cut * CHUNK).min(ALERTS), "what was committed before the crash");
         let rest = register.act(&request).expect("goes on");

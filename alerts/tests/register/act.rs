@@ -2,7 +2,7 @@
 
 use ioc_model::{
     Action, AlarmState, AlertFilter, AlertId, AlertStore, Assignee, AssigneeKind, Link,
-    RefusedCode, RegisterError, Severity, Target, Work,
+    RefusedCode, RegisterError, Scope, Severity, Target, Work,
 };
 
 use crate::desk::*;
@@ -98,7 +98,8 @@ fn a_shelf_needs_a_reason_and_an_end_within_the_maximum() {
     assert!(bad(&register, shelve(12 * HOUR + 1)).contains("720 min"));
     let shelved = done(&register, &row.id, shelve(12 * HOUR));
     assert_eq!((shelved.state, shelved.held.len()), (AlarmState::Shlvd, 1));
-    let listed = AlertFilter { open_only: true, held: Some(false), ..AlertFilter::default() };
+    let listed =
+        AlertFilter { open_only: true, held: Some(false), ..AlertFilter::of(Scope::city()) };
     assert!(list(&register, listed.clone()).is_empty());
     // Again: another time, still one shelf.
     let again = done(&register, &row.id, shelve(HOUR));

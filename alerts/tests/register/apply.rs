@@ -2,7 +2,7 @@
 
 use ioc_alerts::{Archive, Found};
 use ioc_model::{
-    Action, AlertFilter, AlertId, AlertStore, Condition, Severity, Timestamp, Transition,
+    Action, AlertFilter, AlertId, AlertStore, Condition, Scope, Severity, Timestamp, Transition,
     TransitionKind, Work,
 };
 
@@ -26,7 +26,7 @@ fn replay_after_a_crash_changes_nothing() {
     register.apply(20, &all).expect("applies");
     register.apply(20, &all).expect("applies again");
     let (rows, newest) =
-        register.list(&AlertFilter { limit: 10, ..AlertFilter::default() }).expect("lists");
+        register.list(&AlertFilter { limit: 10, ..AlertFilter::of(Scope::city()) }).expect("lists");
     assert_eq!(rows.len(), 2);
     assert_eq!(newest, 4, "four transitions, four changes");
     assert_eq!(rows[1].condition, Condition::Returned);
@@ -46,7 +46,7 @@ fn the_open_list_keeps_returned_alerts_until_they_are_acknowledged() {
     let raise = transition(1, 1_000, TransitionKind::Raise, Severity::Major);
     let clear = transition(2, 1_000, TransitionKind::Clear, Severity::Major);
     register.apply(3, &[raise.clone(), clear]).expect("applies");
-    let open = AlertFilter { open_only: true, limit: 10, ..AlertFilter::default() };
+    let open = AlertFilter { open_only: true, limit: 10, ..AlertFilter::of(Scope::city()) };
     assert_eq!(register.list(&open).expect("lists").0.len(), 1);
     done(&register, &raise.alert, acknowledge());
     assert!(register.list(&open).expect("lists").0.is_empty());
@@ -241,7 +241,7 @@ fn a_failed_listener_is_not_the_next_ones_trouble() {
     .join();
     assert!(failed.is_err());
     raise(&register, HOUR, Severity::Major);
-    let rows = list(&register, AlertFilter::default());
+    let rows = list(&register, AlertFilter::of(Scope::city()));
     assert_eq!(rows.len(), 2, "what was committed before the listener failed is kept");
     assert_eq!(rows[0].raised_at, Timestamp(NOW.0 + HOUR + 1));
 }

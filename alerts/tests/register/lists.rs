@@ -1,7 +1,7 @@
 //! Lists, their filters and pages.
 
 use ioc_model::{
-    Action, AlertFilter, AlertRow, AlertStore, Assignee, AssigneeKind, Severity, Transition,
+    Action, AlertFilter, AlertRow, AlertStore, Assignee, AssigneeKind, Scope, Severity, Transition,
     TransitionKind, Work,
 };
 
@@ -15,10 +15,11 @@ fn filters_bind_hostile_text_and_pages_meet_without_overlap() {
     let raises: Vec<_> =
         (0..25).map(|i| numbered(i, 1_000 * (i as i64 / 2) - i as i64, Severity::Info)).collect();
     register.apply(25, &raises).expect("applies");
-    let hostile = AlertFilter { service: Some("' OR 1=1 --".into()), ..AlertFilter::default() };
+    let hostile =
+        AlertFilter { service: Some("' OR 1=1 --".into()), ..AlertFilter::of(Scope::city()) };
     assert!(list(&register, hostile).is_empty());
     let mut seen = Vec::new();
-    let mut filter = AlertFilter { limit: 7, ..AlertFilter::default() };
+    let mut filter = AlertFilter { limit: 7, ..AlertFilter::of(Scope::city()) };
     loop {
         let rows = list(&register, filter.clone());
         let Some(last) = rows.last() else { break };
@@ -29,7 +30,7 @@ fn filters_bind_hostile_text_and_pages_meet_without_overlap() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 25);
-    let resumed = AlertFilter { after_change: Some(20), ..AlertFilter::default() };
+    let resumed = AlertFilter { after_change: Some(20), ..AlertFilter::of(Scope::city()) };
     let changes: Vec<u64> = list(&register, resumed).iter().map(|r| r.change).collect();
     assert_eq!(changes, [21, 22, 23, 24, 25]);
 }
@@ -93,7 +94,7 @@ fn colourful(register: &ioc_alerts::Register) -> Vec<AlertRow> {
         .collect();
     register.apply(2_000, &clears).expect("applies");
     register.tick(NOW.plus_ms(2 * HOUR)).expect("ticks");
-    let mut rows = list(register, AlertFilter::default());
+    let mut rows = list(register, AlertFilter::of(Scope::city()));
     assert_eq!(rows.len(), 400);
     rows.sort_by_key(|r| std::cmp::Reverse((r.raised_at, r.id.0.clone())));
     rows
@@ -134,7 +135,7 @@ fn every_filter_gives_what_plain_code_over_all_rows_gives() {
     for a in &sets {
         for b in &sets {
             for c in &sets {
-                let mut filter = AlertFilter { limit: 1_000, ..AlertFilter::default() };
+                let mut filter = AlertFilter { limit: 1_000, ..AlertFilter::of(Scope::city()) };
                 a(&mut filter);
                 b(&mut filter);
                 c(&mut filter);
@@ -165,7 +166,7 @@ fn a_list_can_be_read_while_a_commit_is_told() {
     let listener: ioc_alerts::Listener = std::sync::Arc::new(move |_| {
         if let Some(register) = inner.get() {
             let (rows, newest) = register
-                .list(&AlertFilter { limit: 10, ..AlertFilter::default() })
+                .list(&AlertFilter { limit: 10, ..AlertFilter::of(Scope::city()) })
                 .expect("does not wait for the writer");
             writer.lock().expect("no panic").push((rows.len(), newest));
         }

@@ -2,7 +2,7 @@
 
 use ioc_model::{
     Action, ActionOutcome, AlertFilter, AlertId, AlertRow, AlertStore, Assignee, AssigneeKind,
-    HeldBy, HoldRequest, HoldScope, Link, RegisterError, Severity, TransitionKind, Undo,
+    HeldBy, HoldRequest, HoldScope, Link, RegisterError, Scope, Severity, TransitionKind, Undo,
 };
 
 use crate::desk::*;
@@ -150,6 +150,7 @@ fn a_hold_that_began_while_the_alert_was_rejected_holds_it_when_it_is_taken_back
     let back = register.undo(&undo(&done, "lan", 5_000)).expect("in time");
     let row = back.results[0].row.as_ref().expect("the row");
     assert!(row.is_open() && row.is_held(HeldBy::Maintenance), "{:?}", row.held);
-    let listed = AlertFilter { open_only: true, held: Some(false), ..AlertFilter::default() };
+    let listed =
+        AlertFilter { open_only: true, held: Some(false), ..AlertFilter::of(Scope::city()) };
     assert!(list(&register, listed).is_empty());
 }

@@ -2,8 +2,8 @@
 
 use ioc_alerts::{Archive, Found, Register};
 use ioc_model::{
-    AlertFilter, AlertId, AlertRow, AlertStore, Condition, RegisterError, Severity, TransitionKind,
-    Work,
+    AlertFilter, AlertId, AlertRow, AlertStore, Condition, RegisterError, Scope, Severity,
+    TransitionKind, Work,
 };
 
 use crate::desk::*;
@@ -119,8 +119,11 @@ fn a_file_of_an_earlier_version_is_taken_over_with_its_alerts() {
     assert_eq!(count(AlertFilter { open_only: true, ..Default::default() }), 3);
     assert_eq!(count(AlertFilter { work: Some(Work::Closed), ..Default::default() }), 1);
     assert_eq!(count(AlertFilter { rule: Some("flood-level".into()), ..Default::default() }), 4);
-    let unseen =
-        AlertFilter { open_only: true, acknowledged: Some(false), ..AlertFilter::default() };
+    let unseen = AlertFilter {
+        open_only: true,
+        acknowledged: Some(false),
+        ..AlertFilter::of(Scope::city())
+    };
     assert_eq!(count(unseen), 2);
     // They live on: one is acknowledged, one clears, and their history goes on.
     done(&register, &ids[0], acknowledge());

@@ -84,8 +84,8 @@ fn request(
     action: Action,
 ) -> Result<ActionRequest, ApiError> {
     let action = words::clean(action)?;
-    let request =
-        ActionRequest { targets, action, actor: call.actor()?, key: idempotency_key(call)? };
+    let (actor, key) = (call.actor()?, idempotency_key(call)?);
+    let request = ActionRequest { targets, action, actor, scope: call.scope.clone(), key };
     tracing::info!(
         user = request.actor.user,
         action = request.action.kind().as_str(),
@@ -142,7 +142,7 @@ pub(crate) async fn act_on_many(mut call: Admitted) -> Result<Response, ApiError
 /// `POST /api/v1/alerts/actions/{act}/undo`.
 pub(crate) async fn undo(mut call: Admitted) -> Result<Response, ApiError> {
     let EmptyBody {} = call.body().await?;
-    let request = Undo { act: call.number()?, actor: call.actor()? };
+    let request = Undo { act: call.number()?, actor: call.actor()?, scope: call.scope.clone() };
     tracing::info!(user = request.actor.user, act = request.act, "undo");
     ask(&call, "undo this", move |parts, headers| {
         let outcome = parts.alerts.undo(&request)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, IncidentId, Timestamp, Work};
+use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, IncidentId, Scope, Timestamp, Work};
 use serde::Serialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
@@ -21,15 +21,20 @@ const MAX_ROWS: usize = 1_000;
 /// `GET /api/v1/alerts`. Its tag says which change is the newest, so that asking again costs one
 /// look at an index.
 pub(crate) async fn alerts(call: Admitted) -> Result<Response, ApiError> {
-    let filter = filter_of(&call.request.query)?;
+    let filter = filter_of(&call.request.query, &call.scope)?;
     let (live, query) = (Arc::clone(&call.context.parts.live), call.request.query.clone());
+    let scope = call.scope.clone();
     let tag = move |change: u64, counts: &AlertCounts| {
-        reply::weak_tag(format!("{} {change} {counts:?} {query:?}", live.epoch()))
+        reply::weak_tag(format!("{} {change} {counts:?} {query:?} {scope:?}", live.epoch()))
     };
     ask(&call, "list alerts", move |parts, headers| {
         let counts = parts.live.alert_counts();
         if reply::asks_again(headers) {
-            let none = AlertFilter { limit: 1, ..after(i64::MAX as u64) };
+            let none = AlertFilter {
+                after_change: Some(i64::MAX as u64),
+                limit: 1,
+                ..AlertFilter::of(Scope::nothing())
+            };
             let held = tag(parts.alerts.list(&none)?.1, &counts);
             if reply::is_held(headers, &held) {
                 return Ok(reply::not_modified(&held, REVALIDATE)?);
@@ -53,14 +58,11 @@ struct Listed<'a> {
     counts: &'a AlertCounts,
 }
 
-fn after(change: u64) -> AlertFilter {
-    AlertFilter { after_change: Some(change), ..AlertFilter::default() }
-}
-
-fn filter_of(query: &Query) -> Result<AlertFilter, ApiError> {
+fn filter_of(query: &Query, scope: &Scope) -> Result<AlertFilter, ApiError> {
     let owned = |name| query.id(name).map(|id| id.map(String::from));
     let work = |word| Work::parse(word).ok_or_else(|| bad_parameter("work", "is not a state"));
     Ok(AlertFilter {
+        scope: scope.clone(),
         open_only: query.flag("open")?,
         held: query.choice("held")?,
         work: query.text("work").map(work).transpose()?,
@@ -100,9 +102,9 @@ pub(super) fn version_tag(row: &AlertRow) -> String {
 
 /// `GET /api/v1/alerts/{id}`.
 pub(crate) async fn alert(call: Admitted) -> Result<Response, ApiError> {
-    let id = AlertId(call.id.clone());
+    let (id, scope) = (AlertId(call.id.clone()), call.scope.clone());
     ask(&call, "read the alert", move |parts, headers| {
-        let row = parts.alerts.get(&id)?;
+        let row = parts.alerts.get(&id, &scope)?;
         let tag = version_tag(&row);
         if reply::is_held(headers, &tag) {
             return Ok(reply::not_modified(&tag, REVALIDATE)?);

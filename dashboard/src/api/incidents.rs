@@ -1,4 +1,4 @@
-use ioc_model::{IncidentFilter, IncidentId};
+use ioc_model::{IncidentFilter, IncidentId, Scope};
 use serde_json::json;
 use warp::reply::Response;
 
@@ -15,7 +15,7 @@ const MAX_CURSOR_BYTES: usize = 200;
 
 /// `GET /api/v1/incidents`.
 pub(crate) async fn incidents(call: Admitted) -> Result<Response, ApiError> {
-    let filter = filter_of(&call.request.query)?;
+    let filter = filter_of(&call.request.query, &call.scope)?;
     ask(&call, "list incidents", move |parts, headers| {
         let (incidents, next) = parts.alerts.incidents(&filter)?;
         Ok(reply::json(headers, &json!({ "incidents": incidents, "next": next }))?)
@@ -23,7 +23,7 @@ pub(crate) async fn incidents(call: Admitted) -> Result<Response, ApiError> {
     .await
 }
 
-fn filter_of(query: &Query) -> Result<IncidentFilter, ApiError> {
+fn filter_of(query: &Query, scope: &Scope) -> Result<IncidentFilter, ApiError> {
     let owned = |name| query.id(name).map(|id| id.map(String::from));
     let cursor = query.text("cursor");
     let ours = |c: &str| c.len() <= MAX_CURSOR_BYTES && c.bytes().all(|b| b.is_ascii_graphic());
@@ -31,6 +31,7 @@ fn filter_of(query: &Query) -> Result<IncidentFilter, ApiError> {
         return Err(bad_parameter("cursor", "is not one that this server gave"));
     }
     Ok(IncidentFilter {
+        scope: scope.clone(),
         open_only: query.flag("open")?,
         area: owned("area")?,
         service: owned("service")?,
@@ -45,9 +46,9 @@ fn filter_of(query: &Query) -> Result<IncidentFilter, ApiError> {
 /// `GET /api/v1/incidents/{id}`.
 pub(crate) async fn incident(call: Admitted) -> Result<Response, ApiError> {
     let limit = call.request.query.limit(DEFAULT_MEMBERS, MAX_MEMBERS)?;
-    let id = IncidentId(call.id.clone());
+    let (id, scope) = (IncidentId(call.id.clone()), call.scope.clone());
     ask(&call, "read the incident", move |parts, headers| {
-        let (incident, alerts) = parts.alerts.incident(&id, limit)?;
+        let (incident, alerts) = parts.alerts.incident(&id, &scope, limit)?;
         Ok(reply::json(headers, &json!({ "incident": incident, "alerts": alerts }))?)
     })
     .await

@@ -21,7 +21,8 @@ pub(crate) async fn kpi(call: Admitted) -> Result<Response, ApiError> {
     };
     let owned = |name| query.id(name).map(|id| id.map(String::from));
     let (area, service) = (owned("area")?, owned("service")?);
-    let query = KpiQuery { from, to, area, service, positions };
+    let scope = call.scope.clone();
+    let query = KpiQuery { scope, from, to, area, service, positions };
     let _turn = call.context.turn(&call.context.reports).await?;
     ask(&call, "make the report", move |parts, headers| {
         Ok(reply::json(headers, &parts.kpi.report(&query)?)?)

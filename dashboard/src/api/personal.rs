@@ -37,6 +37,7 @@ pub(crate) async fn personal(call: Admitted) -> Result<Response, ApiError> {
     };
     let before = |n: i64| u64::try_from(n).map_err(|_| bad_parameter("before", "is negative"));
     let filter = PersonalFilter {
+        scope: call.scope.clone(),
         device: query.id("device")?.map(Into::into),
         pseudonym: query.text("pseudonym").map(pseudonym).transpose()?,
         from: query.time("from")?,
@@ -62,7 +63,8 @@ pub(crate) async fn reveal(mut call: Admitted) -> Result<Response, ApiError> {
         return Err(ApiError::bad_request("bad_reason", message));
     }
     let (id, actor, store) = (call.number()?, call.actor()?, store(&call)?);
-    let work = move || store.reveal(id, &reason, &actor);
+    let scope = call.scope.clone();
+    let work = move || store.reveal(id, &scope, &reason, &actor);
     let revealed = blocking("show personal data", work).await?;
     let revealed = revealed.map_err(|e| refused("show personal data", &e))?;
     Ok(unkept(reply::json(&call.request.headers, &revealed)?))

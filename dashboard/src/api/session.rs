@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use warp::http::StatusCode;
 use warp::http::header::{HeaderValue, LOCATION, SET_COOKIE};
 use warp::reply::Response;
@@ -10,7 +11,7 @@ use crate::auth::Session;
 use crate::context::{Context, blocking};
 use crate::reply::{self, ApiError};
 use crate::router::{Admitted, COOKIE_NAME};
-use crate::{Auth, SignInError};
+use crate::{Auth, Identity, SignInError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +27,7 @@ pub(crate) async fn sign_in(mut call: Admitted) -> Result<Response, ApiError> {
     let session = call.context.parts.auth.sign_in(body.user, body.password, from).await;
     let session = session.map_err(|e| refused(&call, e))?;
     tracing::info!(user = session.who.user, %from, "signed in");
-    let mut answer = reply::json(&call.request.headers, &session.who)?;
+    let mut answer = reply::json(&call.request.headers, &described(&session.who, &call.context))?;
     set_cookie(&mut answer, &cookie(&call.context, &session))?;
     Ok(answer)
 }
@@ -51,7 +52,15 @@ pub(crate) async fn sign_in_by_link(call: Admitted) -> Result<Response, ApiError
 
 /// `GET /api/v1/session`.
 pub(crate) fn who_am_i(call: &Admitted) -> Result<Response, ApiError> {
-    reply::json(&call.request.headers, call.who()?)
+    reply::json(&call.request.headers, &described(call.who()?, &call.context))
+}
+
+/// Who somebody is, and what the page may offer them.
+fn described(who: &Identity, context: &Context) -> Value {
+    let mut answer = json!(who);
+    answer["role"] = json!(who.role());
+    answer["can"] = json!(who.can(&context.parts.city));
+    answer
 }
 
 /// `DELETE /api/v1/session`.

@@ -20,10 +20,11 @@ use ioc_model::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::parts::Clock;
+use crate::{Grant, Identity, Role};
 use limit::{Limiter, Rate};
 use store::Store;
 use token::Token;
-pub use types::{AuthError, FirstAdmin, Identity, Role, SignInError, UserRow};
+pub use types::{AuthError, FirstAdmin, SignInError, UserRow};
 
 /// A session nobody used for this long has ended: a wall screen reads all the time, a closed
 /// laptop over night does not.
@@ -124,7 +125,7 @@ impl Auth {
         check_name(user)?;
         check_password(user, password)?;
         let hash = password::hash(password)?;
-        self.store().add(user, &hash, role, self.now())
+        self.store().add(user, &hash, &[Grant::city(role)], self.now())
     }
 
     /// Sets a password and ends the user's sessions.
@@ -137,12 +138,16 @@ impl Auth {
         self.store().set_password(user, &hash)
     }
 
-    /// Sets a role; open sessions have it from their next request on.
+    /// Says what a user may do; open sessions have it from their next request on.
     ///
     /// # Errors
-    /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], the database.
-    pub fn set_role(&self, user: &str, role: Role) -> Result<(), AuthError> {
-        self.store().set_role(user, role)
+    /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], [`AuthError::BadGrant`], the
+    /// database.
+    pub fn set_grants(&self, user: &str, grants: &[Grant]) -> Result<(), AuthError> {
+        if !(1..=Grant::MOST).contains(&grants.len()) {
+            return Err(AuthError::BadGrant(format!("1 to {} of them", Grant::MOST)));
+        }
+        self.store().set_grants(user, grants)
     }
 
     /// Ends the user's sessions and refuses new ones.
@@ -226,7 +231,7 @@ impl Auth {
         let Some(held) = held.filter(|u| right && !u.disabled) else {
             return Err(SignInError::Wrong);
         };
-        let who = Identity { user: user.into(), role: held.role };
+        let who = Identity::person(user, held.grants);
         let session = self.begin(who, from)?;
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         limits.account.give_back(&session.who.user);

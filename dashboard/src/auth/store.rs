@@ -7,11 +7,12 @@ use std::time::Duration;
 use ioc_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{AuthError, Identity, Role, UserRow};
+use super::{AuthError, UserRow};
+use crate::{Grant, Identity, Role};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS users (
-  name TEXT PRIMARY KEY, hash TEXT NOT NULL, role TEXT NOT NULL,
+  name TEXT PRIMARY KEY, hash TEXT NOT NULL, grants TEXT NOT NULL,
   disabled INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
   hash BLOB PRIMARY KEY, user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,
@@ -33,7 +34,7 @@ const SEEN_STEP_MS: i64 = 60_000;
 /// A user with the hash of the password.
 pub(crate) struct StoredUser {
     pub hash: String,
-    pub role: Role,
+    pub grants: Vec<Grant>,
     pub disabled: bool,
 }
 
@@ -50,34 +51,41 @@ impl Store {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
+        migrate(&db)?;
         db.execute_batch(SCHEMA)?;
         Ok(Self { db })
     }
 
-    pub fn add(&self, user: &str, hash: &str, role: Role, now: Timestamp) -> Result<(), AuthError> {
-        let sql = "INSERT INTO users (name, hash, role, created) VALUES (?1, ?2, ?3, ?4)
+    pub fn add(
+        &self,
+        user: &str,
+        hash: &str,
+        grants: &[Grant],
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
+        let sql = "INSERT INTO users (name, hash, grants, created) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT DO NOTHING";
-        match self.db.execute(sql, params![user, hash, role.as_str(), now.0])? {
+        match self.db.execute(sql, params![user, hash, text_of(grants), now.0])? {
             0 => Err(AuthError::Exists(user.into())),
             _ => Ok(()),
         }
     }
 
     pub fn find(&self, user: &str) -> Result<Option<StoredUser>, AuthError> {
-        let sql = "SELECT hash, role, disabled FROM users WHERE name = ?1";
+        let sql = "SELECT hash, grants, disabled FROM users WHERE name = ?1";
         let row = self.db.prepare_cached(sql)?.query_row([user], |r| {
-            Ok(StoredUser { hash: r.get(0)?, role: role_of(r, 1)?, disabled: r.get(2)? })
+            Ok(StoredUser { hash: r.get(0)?, grants: grants_of(r, 1)?, disabled: r.get(2)? })
         });
         Ok(row.optional()?)
     }
 
     pub fn list(&self) -> Result<Vec<UserRow>, AuthError> {
-        let sql = "SELECT name, role, disabled, created FROM users ORDER BY name";
+        let sql = "SELECT name, grants, disabled, created FROM users ORDER BY name";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], |r| {
             Ok(UserRow {
                 name: r.get(0)?,
-                role: role_of(r, 1)?,
+                grants: grants_of(r, 1)?,
                 disabled: r.get(2)?,
                 created: Timestamp(r.get(3)?),
             })
@@ -94,10 +102,11 @@ impl Store {
         found(n, user)
     }
 
-    pub fn set_role(&mut self, user: &str, role: Role) -> Result<(), AuthError> {
+    pub fn set_grants(&mut self, user: &str, grants: &[Grant]) -> Result<(), AuthError> {
         let tx = self.db.transaction()?;
         let did = administers(&tx, user)?;
-        let n = tx.execute("UPDATE users SET role = ?2 WHERE name = ?1", [user, role.as_str()])?;
+        let n =
+            tx.execute("UPDATE users SET grants = ?2 WHERE name = ?1", [user, &text_of(grants)])?;
         keep_an_administrator(&tx, user, did)?;
         tx.commit()?;
         found(n, user)
@@ -139,7 +148,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Identity>, AuthError> {
         let tx = self.db.transaction()?;
-        let sql = "SELECT u.name, u.role FROM links l JOIN users u ON u.name = l.user
+        let sql = "SELECT u.name, u.grants FROM links l JOIN users u ON u.name = l.user
                    WHERE l.hash = ?1 AND l.expires > ?2 AND u.disabled = 0";
         let who = tx.query_row(sql, params![hash, now.0], identity).optional()?;
         // Two requests with one link: the deletion decides who was first.
@@ -181,7 +190,7 @@ impl Store {
         oldest: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Identity>, AuthError> {
-        let sql = "SELECT u.name, u.role, s.seen FROM sessions s JOIN users u ON u.name = s.user
+        let sql = "SELECT u.name, u.grants, s.seen FROM sessions s JOIN users u ON u.name = s.user
                    WHERE s.hash = ?1 AND s.seen > ?2 AND s.began > ?3 AND u.disabled = 0";
         let found = self
             .db
@@ -245,27 +254,52 @@ fn found(n: usize, user: &str) -> Result<(), AuthError> {
     if n == 0 { Err(AuthError::NotFound(user.into())) } else { Ok(()) }
 }
 
-/// Is this an administrator who may sign in?
+/// Is this an administrator of the whole city who may sign in?
 fn administers(tx: &Connection, user: &str) -> Result<bool, AuthError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM users
-               WHERE name = ?1 AND role = 'administrator' AND disabled = 0)";
-    Ok(tx.query_row(sql, [user], |r| r.get(0))?)
+    Ok(administrators(tx)?.iter().any(|name| name == user))
 }
 
 /// Refuses (and so rolls back) a change that took the last administrator away.
 fn keep_an_administrator(tx: &Connection, user: &str, did: bool) -> Result<(), AuthError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'administrator' AND disabled = 0)";
-    let some: bool = tx.query_row(sql, [], |r| r.get(0))?;
-    if did && !some { Err(AuthError::LastAdministrator(user.into())) } else { Ok(()) }
+    let some = !did || !administrators(tx)?.is_empty();
+    if some { Ok(()) } else { Err(AuthError::LastAdministrator(user.into())) }
+}
+
+fn administrators(tx: &Connection) -> Result<Vec<String>, AuthError> {
+    let whole = Grant::city(Role::Administrator);
+    let mut statement = tx.prepare("SELECT name, grants FROM users WHERE disabled = 0")?;
+    let rows = statement.query_map([], |r| Ok((r.get::<_, String>(0)?, grants_of(r, 1)?)))?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let all = rows.into_iter().filter(|(_, grants)| grants.contains(&whole));
+    Ok(all.map(|(name, _)| name).collect())
 }
 
 fn identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<Identity> {
-    Ok(Identity { user: row.get(0)?, role: role_of(row, 1)? })
+    Ok(Identity::person(row.get::<_, String>(0)?, grants_of(row, 1)?))
 }
 
-fn role_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {
-    let word: String = row.get(column)?;
-    word.parse().map_err(|e: AuthError| {
+fn text_of(grants: &[Grant]) -> String {
+    serde_json::json!(grants).to_string()
+}
+
+fn grants_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Vec<Grant>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|e| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
     })
+}
+
+/// Files of versions before grants had one role per user.
+fn migrate(db: &Connection) -> Result<(), AuthError> {
+    let sql = "SELECT 1 FROM pragma_table_info('users') WHERE name = 'role'";
+    if db.query_row(sql, [], |_| Ok(())).optional()?.is_none() {
+        return Ok(());
+    }
+    db.execute_batch(
+        "BEGIN IMMEDIATE;
+         ALTER TABLE users RENAME COLUMN role TO grants;
+         UPDATE users SET grants = json_array(json_object('role', grants));
+         COMMIT;",
+    )?;
+    Ok(())
 }

@@ -23,7 +23,7 @@ fn sessions_outlive_a_restart() {
     drop(auth);
     let (auth, _) = open(&folder);
     let who = auth.who(&session).expect("reads");
-    assert_eq!(who, Some(Identity { user: "an".into(), role: Role::Operator }));
+    assert_eq!(who, Some(Identity::person("an", vec![Grant::city(Role::Operator)])));
 }
 
 #[test]
@@ -81,9 +81,16 @@ fn the_last_administrator_stays() {
     auth.add_user("a", "passwort von a", Role::Administrator).expect("adds");
     auth.add_user("b", "passwort von b", Role::Viewer).expect("adds");
     assert!(matches!(auth.disable("a"), Err(AuthError::LastAdministrator(_))));
-    assert!(matches!(auth.set_role("a", Role::Viewer), Err(AuthError::LastAdministrator(_))));
-    assert_eq!(auth.list().expect("lists")[0].role, Role::Administrator, "nothing was changed");
-    auth.set_role("b", Role::Administrator).expect("sets");
+    assert!(matches!(
+        auth.set_grants("a", &[Grant::city(Role::Viewer)]),
+        Err(AuthError::LastAdministrator(_))
+    ));
+    assert_eq!(
+        auth.list().expect("lists")[0].grants,
+        [Grant::city(Role::Administrator)],
+        "nothing was changed"
+    );
+    auth.set_grants("b", &[Grant::city(Role::Administrator)]).expect("sets");
     auth.disable("a").expect("another one is left");
     assert!(auth.list().expect("lists")[0].disabled);
 }

@@ -1,63 +1,17 @@
 //! Who users are, and why they are refused.
 
 use ioc_model::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// What a user may do; each role may do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Also acknowledges.
-    Operator,
-    /// Also manages users.
-    Administrator,
-}
-
-impl Role {
-    /// The word used in JSON, on the command line and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Administrator => "administrator",
-        }
-    }
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Role {
-    type Err = AuthError;
-
-    fn from_str(word: &str) -> Result<Self, AuthError> {
-        let all = [Self::Viewer, Self::Operator, Self::Administrator];
-        let unknown = || AuthError::BadRole(word.chars().take(64).collect());
-        all.into_iter().find(|r| r.as_str() == word).ok_or_else(unknown)
-    }
-}
-
-/// Who a request comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// User name.
-    pub user: String,
-    /// Role now.
-    pub role: Role,
-}
+use crate::Grant;
 
 /// A user, for lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserRow {
     /// Name.
     pub name: String,
-    /// Role.
-    pub role: Role,
+    /// What they may do, and where.
+    pub grants: Vec<Grant>,
     /// May not sign in.
     pub disabled: bool,
     /// When the user was made.
@@ -101,9 +55,12 @@ pub enum AuthError {
     /// Not `[A-Za-z0-9_.:-]{1,64}`.
     #[error("`{0}` is no user name: 1 to 64 of A-Z a-z 0-9 _ . : -")]
     BadName(String),
-    /// Not one of the three.
-    #[error("`{0}` is no role: viewer, operator or administrator")]
+    /// No role.
+    #[error("`{0}` is no role: viewer, operator, supervisor, engineer, administrator or auditor")]
     BadRole(String),
+    /// What was to be granted cannot be.
+    #[error("grants: {0}")]
+    BadGrant(String),
     /// Too short, too long, or the name itself.
     #[error("a password has at least 8 characters, at most 256 bytes, and is not the user's name")]
     WeakPassword,

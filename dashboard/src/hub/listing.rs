@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ioc_model::{AlertFilter, AlertStore, RegisterError};
+use ioc_model::{AlertFilter, AlertStore, RegisterError, Scope};
 use tokio::task::JoinHandle;
 
 use crate::context::{Context, blocking};
@@ -68,7 +68,7 @@ impl Listing {
             open_only: after.is_none(),
             after_change: after,
             limit: PAGE,
-            ..AlertFilter::default()
+            ..AlertFilter::of(Scope::city())
         };
         let next = Next { before: after.unwrap_or(0), newest: None, filter };
         Self { reading: read(context, next), context: Arc::clone(context) }

@@ -129,6 +129,13 @@ impl Live {
         (rev, views)
     }
 
+    /// Area and service of a device, if it is known: where it stands in people's scopes.
+    pub(crate) fn place_of(&self, id: &str) -> Option<(Name, Name)> {
+        let state = self.lock();
+        let device = &state.devices[state.find(id)?];
+        Some((device.area.clone(), device.service.clone()))
+    }
+
     /// One device, if it is known.
     pub(crate) fn device(&self, id: &str) -> Option<DeviceDetail> {
         let state = self.lock();

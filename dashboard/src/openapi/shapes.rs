@@ -54,6 +54,10 @@ pub(super) fn severity() -> Value {
     json!({ "enum": ["info", "minor", "major", "critical", "emergency"] })
 }
 
+pub(super) fn roles() -> Value {
+    json!({ "enum": crate::Role::ALL })
+}
+
 /// A moment and who: `[ms, "user"]`.
 pub(super) fn moment_and_user() -> Value {
     json!({ "type": ["array", "null"], "prefixItems": [int(), text()], "maxItems": 2 })

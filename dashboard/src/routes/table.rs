@@ -1,13 +1,27 @@
 //! The rows.
 
 use super::params::*;
-use super::{Endpoint, Param, Policy, Route};
-use crate::Role;
+use super::{Endpoint, Param, Policy, Reach, Route};
+use crate::Permission;
 use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES, MAX_IMPORT_BYTES};
 
-const READ: Policy = Policy::AtLeast(Role::Viewer);
-const ACT: Policy = Policy::AtLeast(Role::Operator);
-const CHANGE: Policy = Policy::AtLeast(Role::Administrator);
+/// What is now, in the scope.
+const WATCH: Policy = Policy::Needs(Permission::Watch, Reach::Scoped);
+/// What was, in the scope.
+const READ: Policy = Policy::Needs(Permission::Read, Reach::Scoped);
+/// How the centre is set up and how it runs.
+const ABOUT: Policy = Policy::Needs(Permission::Read, Reach::Common);
+/// What concerns the whole city.
+const READ_CITY: Policy = Policy::Needs(Permission::Read, Reach::City);
+const ACT: Policy = Policy::Needs(Permission::Act, Reach::Scoped);
+/// Shifts are the city centre's.
+const ACT_CITY: Policy = Policy::Needs(Permission::Act, Reach::City);
+const NOTIFY: Policy = Policy::Needs(Permission::Notify, Reach::City);
+const TECHNICAL: Policy = Policy::Needs(Permission::Technical, Reach::Scoped);
+const DEVICES: Policy = Policy::Needs(Permission::Devices, Reach::Scoped);
+const DEVICES_CITY: Policy = Policy::Needs(Permission::Devices, Reach::City);
+/// A rule judges the whole city.
+const RULES: Policy = Policy::Needs(Permission::Rules, Reach::City);
 
 const fn get(path: &'static str, endpoint: Endpoint, policy: Policy, about: &'static str) -> Route {
     Route {
@@ -20,6 +34,7 @@ const fn get(path: &'static str, endpoint: Endpoint, policy: Policy, about: &'st
         answer: "Object",
         status: "200",
         body_limit: MAX_BODY_BYTES,
+        fresh: false,
     }
 }
 
@@ -53,18 +68,31 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/signin", Endpoint::SignInLink, Policy::Open, "sign in with a one-time link")
         .asks(LINK_QUERY)
         .answers(""),
-    get("/api/v1/session", Endpoint::WhoAmI, READ, "who is signed in").answers("Identity"),
-    get("/api/v1/session", Endpoint::SignOut, READ, "end the session").by("DELETE").answers(""),
-    get("/api/v1/city", Endpoint::City, READ, "areas, services, properties, thresholds"),
-    get("/api/v1/map", Endpoint::Map, READ, "boundaries of the areas as GeoJSON"),
-    get("/api/v1/devices", Endpoint::Devices, READ, "all devices; position = idx of /ws frames")
+    get("/api/v1/session", Endpoint::WhoAmI, Policy::Session, "who is signed in")
+        .answers("Identity"),
+    get("/api/v1/session", Endpoint::SignOut, Policy::Session, "end the session")
+        .by("DELETE")
+        .answers(""),
+    get(
+        "/api/v1/city",
+        Endpoint::City,
+        Policy::Needs(Permission::Watch, Reach::Common),
+        "areas, services, properties, thresholds",
+    ),
+    get(
+        "/api/v1/map",
+        Endpoint::Map,
+        Policy::Needs(Permission::Watch, Reach::Common),
+        "boundaries of the areas as GeoJSON",
+    ),
+    get("/api/v1/devices", Endpoint::Devices, WATCH, "all devices; position = idx of /ws frames")
         .answers("Devices"),
-    get("/api/v1/devices/{id}", Endpoint::Device, READ, "one device with its last values")
+    get("/api/v1/devices/{id}", Endpoint::Device, WATCH, "one device with its last values")
         .answers("Device"),
-    get("/api/v1/alerts", Endpoint::Alerts, READ, "alerts, newest raise first")
+    get("/api/v1/alerts", Endpoint::Alerts, WATCH, "alerts, newest raise first")
         .asks(ALERT_QUERY)
         .answers("Alerts"),
-    get("/api/v1/alerts/{id}", Endpoint::Alert, READ, "one alert with all that happened to it")
+    get("/api/v1/alerts/{id}", Endpoint::Alert, WATCH, "one alert with all that happened to it")
         .answers("AlertWithAudit"),
     get("/api/v1/alerts/actions", Endpoint::ActOnMany, ACT, "do one thing to many alerts")
         .by("POST")
@@ -90,7 +118,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/incidents/{id}", Endpoint::Incident, READ, "one incident, its root first")
         .asks(MEMBERS_QUERY)
         .answers("IncidentWithAlerts"),
-    get("/api/v1/holds", Endpoint::Holds, READ, "maintenance windows, and what is out of service")
+    get("/api/v1/holds", Endpoint::Holds, WATCH, "maintenance windows, and what is out of service")
         .asks(HOLDS_QUERY)
         .answers("Holds"),
     get("/api/v1/holds", Endpoint::OpenHold, ACT, "open a window, or take out of service")
@@ -100,45 +128,60 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/holds/{id}/end", Endpoint::EndHold, ACT, "end one now")
         .by("POST")
         .answers("HoldAnswer"),
-    get("/api/v1/audit", Endpoint::Audit, CHANGE, "the whole audit log, oldest first")
-        .asks(AUDIT_QUERY)
-        .answers("AuditLog"),
+    get(
+        "/api/v1/audit",
+        Endpoint::Audit,
+        Policy::Needs(Permission::Audit, Reach::City),
+        "the whole audit log, oldest first",
+    )
+    .asks(AUDIT_QUERY)
+    .answers("AuditLog"),
     get("/api/v1/kpi", Endpoint::Kpi, READ, "figures of the alarm system against their targets")
         .asks(KPI_QUERY)
         .answers("Kpi"),
-    get("/api/v1/shifts", Endpoint::Shifts, READ, "who is on duty").answers("Shifts"),
-    get("/api/v1/shifts", Endpoint::BeginShift, ACT, "take a position; relieves who held it")
+    get("/api/v1/shifts", Endpoint::Shifts, READ_CITY, "who is on duty").answers("Shifts"),
+    get("/api/v1/shifts", Endpoint::BeginShift, ACT_CITY, "take a position; relieves who held it")
         .by("POST")
         .gives("201")
         .answers("ShiftAnswer"),
-    get("/api/v1/shifts/{id}/end", Endpoint::EndShift, ACT, "leave, with words for the next")
+    get("/api/v1/shifts/{id}/end", Endpoint::EndShift, ACT_CITY, "leave, with words for the next")
         .by("POST")
         .answers("ShiftAnswer"),
-    get("/api/v1/shifts/log", Endpoint::ShiftLog, READ, "the shift log, newest first")
+    get("/api/v1/shifts/log", Endpoint::ShiftLog, READ_CITY, "the shift log, newest first")
         .asks(SHIFT_LOG_QUERY)
         .answers("ShiftLog"),
-    get("/api/v1/shifts/log", Endpoint::WriteEntry, ACT, "write a line")
+    get("/api/v1/shifts/log", Endpoint::WriteEntry, ACT_CITY, "write a line")
         .by("POST")
         .gives("201")
         .answers("EntryAnswer"),
-    get("/api/v1/shifts/log/{id}/done", Endpoint::EntryDone, ACT, "tick a line off")
+    get("/api/v1/shifts/log/{id}/done", Endpoint::EntryDone, ACT_CITY, "tick a line off")
         .by("POST")
         .answers("EntryAnswer"),
-    get("/api/v1/shifts/handover", Endpoint::Handover, READ, "what one shift hands to the next")
-        .asks(HANDOVER_QUERY)
-        .answers("Handover"),
-    get("/api/v1/shifts/handover.html", Endpoint::HandoverHtml, READ, "the same to print")
+    get(
+        "/api/v1/shifts/handover",
+        Endpoint::Handover,
+        READ_CITY,
+        "what one shift hands to the next",
+    )
+    .asks(HANDOVER_QUERY)
+    .answers("Handover"),
+    get("/api/v1/shifts/handover.html", Endpoint::HandoverHtml, READ_CITY, "the same to print")
         .asks(PRINT_QUERY)
         .answers("text/html"),
-    get("/api/v1/shifts/handover.csv", Endpoint::HandoverCsv, READ, "the same for spreadsheets")
-        .asks(PRINT_QUERY)
-        .answers("text/csv"),
-    get("/api/v1/notifications/receivers", Endpoint::Receivers, READ, "who is notified")
+    get(
+        "/api/v1/shifts/handover.csv",
+        Endpoint::HandoverCsv,
+        READ_CITY,
+        "the same for spreadsheets",
+    )
+    .asks(PRINT_QUERY)
+    .answers("text/csv"),
+    get("/api/v1/notifications/receivers", Endpoint::Receivers, NOTIFY, "who is notified")
         .answers("Receivers"),
     get(
         "/api/v1/notifications/receivers/{id}/test",
         Endpoint::TestReceiver,
-        CHANGE,
+        NOTIFY,
         "send a test message",
     )
     .by("POST")
@@ -150,7 +193,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get(
         "/api/v1/notifications/deliveries/{id}/retry",
         Endpoint::RetryDelivery,
-        CHANGE,
+        NOTIFY,
         "try a dead delivery again",
     )
     .by("POST")
@@ -159,24 +202,24 @@ pub(crate) const ROUTES: &[Route] = &[
         .answers("application/atom+xml"),
     get("/api/v1/cap/{id}", Endpoint::Cap, Policy::PublicIfSet, "one public warning as CAP 1.2")
         .answers("application/cap+xml"),
-    get("/api/v1/services", Endpoint::Services, READ, "the tiles").answers("Services"),
-    get("/api/v1/rules", Endpoint::Rules, READ, "the rules that run; ETag is their version")
+    get("/api/v1/services", Endpoint::Services, WATCH, "the tiles").answers("Services"),
+    get("/api/v1/rules", Endpoint::Rules, ABOUT, "the rules that run; ETag is their version")
         .answers("Rules"),
-    get("/api/v1/rules/check", Endpoint::CheckRules, CHANGE, "what a change of rules would do")
+    get("/api/v1/rules/check", Endpoint::CheckRules, RULES, "what a change of rules would do")
         .by("POST")
         .answers("RuleOutcome"),
     get(
         "/api/v1/rules/versions",
         Endpoint::RuleVersions,
-        READ,
+        ABOUT,
         "versions of the rules, newest first",
     )
     .asks(VERSIONS_QUERY),
-    get("/api/v1/rules/versions/{id}", Endpoint::RuleVersion, READ, "one version, with its diff"),
+    get("/api/v1/rules/versions/{id}", Endpoint::RuleVersion, ABOUT, "one version, with its diff"),
     get(
         "/api/v1/rules/versions/{id}/rollback",
         Endpoint::RollBack,
-        CHANGE,
+        RULES,
         "a new version with the files of this one",
     )
     .by("POST")
@@ -184,25 +227,20 @@ pub(crate) const ROUTES: &[Route] = &[
     get(
         "/api/v1/rules/backtest",
         Endpoint::StartBacktest,
-        CHANGE,
+        RULES,
         "run a change beside the present rules on what the journal holds",
     )
     .by("POST"),
-    get("/api/v1/rules/backtest/{id}", Endpoint::Backtest, READ, "how a backtest is getting on"),
-    get("/api/v1/rules/{id}", Endpoint::Rule, READ, "one rule in full").answers("Rule"),
-    get(
-        "/api/v1/rules/{id}",
-        Endpoint::PutRule,
-        CHANGE,
-        "make or replace a rule; the body is YAML",
-    )
-    .by("PUT")
-    .asks(NOTE_QUERY)
-    .answers("RuleOutcome"),
-    get("/api/v1/rules/{id}", Endpoint::PatchRule, CHANGE, "switch a rule on, to shadow, or off")
+    get("/api/v1/rules/backtest/{id}", Endpoint::Backtest, RULES, "how a backtest is getting on"),
+    get("/api/v1/rules/{id}", Endpoint::Rule, ABOUT, "one rule in full").answers("Rule"),
+    get("/api/v1/rules/{id}", Endpoint::PutRule, RULES, "make or replace a rule; the body is YAML")
+        .by("PUT")
+        .asks(NOTE_QUERY)
+        .answers("RuleOutcome"),
+    get("/api/v1/rules/{id}", Endpoint::PatchRule, RULES, "switch a rule on, to shadow, or off")
         .by("PATCH")
         .answers("RuleOutcome"),
-    get("/api/v1/rules/{id}", Endpoint::DeleteRule, CHANGE, "remove a rule")
+    get("/api/v1/rules/{id}", Endpoint::DeleteRule, RULES, "remove a rule")
         .by("DELETE")
         .asks(NOTE_QUERY)
         .answers("RuleOutcome"),
@@ -224,9 +262,14 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/history", Endpoint::History, READ, "points of one series")
         .asks(HISTORY_QUERY)
         .answers("History"),
-    get("/api/v1/export", Endpoint::Export, READ, "measurements as a file")
-        .asks(EXPORT_QUERY)
-        .answers("text/csv"),
+    get(
+        "/api/v1/export",
+        Endpoint::Export,
+        Policy::Needs(Permission::Export, Reach::Scoped),
+        "measurements as a file",
+    )
+    .asks(EXPORT_QUERY)
+    .answers("text/csv"),
     get("/open", Endpoint::OpenData, Policy::PublicIfOpen, "open data: the datasets")
         .answers("text/html"),
     get("/open/{path}", Endpoint::OpenDataPart, Policy::PublicIfOpen, "catalogue and datasets")
@@ -242,70 +285,95 @@ pub(crate) const ROUTES: &[Route] = &[
     .answers("application/json"),
     get("/api/v1/history/series", Endpoint::HistorySeries, READ, "series that exist")
         .asks(SERIES_QUERY),
-    get("/api/v1/ledger", Endpoint::Ledger, READ, "received = accepted + quarantined + …"),
-    get("/api/v1/quarantine", Endpoint::Quarantine, READ, "refused messages, newest first")
+    get("/api/v1/ledger", Endpoint::Ledger, READ_CITY, "received = accepted + quarantined + …"),
+    get("/api/v1/quarantine", Endpoint::Quarantine, TECHNICAL, "refused messages, newest first")
         .asks(QUARANTINE_QUERY),
-    get("/api/v1/personal", Endpoint::Personal, ACT, "detections with a plate, masked")
-        .asks(PERSONAL_QUERY)
-        .answers("PersonalRows"),
+    get(
+        "/api/v1/personal",
+        Endpoint::Personal,
+        Policy::Needs(Permission::Masked, Reach::Scoped),
+        "detections with a plate, masked",
+    )
+    .asks(PERSONAL_QUERY)
+    .answers("PersonalRows"),
     get(
         "/api/v1/personal/{id}/reveal",
         Endpoint::Reveal,
-        CHANGE,
+        Policy::Needs(Permission::Reveal, Reach::Scoped),
         "open one; it is in the audit log",
     )
     .by("POST")
     .answers("Revealed"),
-    get("/api/v1/registry", Endpoint::Registry, ACT, "devices with all that is known of them")
-        .asks(REGISTRY_QUERY)
-        .answers("Registry"),
-    get("/api/v1/registry/export", Endpoint::ExportDevices, ACT, "all devices as a file")
+    get(
+        "/api/v1/registry",
+        Endpoint::Registry,
+        TECHNICAL,
+        "devices with all that is known of them",
+    )
+    .asks(REGISTRY_QUERY)
+    .answers("Registry"),
+    get("/api/v1/registry/export", Endpoint::ExportDevices, TECHNICAL, "all devices as a file")
         .asks(DEVICE_FILE_QUERY)
         .answers("text/csv"),
-    get("/api/v1/registry/import", Endpoint::ImportDevices, CHANGE, "take a list, all or nothing")
-        .by("POST")
-        .takes(MAX_IMPORT_BYTES)
-        .answers("Imported"),
-    get("/api/v1/registry/{id}", Endpoint::Registered, ACT, "one device of the registry")
+    get(
+        "/api/v1/registry/import",
+        Endpoint::ImportDevices,
+        DEVICES_CITY,
+        "take a list, all or nothing",
+    )
+    .by("POST")
+    .takes(MAX_IMPORT_BYTES)
+    .answers("Imported"),
+    get("/api/v1/registry/{id}", Endpoint::Registered, TECHNICAL, "one device of the registry")
         .answers("RegisteredDevice"),
-    get("/api/v1/registry/{id}", Endpoint::PutDevice, CHANGE, "make or replace a device")
+    get("/api/v1/registry/{id}", Endpoint::PutDevice, DEVICES, "make or replace a device")
         .by("PUT")
         .answers("RegisteredDevice"),
-    get("/api/v1/registry/{id}", Endpoint::RemoveDevice, CHANGE, "forget a device, its tokens too")
-        .by("DELETE")
-        .answers(""),
-    get("/api/v1/registry/{id}/state", Endpoint::SetDeviceState, CHANGE, "approve or block")
+    get(
+        "/api/v1/registry/{id}",
+        Endpoint::RemoveDevice,
+        DEVICES,
+        "forget a device, its tokens too",
+    )
+    .by("DELETE")
+    .answers(""),
+    get("/api/v1/registry/{id}/state", Endpoint::SetDeviceState, DEVICES, "approve or block")
         .by("POST")
         .answers("RegisteredDevice"),
-    get("/api/v1/registry/{id}/tokens", Endpoint::DeviceTokens, CHANGE, "its tokens, not in clear")
-        .answers("Tokens"),
+    get(
+        "/api/v1/registry/{id}/tokens",
+        Endpoint::DeviceTokens,
+        DEVICES,
+        "its tokens, not in clear",
+    )
+    .answers("Tokens"),
     get(
         "/api/v1/registry/{id}/tokens",
         Endpoint::IssueDeviceToken,
-        CHANGE,
+        DEVICES,
         "a new token; it is told this once",
     )
     .by("POST")
     .answers("NewToken"),
-    get("/api/v1/registry/{id}/tokens", Endpoint::RevokeDeviceToken, CHANGE, "end a token")
+    get("/api/v1/registry/{id}/tokens", Endpoint::RevokeDeviceToken, DEVICES, "end a token")
         .by("DELETE")
         .asks(TOKEN_QUERY)
         .answers(""),
     get(
         "/api/v1/devices/{id}/received",
         Endpoint::Received,
-        ACT,
+        TECHNICAL,
         "what came from this device: last messages, rate, clock, refused ones",
     )
     .answers("Received"),
-    get("/api/v1/quarantine/rerun", Endpoint::Rerun, CHANGE, "try refused messages again")
+    get("/api/v1/quarantine/rerun", Endpoint::Rerun, DEVICES_CITY, "try refused messages again")
         .by("POST")
         .answers("Rerun"),
-    get("/api/v1/status", Endpoint::Status, READ, "versions, journal, readers, history"),
-    get("/api/v1/openapi.json", Endpoint::OpenApi, READ, "this document"),
+    get("/api/v1/status", Endpoint::Status, ABOUT, "versions, journal, readers, history"),
+    get("/api/v1/openapi.json", Endpoint::OpenApi, Policy::Session, "this document"),
     get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),
     get("/readyz", Endpoint::Ready, Policy::Open, "the process can serve").answers("text/plain"),
     get("/metrics", Endpoint::Metrics, Policy::Local, "Prometheus text").answers("text/plain"),
-    get("/ws", Endpoint::Socket, READ, "the live WebSocket (docs/protocol.md)").answers(""),
+    get("/ws", Endpoint::Socket, WATCH, "the live WebSocket (docs/protocol.md)").answers(""),
     get("/mqtt", Endpoint::Mqtt, Policy::Open, "MQTT over WebSocket for devices").answers(""),
 ];

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use ioc_model::{
     Action, ActionOutcome, ActionRequest, Actor, AlertFilter, AlertId, AlertRow, AlertStore,
     AuditRow, Condition, Evidence, Hold, HoldId, HoldRequest, IncidentFilter, IncidentId,
-    IncidentRow, Refused, RefusedCode, RegisterError, RowResult, Severity, Target, Timestamp, Undo,
-    Work,
+    IncidentRow, Refused, RefusedCode, RegisterError, RowResult, Scope, Severity, Target,
+    Timestamp, Undo, Work,
 };
 
 use super::{hold, incident};
@@ -102,7 +102,8 @@ impl AlertStore for FakeAlerts {
         self.filters.lock().expect("no panic").push(filter.clone());
         let rows = self.rows.lock().expect("no panic");
         let fits = |r: &&AlertRow| {
-            (r.is_open() || !filter.open_only)
+            filter.scope.allows(&r.area, &r.service)
+                && (r.is_open() || !filter.open_only)
                 && filter.service.as_deref().is_none_or(|s| s == &*r.service)
                 && filter.min_severity.is_none_or(|s| r.severity >= s)
                 && filter.after_change.is_none_or(|c| r.change > c)
@@ -118,14 +119,14 @@ impl AlertStore for FakeAlerts {
         Ok((found, Self::newest(&rows)))
     }
 
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
+    fn get(&self, id: &AlertId, scope: &Scope) -> Result<AlertRow, RegisterError> {
         let rows = self.rows.lock().expect("no panic");
-        let found = rows.iter().find(|r| r.id == *id).cloned();
-        found.ok_or_else(|| RegisterError::NotFound(id.clone()))
+        let found = rows.iter().find(|r| r.id == *id && scope.allows(&r.area, &r.service));
+        found.cloned().ok_or_else(|| RegisterError::NotFound(id.clone()))
     }
 
     fn audit(&self, id: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
-        let row = self.get(id)?;
+        let row = self.get(id, &Scope::city())?;
         let mut evidence = Evidence::default();
         evidence.reading(&"air-000".into(), &"pm25".into(), row.raised_at.0, 51.0);
         Ok(vec![AuditRow {
@@ -220,20 +221,25 @@ impl AlertStore for FakeAlerts {
         filter: &IncidentFilter,
     ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError> {
         self.incident_filters.lock().expect("no panic").push(filter.clone());
-        Ok((vec![incident()], Some("next-page".into())))
+        let known = incident();
+        let inside = filter.scope.allows(&known.area, &known.service);
+        let found = inside.then_some(known).into_iter().collect();
+        Ok((found, Some("next-page".into())))
     }
 
     fn incident(
         &self,
         id: &IncidentId,
+        scope: &Scope,
         limit: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
         let known = incident();
-        if *id != known.id {
+        if *id != known.id || !scope.allows(&known.area, &known.service) {
             return Err(RegisterError::NoIncident(id.clone()));
         }
         let rows = self.rows.lock().expect("no panic");
-        Ok((known, rows.iter().take(limit).cloned().collect()))
+        let inside = rows.iter().filter(|r| scope.allows(&r.area, &r.service));
+        Ok((known, inside.take(limit).cloned().collect()))
     }
 
     fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {

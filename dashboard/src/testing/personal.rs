@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ioc_model::{
-    Actor, PersonalError, PersonalFilter, PersonalRow, PersonalStore, Revealed, Timestamp,
+    Actor, PersonalError, PersonalFilter, PersonalRow, PersonalStore, Revealed, Scope, Timestamp,
 };
 
 use super::NOON;
@@ -37,11 +37,19 @@ impl PersonalStore for FakePersonal {
         self.filters.lock().expect("no panic").push(filter.clone());
         let before = filter.before.unwrap_or(u64::MAX);
         let rows = [3, 2, 1].into_iter().filter(|id| *id < before).map(personal_row);
+        let rows = rows.filter(|r| filter.scope.allows(&r.area, &r.service));
         Ok(rows.take(filter.limit).collect())
     }
 
-    fn reveal(&self, id: u64, reason: &str, actor: &Actor) -> Result<Revealed, PersonalError> {
-        if !(1..=3).contains(&id) {
+    fn reveal(
+        &self,
+        id: u64,
+        scope: &Scope,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<Revealed, PersonalError> {
+        let row = personal_row(id);
+        if !(1..=3).contains(&id) || !scope.allows(&row.area, &row.service) {
             return Err(PersonalError::NotThere);
         }
         if self.audit_fails.load(Relaxed) {

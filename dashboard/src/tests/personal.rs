@@ -44,7 +44,7 @@ async fn only_an_administrator_with_a_reason_is_shown_one_row() {
     assert_eq!(viewer.get("/api/v1/personal").await.0, 403);
     let operator = server.client(Role::Operator).await;
     let (status, refused) = operator.post(path, &body).await;
-    assert_eq!((status, &refused["code"]), (403, &json!("role_too_low")));
+    assert_eq!((status, &refused["code"]), (403, &json!("not_permitted")));
 
     let admin = server.client(Role::Administrator).await;
     let long = "x".repeat(501);

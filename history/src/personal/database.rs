@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ioc_model::{
     Actor, Body, Detection, Entry, Flush, Name, PersonalError, PersonalFilter, PersonalRow,
-    PersonalStore, Record, Revealed, Sealed, Timestamp,
+    PersonalStore, Record, Revealed, Scope, Sealed, Timestamp,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
@@ -241,6 +241,12 @@ impl PersonalStore for PersonalDb {
     fn list(&self, filter: &PersonalFilter) -> Result<Vec<PersonalRow>, PersonalError> {
         let mut sql = format!("SELECT {COLUMNS} FROM detection WHERE 1");
         let mut values: Vec<Value> = Vec::new();
+        let inside = filter.scope.condition("area", "service");
+        if let Some((condition, texts)) = inside {
+            sql.push_str(" AND ");
+            sql.push_str(&condition);
+            values.extend(texts.into_iter().map(Value::from));
+        }
         let mut and = |condition: &str, value: Value| {
             sql.push_str(condition);
             values.push(value);
@@ -269,11 +275,18 @@ impl PersonalStore for PersonalDb {
         rows.collect::<Result<_, _>>().map_err(store)
     }
 
-    fn reveal(&self, id: u64, reason: &str, actor: &Actor) -> Result<Revealed, PersonalError> {
+    fn reveal(
+        &self,
+        id: u64,
+        scope: &Scope,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<Revealed, PersonalError> {
         let Some((row, sealed)) = self.find(id).map_err(store)? else {
             return Err(PersonalError::NotThere);
         };
-        if !self.keyring.opens(&sealed) {
+        let inside = scope.allows(&row.area, &row.service);
+        if !inside || !self.keyring.opens(&sealed) {
             return Err(PersonalError::NotThere);
         }
         let detail = serde_json::json!({

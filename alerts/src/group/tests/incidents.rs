@@ -1,4 +1,4 @@
-use ioc_model::{IncidentKind, RegisterError};
+use ioc_model::{IncidentKind, RegisterError, Scope};
 
 use super::*;
 
@@ -258,7 +258,7 @@ fn lists_page_through_everything_once_and_filter() {
             }
         }
     };
-    let any = IncidentFilter::default();
+    let any = IncidentFilter::of(Scope::city());
     let found = page(&any);
     assert_eq!(found.len(), 50);
     let order = |w: &[IncidentRow]| (w[0].opened_at, &w[0].id) > (w[1].opened_at, &w[1].id);

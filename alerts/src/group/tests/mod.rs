@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use ioc_model::{
     Actor, AlertId, AlertRow, City, Condition, ConfigFiles, DeviceSpec, Entity, Evidence, HeldBy,
-    Hold, HoldId, HoldRequest, HoldScope, IncidentFilter, IncidentId, IncidentRow, Severity, Text,
-    Timestamp, Transition, TransitionKind, Work,
+    Hold, HoldId, HoldRequest, HoldScope, IncidentFilter, IncidentId, IncidentRow, Scope, Severity,
+    Text, Timestamp, Transition, TransitionKind, Work,
 };
 use rusqlite::{Connection, Transaction};
 
@@ -257,7 +257,7 @@ impl Desk {
 
     /// Newest first.
     pub fn incidents(&self) -> Vec<IncidentRow> {
-        let filter = IncidentFilter { limit: 1_000, ..IncidentFilter::default() };
+        let filter = IncidentFilter { limit: 1_000, ..IncidentFilter::of(Scope::city()) };
         super::list(&self.db, &filter).expect("lists").0
     }
 

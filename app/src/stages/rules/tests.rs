@@ -3,7 +3,7 @@
 use ioc_alerts::RegisterParts;
 use ioc_alerts::policy::Policy;
 use ioc_journal::{Journal, JournalConfig};
-use ioc_model::{AlertFilter, AlertStore, Body, Quality, Record, Timestamp};
+use ioc_model::{AlertFilter, AlertStore, Body, Quality, Record, Scope, Timestamp};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -164,7 +164,7 @@ impl World {
 
     /// What the register says: rule, raised, cleared, lines of its history.
     fn alerts(&self) -> Vec<(String, i64, Option<i64>, usize)> {
-        let filter = AlertFilter { limit: 1_000, ..AlertFilter::default() };
+        let filter = AlertFilter { limit: 1_000, ..AlertFilter::of(Scope::city()) };
         let (rows, _) = self.register.list(&filter).expect("reads");
         let line = |r: &ioc_model::AlertRow| {
             let audit = self.register.audit(&r.id).expect("reads").len();
