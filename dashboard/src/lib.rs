@@ -40,6 +40,7 @@ mod testing;
 mod tests;
 
 pub use access::{Grant, Identity, Permission, Role, Seat};
+pub use auth::oidc::{GroupGrant, OidcConfig};
 pub use auth::{Auth, AuthError, FirstAdmin, SignInError, UserRow};
 pub use config::{ConfigMistake, DashboardConfig};
 pub use error::DashboardError;
