@@ -201,11 +201,7 @@ pub(crate) fn narrowed(within: &Scope, asked: &HoldScope, city: &City) -> Option
 }
 
 /// Whether a hold covers anything that belongs to a scope.
-pub(crate) fn touches(
-    scope: &Scope,
-    hold: &HoldScope,
-    (city, tree): (&City, &DeviceTree),
-) -> bool {
+pub(crate) fn touches(scope: &Scope, hold: &HoldScope, (city, tree): (&City, &DeviceTree)) -> bool {
     let part = hold.part();
     if scope.and(&Scope::of([part.clone()])).is_nothing() {
         return false;

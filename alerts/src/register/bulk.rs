@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use ioc_model::{
-    ActionOutcome, ActionRequest, AlertRow, RegisterError, RowResult, Target, Undo,
-};
+use ioc_model::{ActionOutcome, ActionRequest, AlertRow, RegisterError, RowResult, Target, Undo};
 
 use super::{
     Batch, Register,

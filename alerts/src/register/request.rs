@@ -66,11 +66,7 @@ pub(super) fn hash(request: &ActionRequest, targets: &[&Target]) -> Result<Vec<u
 
 /// The request of this user with this key: whether somebody else used it, nobody is told. (A key
 /// of an earlier version stands there without its user.)
-pub(super) fn by_key(
-    db: &Connection,
-    user: &str,
-    key: &str,
-) -> Result<Option<Act>, RegisterError> {
+pub(super) fn by_key(db: &Connection, user: &str, key: &str) -> Result<Option<Act>, RegisterError> {
     let sql = format!("SELECT {COLUMNS} FROM act WHERE key IN (?1, ?2) AND user = ?3");
     db.prepare_cached(&sql)
         .and_then(|mut s| s.query_row([&own(user, key), key, user], read).optional())

@@ -577,7 +577,8 @@ async fn hostile_names_stay_text() {
     devices[0].kind = "<b>".to_owned();
     devices.sort_by(|a, b| a.id.cmp(&b.id));
     let sources = testing::sources_with(Arc::new(store()), devices);
-    let (_, body) = get_from(&sources, &Scope::city(), "/Things", "$expand=Datastreams/Sensor").await;
+    let (_, body) =
+        get_from(&sources, &Scope::city(), "/Things", "$expand=Datastreams/Sensor").await;
     let thing = &body["value"][0];
     let link = thing["@iot.selfLink"].as_str().expect("a link").strip_prefix(BASE).expect("below");
     assert!(link.bytes().all(|b| b.is_ascii_alphanumeric() || b"/()'~.-_:".contains(&b)), "{link}");
