@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::denials::Denials;
 use crate::origin::Origins;
 use ioc_share::{DeviceView, Sources};
 
@@ -59,6 +60,7 @@ pub(crate) struct Context {
     pub parts: Parts,
     pub origins: Origins,
     pub stats: Stats,
+    pub denials: Denials,
     pub sockets: Arc<Semaphore>,
     /// Reports that walk days of alerts: so many at once, the others wait.
     pub reports: Semaphore,
@@ -97,6 +99,7 @@ impl Context {
             exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
+            denials: Denials::default(),
             devices: Mutex::default(),
             config,
             parts,

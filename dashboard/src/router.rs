@@ -19,6 +19,7 @@ use warp::ws::Ws;
 
 use crate::config::BODY_TIMEOUT;
 use crate::context::{Context, blocking};
+use crate::denials::denied;
 use crate::dispatch::dispatch;
 use crate::query::Query;
 use crate::reply::{ApiError, recover};
@@ -197,7 +198,7 @@ fn check_origin(
 /// Who asks, if anybody is signed in, and where the permission that the route needs holds for them.
 async fn check_policy(
     context: &Arc<Context>,
-    route: &Route,
+    route: &'static Route,
     request: &Incoming,
 ) -> Result<(Option<(Identity, String)>, Scope), ApiError> {
     let stranger = (None, Scope::nothing());
@@ -230,13 +231,16 @@ async fn check_policy(
     };
     let (who, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
     let scope = who.scope(permission, &context.parts.city);
+    let from = request.peer.remote.ip();
     if scope.is_nothing() {
         let need = format!("this needs the permission `{}`", permission.as_str());
-        return Err(ApiError::forbidden("not_permitted", need));
+        let refusal = ApiError::forbidden("not_permitted", need);
+        return Err(denied(context, route, &who, from, refusal).await);
     }
     if reach == Reach::City && !scope.is_city() {
         let need = format!("this needs `{}` for the whole city", permission.as_str());
-        return Err(ApiError::forbidden("scope_too_small", need));
+        let refusal = ApiError::forbidden("scope_too_small", need);
+        return Err(denied(context, route, &who, from, refusal).await);
     }
     Ok((Some((who, token)), scope))
 }

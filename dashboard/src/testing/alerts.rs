@@ -62,7 +62,8 @@ impl FakeAlerts {
     fn step(&self, request: &ActionRequest, target: &Target) -> (RowResult, Option<AlertRow>) {
         let mut rows = self.rows.lock().expect("no panic");
         let newest = Self::newest(&rows);
-        let found = rows.iter_mut().find(|r| r.id == target.alert);
+        let inside = |r: &AlertRow| request.scope.allows(&r.area, &r.service);
+        let found = rows.iter_mut().find(|r| r.id == target.alert && inside(r));
         let refused = |row: Option<&AlertRow>, code| {
             let refused = Some(refusal(code, row));
             (RowResult { alert: target.alert.clone(), row: row.cloned(), refused }, None)
