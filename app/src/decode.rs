@@ -13,7 +13,7 @@ use crate::cli::{ConfigArgs, Language};
 use crate::exit::{BadConfig, Misuse, Refused};
 use crate::settings::FILE;
 use crate::stages::wall;
-use crate::{check, config};
+use crate::{check, config, doors};
 
 /// What the centre would make of a message: format, device, values with units, or why it is refused
 #[derive(clap::Args)]
@@ -109,7 +109,7 @@ impl Bench {
         let decoders = match &args.data {
             None => decoders,
             Some(data) => {
-                let path = data.join("devices.sqlite");
+                let path = data.join(doors::REGISTRY);
                 if !path.is_file() {
                     let what = format!("{} is not there", path.display());
                     return Err(Misuse(format!(

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::oidc::Oidc;
+use crate::denials::Denials;
 use crate::origin::Origins;
 use ioc_share::{DeviceView, Sources};
 
@@ -25,7 +26,16 @@ const EXPORTS_AT_ONCE: usize = 8;
 pub(crate) struct Stats {
     pub requests: AtomicU64,
     pub refused_origin: AtomicU64,
+    /// Refused before anything looked at what they ask.
+    pub refused_malformed: AtomicU64,
     pub connections_open: AtomicU64,
+    /// Closed to make room, or because the client took nothing.
+    pub connections_closed_early: AtomicU64,
+    /// One address had too many.
+    pub connections_refused: AtomicU64,
+    pub tls_handshakes: AtomicU64,
+    pub tls_failures: AtomicU64,
+    pub csp_reports: AtomicU64,
     pub sockets_open: AtomicU64,
     pub sockets_opened: AtomicU64,
     pub sockets_refused: AtomicU64,
@@ -37,11 +47,17 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 11] {
+    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 17] {
         [
             ("requests_total", "counter", &self.requests),
             ("refused_origin_total", "counter", &self.refused_origin),
+            ("refused_malformed_total", "counter", &self.refused_malformed),
             ("connections", "gauge", &self.connections_open),
+            ("connections_closed_early_total", "counter", &self.connections_closed_early),
+            ("connections_refused_total", "counter", &self.connections_refused),
+            ("tls_handshakes_total", "counter", &self.tls_handshakes),
+            ("tls_failures_total", "counter", &self.tls_failures),
+            ("csp_reports_total", "counter", &self.csp_reports),
             ("sockets", "gauge", &self.sockets_open),
             ("sockets_total", "counter", &self.sockets_opened),
             ("sockets_refused_total", "counter", &self.sockets_refused),
@@ -60,6 +76,7 @@ pub(crate) struct Context {
     pub parts: Parts,
     pub origins: Origins,
     pub stats: Stats,
+    pub denials: Denials,
     pub sockets: Arc<Semaphore>,
     /// Reports that walk days of alerts: so many at once, the others wait.
     pub reports: Semaphore,
@@ -100,6 +117,7 @@ impl Context {
             exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
+            denials: Denials::default(),
             devices: Mutex::default(),
             oidc: Oidc::of_checked(&config),
             config,

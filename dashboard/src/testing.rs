@@ -15,7 +15,7 @@ use futures::{SinkExt, StreamExt};
 use ioc_model::{
     AlertId, AlertRow, AlertStore, Area, AreaKind, BacktestAsk, Body, City, ConfigError,
     ConfigFiles, DeviceSpec, Entity, Entry, Flush, HistoryError, HistoryStats, HistoryStore,
-    LastValue, Ledger, Maintained, Point, Property, Quality, QuarantineReason, QuarantineRow,
+    LastValue, Ledger, Maintained, Name, Point, Property, Quality, QuarantineReason, QuarantineRow,
     QuarantineStore, RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList,
     RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
     SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Service, ServiceGroup, Severity, Text,
@@ -158,8 +158,8 @@ pub(crate) fn alert(n: u64, device: &str, severity: Severity) -> AlertRow {
     AlertRow { ver: 1, change: n, ..AlertRow::raised(&raised) }
 }
 
-/// One series of `pm25` of `air-000`: a point per minute.
-struct FakeHistory;
+/// A series of `pm25` of each device: a point per minute.
+struct FakeHistory(Vec<Name>);
 
 #[async_trait]
 impl HistoryStore for FakeHistory {
@@ -209,8 +209,9 @@ impl HistoryStore for FakeHistory {
         Ok(Maintained::default())
     }
 
-    async fn series(&self, _filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
-        Ok(vec![SeriesKey { device: "air-000".into(), property: "pm25".into() }])
+    async fn series(&self, filter: &SeriesFilter) -> Result<Vec<SeriesKey>, HistoryError> {
+        let key = |id: &Name| SeriesKey { device: id.clone(), property: "pm25".into() };
+        Ok(self.0.iter().map(key).filter(|k| filter.matches(k)).collect())
     }
 
     async fn last(&self, _: Option<&str>, _: Timestamp) -> Result<Vec<LastValue>, HistoryError> {
@@ -222,7 +223,8 @@ impl HistoryStore for FakeHistory {
     }
 }
 
-struct FakeQuarantine;
+/// Two refused messages of the device that is asked for, or one of each device.
+struct FakeQuarantine(Vec<Name>);
 
 impl QuarantineStore for FakeQuarantine {
     fn newest(
@@ -230,16 +232,20 @@ impl QuarantineStore for FakeQuarantine {
         device: Option<&str>,
         limit: usize,
     ) -> Result<Vec<QuarantineRow>, Box<dyn std::error::Error + Send + Sync>> {
-        let row = QuarantineRow {
+        let row = |device: &str| QuarantineRow {
             at: Timestamp(NOON),
             source: "gateway".into(),
             topic: "ioc/v1/x".into(),
-            device: device.map(String::from),
+            device: Some(device.into()),
             reason: QuarantineReason::Malformed,
             detail: "not JSON".into(),
             payload: "<img src=x onerror=alert(1)>".into(),
         };
-        Ok(vec![row; limit.min(2)])
+        let rows: Vec<QuarantineRow> = match device {
+            Some(device) => vec![row(device); 2],
+            None => self.0.iter().map(|id| row(id)).collect(),
+        };
+        Ok(rows.into_iter().take(limit).collect())
     }
 }
 
@@ -267,8 +273,13 @@ impl Server {
     }
 
     pub async fn with(devices: usize, change: impl FnOnce(&mut DashboardConfig)) -> Self {
+        Self::of(city(devices), change).await
+    }
+
+    pub async fn of(city: City, change: impl FnOnce(&mut DashboardConfig)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let city = Arc::new(city(devices));
+        let city = Arc::new(city);
+        let ids: Vec<Name> = city.devices.keys().cloned().collect();
         let live = Arc::new(Live::new(&city, Vec::new()));
         let clock = Arc::new(AtomicI64::new(NOON));
         let now = Arc::clone(&clock);
@@ -277,7 +288,7 @@ impl Server {
         let auth = Arc::new(Auth::open_with_clock(&users, Arc::clone(&time)).expect("opens"));
         let alerts = Arc::new(FakeAlerts::default());
         let (shifts, notify) = (Arc::new(FakeShifts::default()), Arc::new(FakeNotify::default()));
-        let rules = Arc::new(FakeRules::default());
+        let rules = Arc::new(FakeRules { devices: ids.clone(), ..FakeRules::default() });
         let personal = Arc::new(FakePersonal::default());
         let registry = Arc::new(registry::FakeRegistry::default());
         let known = city.devices.values().map(|d| Arc::new(d.into())).collect();
@@ -295,10 +306,10 @@ impl Server {
             shifts: Arc::clone(&shifts) as _,
             notifications: Arc::clone(&notify) as _,
             forms: desk::forms(),
-            history: Arc::new(FakeHistory),
+            history: Arc::new(FakeHistory(ids.clone())),
             note_act: Arc::new(|_, _, _| Ok(())),
             open_data: Arc::new(open_data),
-            quarantine: Arc::new(FakeQuarantine),
+            quarantine: Arc::new(FakeQuarantine(ids.clone())),
             rerun: Arc::clone(&registry) as _,
             devices: Arc::clone(&registry) as _,
             received: Arc::clone(&registry) as _,
@@ -310,6 +321,7 @@ impl Server {
             live: Arc::clone(&live),
             auth: Arc::clone(&auth),
             mqtt: Some(echo_door()),
+            tls: None,
             clock: time,
         };
         let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");
@@ -361,7 +373,10 @@ impl Server {
             }
             auth.set_grants(user, &grants).expect("sets");
             let link = auth.signin_link(user).expect("a link");
-            let from = "127.0.0.1".parse().expect("an address");
+            // Each from an address of its own: addresses are slowed.
+            static NEXT: AtomicI64 = AtomicI64::new(0);
+            let n = NEXT.fetch_add(1, Relaxed) as u8;
+            let from = std::net::IpAddr::from([10, 0, 0, n]);
             auth.sign_in_by_link(&link, from).expect("signs in").token.text()
         };
         let session = tokio::task::spawn_blocking(work).await.expect("no panic");
@@ -433,6 +448,7 @@ impl Server {
 #[derive(Default)]
 pub(crate) struct FakeRules {
     pub asked: Mutex<Vec<RuleChange>>,
+    pub devices: Vec<Name>,
 }
 
 impl FakeRules {
@@ -514,7 +530,8 @@ impl RuleStore for FakeRules {
         _id: &str,
         _limit: usize,
     ) -> Result<(Vec<RuleEntity>, usize), RuleRefusal> {
-        Ok((Vec::new(), 3))
+        let of = |id: &Name| RuleEntity { entity: Entity::Device(id.clone()), active: None };
+        Ok((self.devices.iter().map(of).collect(), self.devices.len()))
     }
 
     async fn shadow(&self, _id: &str) -> Result<Vec<Transition>, RuleRefusal> {

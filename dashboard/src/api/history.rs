@@ -21,6 +21,7 @@ pub(crate) async fn history(call: Admitted) -> Result<Response, ApiError> {
     }
     let step = step_of(query)?;
     let (device, property) = (query.required_id("device")?, query.required_id("property")?);
+    call.need_device(device)?;
     let range = RangeQuery {
         series: SeriesKey { device: device.into(), property: property.into() },
         from,
@@ -64,7 +65,8 @@ fn step_of(query: &Query) -> Result<Option<(Step, Aggregate)>, ApiError> {
 pub(crate) async fn history_series(call: Admitted) -> Result<Response, ApiError> {
     let device = call.request.query.id("device")?;
     let filter = SeriesFilter::of(device);
-    let series = call.context.parts.history.series(&filter).await.map_err(refused)?;
+    let mut series = call.context.parts.history.series(&filter).await.map_err(refused)?;
+    series.retain(|s| call.sees_device(&s.device));
     reply::json(&call.request.headers, &json!({ "series": series }))
 }
 

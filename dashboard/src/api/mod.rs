@@ -19,6 +19,7 @@ mod rules;
 mod session;
 mod share;
 mod shifts;
+mod within;
 mod words;
 
 pub(crate) use actions::{acknowledge, act, act_on_many, undo};

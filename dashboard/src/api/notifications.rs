@@ -58,7 +58,15 @@ fn filter_of(query: &Query) -> Result<DeliveryFilter, ApiError> {
 /// `GET /api/v1/notifications/deliveries`.
 pub(crate) async fn deliveries(call: Admitted) -> Result<Response, ApiError> {
     let filter = filter_of(&call.request.query)?;
+    if filter.alert.is_none() && !call.scope.is_city() {
+        let message = "name an `alert`, or have `read` for the whole city";
+        return Err(ApiError::forbidden("scope_too_small", message));
+    }
+    let scope = call.scope.clone();
     ask(&call, "list deliveries", move |parts, headers| {
+        if let Some(alert) = filter.alert.as_ref().filter(|_| !scope.is_city()) {
+            parts.alerts.get(alert, &scope)?;
+        }
         let rows = parts.notifications.deliveries(&filter)?;
         let next = (rows.len() == filter.limit).then(|| rows.last().map(|r| r.seq)).flatten();
         Ok(reply::json(headers, &json!({ "deliveries": rows, "next": next }))?)

@@ -10,6 +10,8 @@ use crate::router::Admitted;
 
 const DEFAULT_MESSAGES: usize = 100;
 const MAX_MESSAGES: usize = 1_000;
+/// Newest refused messages among which those of a scope are looked for.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// A plain text answer.
 pub(crate) fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response {
@@ -27,8 +29,14 @@ pub(crate) async fn quarantine(call: Admitted) -> Result<Response, ApiError> {
     let device = query.id("device")?.map(String::from);
     let limit = query.limit(DEFAULT_MESSAGES, MAX_MESSAGES)?;
     let (store, act) = (Arc::clone(&call.context.parts.quarantine), "read the quarantine");
-    let rows = blocking(act, move || store.newest(device.as_deref(), limit)).await?;
-    let rows = rows.map_err(|e| ApiError::internal(act, &*e))?;
+    // Refused messages have no area of their own: their device's counts.
+    let among = if call.scope.is_city() { limit } else { MAX_LOOKED_AT };
+    let rows = blocking(act, move || store.newest(device.as_deref(), among)).await?;
+    let mut rows = rows.map_err(|e| ApiError::internal(act, &*e))?;
+    if !call.scope.is_city() {
+        rows.retain(|r| r.device.as_deref().is_some_and(|d| call.sees_device(d)));
+        rows.truncate(limit);
+    }
     reply::json(&call.request.headers, &json!({ "messages": rows }))
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use ioc_model::{
-    Device, DeviceError, DeviceFile, DeviceState, DeviceStore, Devices, QuarantineReason,
-};
+use ioc_model::{Device, DeviceError, DeviceFile, DeviceState, DeviceStore, QuarantineReason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::http::StatusCode;
@@ -42,6 +40,14 @@ fn refused(error: DeviceError) -> ApiError {
     }
 }
 
+/// A device of the registry outside of the scope is not there; neither is one that is not there.
+fn need(call: &Admitted) -> Result<(), ApiError> {
+    match store(call).devices().get(&call.id) {
+        Some(device) if !call.sees(device) => Err(refused(DeviceError::NotThere)),
+        _ => Ok(()),
+    }
+}
+
 fn state(word: &str) -> Result<DeviceState, ApiError> {
     match word {
         "approved" => Ok(DeviceState::Approved),
@@ -66,11 +72,13 @@ pub(crate) async fn registry(call: Admitted) -> Result<Response, ApiError> {
     let service = query.id("service")?.map(String::from);
     let after = query.id("after")?.unwrap_or_default().to_owned();
     let limit = query.limit(DEFAULT_ROWS, MAX_ROWS)?;
-    let store = store(&call);
+    let (store, scope) = (store(&call), call.scope.clone());
     let list = move || {
         let all = store.devices();
+        let inside = |d: &&Arc<Device>| scope.allows(&d.area, &d.service);
         let fits = |d: &&Arc<Device>| {
-            wanted.is_none_or(|s| d.state == s)
+            inside(d)
+                && wanted.is_none_or(|s| d.state == s)
                 && service.as_ref().is_none_or(|s| *s == *d.service)
                 && *d.id > *after
         };
@@ -79,14 +87,15 @@ pub(crate) async fn registry(call: Admitted) -> Result<Response, ApiError> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|d| Arc::clone(&d.id));
-        json!({ "devices": rows, "counts": counts(&all), "next": next })
+        json!({ "devices": rows, "counts": counts(all.iter().filter(inside)), "next": next })
     };
     let answer = blocking("list the registry", list).await?;
     reply::json(&call.request.headers, &answer)
 }
 
-fn counts(all: &Devices) -> Value {
-    let of = |state| all.iter().filter(|d| d.state == state).count();
+fn counts<'a>(devices: impl Iterator<Item = &'a Arc<Device>>) -> Value {
+    let states: Vec<DeviceState> = devices.map(|d| d.state).collect();
+    let of = |state| states.iter().filter(|s| **s == state).count();
     json!({
         "approved": of(DeviceState::Approved), "pending": of(DeviceState::Pending),
         "blocked": of(DeviceState::Blocked),
@@ -138,7 +147,10 @@ pub(crate) async fn import_devices(mut call: Admitted) -> Result<Response, ApiEr
 /// `GET /api/v1/registry/{id}`.
 pub(crate) fn registered(call: &Admitted) -> Result<Response, ApiError> {
     let all = store(call).devices();
-    let device = all.get(&call.id).ok_or_else(|| ApiError::not_found("no such device"))?;
+    let device = all
+        .get(&call.id)
+        .filter(|d| call.sees(d))
+        .ok_or_else(|| ApiError::not_found("no such device"))?;
     reply::json(&call.request.headers, &**device)
 }
 
@@ -147,6 +159,14 @@ pub(crate) async fn put_device(mut call: Admitted) -> Result<Response, ApiError>
     let device: Device = call.body().await?;
     if *device.id != *call.id {
         return Err(ApiError::bad_request("bad_body", "`id` is not that of the path"));
+    }
+    if !call.sees(&device) {
+        let message = "area and service must be some that you may change";
+        return Err(ApiError::forbidden("scope_too_small", message));
+    }
+    // Also where it was before.
+    if store(&call).devices().get(&call.id).is_some_and(|held| !call.sees(held)) {
+        return Err(ApiError::not_found("no such device"));
     }
     let (actor, store) = (call.actor()?, store(&call));
     let put = blocking("change a device", move || store.put(device, &actor)).await?;
@@ -157,6 +177,7 @@ pub(crate) async fn put_device(mut call: Admitted) -> Result<Response, ApiError>
 
 /// `DELETE /api/v1/registry/{id}`.
 pub(crate) async fn remove_device(call: Admitted) -> Result<Response, ApiError> {
+    need(&call)?;
     let (actor, store, id) = (call.actor()?, store(&call), call.id.clone());
     let removed = blocking("remove a device", move || store.remove(&id, &actor)).await?;
     removed.map_err(refused)?;
@@ -172,6 +193,7 @@ struct StateBody {
 /// `POST /api/v1/registry/{id}/state`: approve or block.
 pub(crate) async fn set_device_state(mut call: Admitted) -> Result<Response, ApiError> {
     let body: StateBody = call.body().await?;
+    need(&call)?;
     let to = state(&body.state)?;
     let (actor, store, id) = (call.actor()?, store(&call), call.id.clone());
     let set = move || store.set_state(&id, to, &actor);
@@ -182,6 +204,7 @@ pub(crate) async fn set_device_state(mut call: Admitted) -> Result<Response, Api
 
 /// `GET /api/v1/registry/{id}/tokens`.
 pub(crate) async fn device_tokens(call: Admitted) -> Result<Response, ApiError> {
+    need(&call)?;
     let (store, id) = (store(&call), call.id.clone());
     let tokens = blocking("list tokens", move || store.tokens(&id)).await?.map_err(refused)?;
     reply::json(&call.request.headers, &json!({ "tokens": tokens }))
@@ -196,6 +219,7 @@ struct TokenBody {
 /// `POST /api/v1/registry/{id}/tokens`: the one answer that holds the token.
 pub(crate) async fn issue_device_token(mut call: Admitted) -> Result<Response, ApiError> {
     let body: TokenBody = call.body().await?;
+    need(&call)?;
     let label = words::line(&body.label, "label", MAX_LABEL_CHARS)?;
     let (actor, store, id) = (call.actor()?, store(&call), call.id.clone());
     let issue = move || store.issue_token(&id, &label, &actor);
@@ -209,6 +233,7 @@ pub(crate) async fn issue_device_token(mut call: Admitted) -> Result<Response, A
 pub(crate) async fn revoke_device_token(call: Admitted) -> Result<Response, ApiError> {
     let token = call.request.query.integer("token")?;
     let token = token.ok_or_else(|| bad_parameter("token", "is missing"))?;
+    need(&call)?;
     let (actor, store, id) = (call.actor()?, store(&call), call.id.clone());
     let revoke = move || store.revoke_token(&id, token, &actor);
     blocking("revoke a token", revoke).await?.map_err(refused)?;
@@ -217,6 +242,7 @@ pub(crate) async fn revoke_device_token(call: Admitted) -> Result<Response, ApiE
 
 /// `GET /api/v1/devices/{id}/received`.
 pub(crate) async fn received(call: Admitted) -> Result<Response, ApiError> {
+    call.need_device(&call.id)?;
     let (store, id) = (Arc::clone(&call.context.parts.received), call.id.clone());
     let received = blocking("look at what was received", move || store.received(&id)).await?;
     reply::json(&call.request.headers, &received.unwrap_or_default())

@@ -238,6 +238,9 @@ fn entity(text: &str) -> Option<Entity> {
 pub(crate) async fn explain_rule(call: Admitted) -> Result<Response, ApiError> {
     let text = call.request.query.text("entity").unwrap_or("");
     let entity = entity(text).ok_or_else(|| bad_parameter("entity", "is not kind:id or city"))?;
+    if !call.sees_entity(&entity) {
+        return Err(ApiError::not_found("the rule does not know this entity"));
+    }
     let found = store(&call).explain(&call.id, &entity).await.map_err(refused)?;
     reply::json(&call.request.headers, &found)
 }
@@ -245,13 +248,20 @@ pub(crate) async fn explain_rule(call: Admitted) -> Result<Response, ApiError> {
 /// `GET /api/v1/rules/{id}/entities`.
 pub(crate) async fn rule_entities(call: Admitted) -> Result<Response, ApiError> {
     let limit = call.request.query.limit(DEFAULT_ENTITIES, MAX_ENTITIES)?;
-    let (entities, all) = store(&call).entities(&call.id, limit).await.map_err(refused)?;
+    let among = if call.scope.is_city() { limit } else { usize::MAX };
+    let (mut entities, mut all) = store(&call).entities(&call.id, among).await.map_err(refused)?;
+    if !call.scope.is_city() {
+        entities.retain(|e| call.sees_entity(&e.entity));
+        all = entities.len();
+        entities.truncate(limit);
+    }
     reply::json(&call.request.headers, &json!({ "entities": entities, "all": all }))
 }
 
 /// `GET /api/v1/rules/{id}/shadow`.
 pub(crate) async fn rule_shadow(call: Admitted) -> Result<Response, ApiError> {
-    let transitions = store(&call).shadow(&call.id).await.map_err(refused)?;
+    let mut transitions = store(&call).shadow(&call.id).await.map_err(refused)?;
+    transitions.retain(|t| call.scope.allows(&t.area, &t.service));
     reply::json(&call.request.headers, &json!({ "transitions": transitions }))
 }
 

@@ -18,6 +18,7 @@ const ACT: Policy = Policy::Needs(Permission::Act, Reach::Scoped);
 const ACT_CITY: Policy = Policy::Needs(Permission::Act, Reach::City);
 const NOTIFY: Policy = Policy::Needs(Permission::Notify, Reach::City);
 const TECHNICAL: Policy = Policy::Needs(Permission::Technical, Reach::Scoped);
+const TECHNICAL_CITY: Policy = Policy::Needs(Permission::Technical, Reach::City);
 const DEVICES: Policy = Policy::Needs(Permission::Devices, Reach::Scoped);
 const DEVICES_CITY: Policy = Policy::Needs(Permission::Devices, Reach::City);
 /// A rule judges the whole city.
@@ -325,9 +326,14 @@ pub(crate) const ROUTES: &[Route] = &[
     )
     .asks(REGISTRY_QUERY)
     .answers("Registry"),
-    get("/api/v1/registry/export", Endpoint::ExportDevices, TECHNICAL, "all devices as a file")
-        .asks(DEVICE_FILE_QUERY)
-        .answers("text/csv"),
+    get(
+        "/api/v1/registry/export",
+        Endpoint::ExportDevices,
+        TECHNICAL_CITY,
+        "all devices as a file",
+    )
+    .asks(DEVICE_FILE_QUERY)
+    .answers("text/csv"),
     get(
         "/api/v1/registry/import",
         Endpoint::ImportDevices,

@@ -62,7 +62,8 @@ impl FakeAlerts {
     fn step(&self, request: &ActionRequest, target: &Target) -> (RowResult, Option<AlertRow>) {
         let mut rows = self.rows.lock().expect("no panic");
         let newest = Self::newest(&rows);
-        let found = rows.iter_mut().find(|r| r.id == target.alert);
+        let inside = |r: &AlertRow| request.scope.allows(&r.area, &r.service);
+        let found = rows.iter_mut().find(|r| r.id == target.alert && inside(r));
         let refused = |row: Option<&AlertRow>, code| {
             let refused = Some(refusal(code, row));
             (RowResult { alert: target.alert.clone(), row: row.cloned(), refused }, None)
@@ -242,7 +243,7 @@ impl AlertStore for FakeAlerts {
         Ok((known, inside.take(limit).cloned().collect()))
     }
 
-    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
+    fn holds(&self, with_ended: bool, _scope: &Scope) -> Result<Vec<Hold>, RegisterError> {
         Ok(if with_ended { vec![hold(), hold()] } else { vec![hold()] })
     }
 
@@ -264,6 +265,7 @@ impl AlertStore for FakeAlerts {
     fn end_hold(
         &self,
         id: &HoldId,
+        _within: &Scope,
         who: &Actor,
         _note: Option<&str>,
     ) -> Result<Hold, RegisterError> {

@@ -65,7 +65,7 @@ async fn acknowledges_once_says_who_was_faster_and_repeats_safely() {
     assert_eq!((&body["by"], &body["at"]), (&json!("operator"), &json!(NOON)));
     assert_eq!(client.post(&format!("{}/acknowledge", path(9)), &json!({})).await.0, 404);
     let viewer = server.client(Role::Viewer).await;
-    assert_eq!(viewer.post(&ack, &json!({})).await.1["code"], "role_too_low");
+    assert_eq!(viewer.post(&ack, &json!({})).await.1["code"], "not_permitted");
     server.stop().await;
 }
 

@@ -133,7 +133,7 @@ async fn the_watchers_pages_answer_without_a_session() {
 #[tokio::test]
 async fn status_ledger_and_quarantine_are_there() {
     let server = Server::start().await;
-    let client = server.client(Role::Viewer).await;
+    let client = server.client(Role::Operator).await;
     let (_, status) = client.get("/api/v1/status").await;
     assert_eq!(
         (&status["version"], &status["history"]["backend"]),

@@ -6,6 +6,7 @@ mod desk;
 mod documents;
 mod guards;
 mod limits;
+mod matrix;
 mod mqtt;
 mod personal;
 mod registry;

@@ -16,12 +16,12 @@ fn put(client: &Client, path: &str, text: &str) -> reqwest::RequestBuilder {
 }
 
 #[tokio::test]
-async fn operators_read_rules_and_only_administrators_change_them() {
+async fn operators_read_rules_and_only_those_with_the_permission_change_them() {
     let server = Server::start().await;
     let operator = server.client(Role::Operator).await;
     assert_eq!(operator.get("/api/v1/rules/pm25_high").await.0, 200);
     let refused = answer(put(&operator, "/api/v1/rules/pm25_high", "id: pm25_high")).await;
-    assert_eq!((refused.0, &refused.1["code"]), (403, &json!("role_too_low")));
+    assert_eq!((refused.0, &refused.1["code"]), (403, &json!("not_permitted")));
     for (method, path) in [
         ("PATCH", "/api/v1/rules/pm25_high"),
         ("DELETE", "/api/v1/rules/pm25_high"),
