@@ -89,6 +89,7 @@ pub(crate) enum Endpoint {
     Rerun,
     Status,
     OpenApi,
+    CspReport,
     Health,
     Ready,
     Metrics,
@@ -250,6 +251,7 @@ mod tests {
             Endpoint::PutDevice | Endpoint::RemoveDevice | Endpoint::SetDeviceState => {}
             Endpoint::DeviceTokens | Endpoint::IssueDeviceToken => {}
             Endpoint::RevokeDeviceToken | Endpoint::Received | Endpoint::Rerun => {}
+            Endpoint::CspReport => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -258,7 +260,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 81);
+        assert_eq!(seen.len(), 82);
     }
 
     #[test]
@@ -271,6 +273,7 @@ mod tests {
         let expected = [
             "POST /api/v1/session",
             "GET /signin",
+            "POST /api/v1/csp",
             "GET /healthz",
             "GET /readyz",
             "GET /metrics",
