@@ -1,4 +1,4 @@
-# The one door: make run · make test · make lint · make bench · make ci
+# The one door: make run · make test · make lint · make bench · make release · make ci
 SHELL := /bin/bash
 export CARGO_TERM_COLOR ?= auto
 # CI clones afresh each time: a build folder outside the checkout keeps the dependencies built.
@@ -13,7 +13,7 @@ DATA ?= data
 MQTT ?= 127.0.0.1:1883
 HTTP ?= 127.0.0.1:8080
 
-.PHONY: run build test lint bench ui-test browser-deps test-deps clean-data ci
+.PHONY: run build release test lint bench ui-test browser-deps test-deps clean-data ci
 
 ## the whole centre on embedded parts with a live simulated city
 run: build
@@ -31,6 +31,11 @@ ui-test:
 	WORK="$(TARGET)/page-tests" bash dashboard/ui/dev/test.sh
 	BIN="$(BIN)" bash tests/browser/test.sh
 
+## what is given out: program, bill of materials (CycloneDX), checksums
+release:
+	cargo build --locked --release -p ioc
+	BIN="$(TARGET)/release" DIST="$(TARGET)/dist" bash tests/supply/release.sh
+
 test-deps:
 	@bash tests/install-deps.sh
 
@@ -38,6 +43,8 @@ lint:
 	cargo fmt --all --check
 	IOC_UI=skip cargo clippy --locked --workspace --all-targets -- -D warnings
 	bash tests/lint-tree.sh
+	bash tests/lint-supply.sh
+	python3 tests/lint-asvs.py
 
 bench:
 	cargo bench --locked -p ioc-journal -p ioc-ingest -p ioc-rules -p ioc-history -p ioc-alerts -p ioc-dashboard
