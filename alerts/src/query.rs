@@ -202,7 +202,7 @@ pub(crate) fn begins_with(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ioc_model::{IncidentId, Severity};
+    use ioc_model::{IncidentId, Scope, Severity};
 
     fn policy() -> crate::policy::Policy {
         let text = include_str!("../../config/alerts.yaml");
@@ -233,7 +233,11 @@ mod tests {
     fn the_common_lists_seek_their_page_in_an_index() {
         let (_dir, db) = database();
         let page = Some((Timestamp(1), "a".to_owned()));
-        let open = || AlertFilter { open_only: true, before: page.clone(), ..Default::default() };
+        let open = || AlertFilter {
+            open_only: true,
+            before: page.clone(),
+            ..AlertFilter::of(Scope::city())
+        };
         let all = || AlertFilter { before: page.clone(), ..AlertFilter::of(Scope::city()) };
         let some = |text: &str| Some(text.to_owned());
         let key = "(raised_at,id)<(?,?)";

@@ -13,6 +13,7 @@ mod doors;
 mod exit;
 mod explain;
 mod history;
+mod https;
 mod metrics;
 mod rulebook;
 mod run;

@@ -278,6 +278,7 @@ fn gateway_events(m: &GatewayMetrics) -> Vec<(&'static str, u64)> {
         ("tls_timeouts", &m.tls_timeouts),
         ("tls_reloads", &m.tls_reloads),
         ("tls_reload_errors", &m.tls_reload_errors),
+        ("crl_overdue", &m.crl_overdue),
         ("revoked", &m.revoked),
         ("websockets", &m.websockets),
         ("accept_errors", &m.accept_errors),

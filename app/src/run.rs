@@ -30,7 +30,7 @@ use crate::stages::{
 };
 use crate::status::Watch;
 use crate::stop::{Running, first_failure};
-use crate::{config, metrics, status};
+use crate::{config, https, metrics, status};
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -64,22 +64,43 @@ async fn compose(
     let (doors, addresses) = core.open_doors(&mut running).await?;
     core.start_alerting(notifier, &mut running);
     let desk = core.open_desk(rules, stage, args, &mut running);
-    let (first, http) = core.open_screens(desk, history, doors, &mut running)?;
+    let (first, screens) = core.open_screens(desk, history, doors, &mut running)?;
     if let Some(first) = first {
         println!("first start: user {} with password {}", first.user, first.password);
-        println!("one-time sign-in: http://{http}/signin?token={}", first.signin_token);
+        println!("one-time sign-in: {}/signin?token={}", screens.url(), first.signin_token);
     }
-    println!("{}", ready(addresses, http));
+    println!("{}", ready(addresses, screens));
     let limit = Duration::from_secs(core.settings.stop_within_s);
     running.until_stopped(core.journal, limit).await
 }
 
 /// The line that says where everything is.
-fn ready(mqtt: GatewayAddresses, http: SocketAddr) -> String {
+fn ready(mqtt: GatewayAddresses, screens: Screens) -> String {
     let named = |name: &str, address: Option<SocketAddr>| {
         address.map_or_else(String::new, |address| format!(" {name}={address}"))
     };
-    format!("ready{}{} http={http}", named("mqtt", mqtt.tcp), named("mqtts", mqtt.tls))
+    let (tcp, tls) = (named("mqtt", mqtt.tcp), named("mqtts", mqtt.tls));
+    let redirect = named("redirect", screens.redirect);
+    format!("ready{tcp}{tls} {}={}{redirect}", screens.scheme(), screens.address)
+}
+
+/// Where the screens are reached.
+#[derive(Clone, Copy)]
+struct Screens {
+    address: SocketAddr,
+    tls: bool,
+    /// The plain address that sends browsers on.
+    redirect: Option<SocketAddr>,
+}
+
+impl Screens {
+    fn scheme(self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+
+    fn url(self) -> String {
+        format!("{}://{}", self.scheme(), self.address)
+    }
 }
 
 /// What more than one part of the composition needs.
@@ -297,9 +318,10 @@ impl Core {
         history: Arc<dyn HistoryStore>,
         doors: Doors,
         running: &mut Running,
-    ) -> anyhow::Result<(Option<FirstAdmin>, SocketAddr)> {
+    ) -> anyhow::Result<(Option<FirstAdmin>, Screens)> {
         let auth = Arc::new(Auth::open(&self.settings.file("users.sqlite"))?);
         let first = auth.first_start()?;
+        let https = self.settings.dashboard.tls.as_ref().map(https::open).transpose()?;
         let watch = Arc::new(Watch {
             journal: self.journal.clone(),
             ledger: Arc::clone(&self.ledger),
@@ -307,6 +329,7 @@ impl Core {
             gateway: doors.gateway,
             subscribers: doors.subscribers,
             tls: doors.tls,
+            https: https.clone(),
             registry: Arc::clone(&self.registry),
             clock: self.settings.clock,
             started: wall(),
@@ -338,9 +361,15 @@ impl Core {
             live: Arc::clone(&self.live),
             auth,
             mqtt: Some(doors.mqtt),
+            tls: https.as_ref().map(https::source),
             clock: Arc::new(wall),
         };
-        let (dashboard, http) = Dashboard::bind(self.settings.dashboard.clone(), parts)?;
+        let tls = https.is_some();
+        let (dashboard, address) = Dashboard::bind(self.settings.dashboard.clone(), parts)?;
+        let screens = Screens { address, tls, redirect: dashboard.redirects_from() };
+        if let Some(https) = https {
+            running.screens.spawn(https::watch(https, running.stop_screens.clone()));
+        }
         let stop = running.stop_screens.clone();
         running.screens.spawn(async move {
             let sockets = TaskTracker::new();
@@ -349,7 +378,7 @@ impl Core {
             sockets.wait().await;
             Ok(())
         });
-        Ok((first, http))
+        Ok((first, screens))
     }
 }
 

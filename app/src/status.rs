@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ioc_ingest::{GatewayMetrics, Registry, SubscriberMetrics, TlsHandle};
+use ioc_ingest::{
+    GatewayMetrics, Registry, ServerCertificates, SubscriberMetrics, TlsHandle, TlsStatus,
+};
 use ioc_model::{Ledger, Timestamp};
 use serde_json::{Value, json};
 
@@ -20,6 +22,8 @@ pub(crate) struct Watch {
     pub gateway: Arc<GatewayMetrics>,
     pub subscribers: Vec<(String, Arc<SubscriberMetrics>)>,
     pub tls: Option<TlsHandle>,
+    /// Certificate of the dashboard's own TLS, if there is one.
+    pub https: Option<Arc<ServerCertificates>>,
     pub registry: Arc<Registry>,
     pub clock: Clock,
     pub started: Timestamp,
@@ -66,16 +70,19 @@ pub(crate) fn status(watch: &Watch) -> Value {
             "not_listed": watch.registry.not_listed(),
             "restored": watch.registry.restored().map(|r| format!("{r:?}")),
         },
-        "tls": watch.tls.as_ref().map(|tls| {
-            let tls = tls.status();
-            json!({
-                "subject": tls.subject,
-                "not_after": tls.not_after,
-                "crl_next_update": tls.crl_next_update,
-                "failure": tls.failure,
-                "loads": tls.loads,
-            })
-        }),
+        "tls": watch.tls.as_ref().map(|tls| certificate(&tls.status())),
+        "https": watch.https.as_ref().map(|https| certificate(&https.status())),
+    })
+}
+
+fn certificate(tls: &TlsStatus) -> Value {
+    json!({
+        "subject": tls.subject,
+        "not_after": tls.not_after,
+        "crl_next_update": tls.crl_next_update,
+        "crl_overdue": tls.crl_overdue,
+        "failure": tls.failure,
+        "loads": tls.loads,
     })
 }
 

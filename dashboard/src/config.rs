@@ -1,16 +1,25 @@
 //! Settings of the dashboard.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Network;
 
 /// The section `dashboard` of the settings file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DashboardConfig {
-    /// Address of HTTP; port 0 takes a free one.
+    /// Address of HTTP, of HTTPS with `tls`; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS of our own; absent: plain HTTP, which belongs on loopback or behind a TLS proxy.
+    pub tls: Option<DashboardTlsConfig>,
+    /// Networks of reverse proxies (`10.0.0.7`, `10.1.0.0/16`). Only from these are
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` believed; from everyone else
+    /// they are ignored.
+    pub trusted_proxies: Vec<Network>,
     /// Origins (`https://ioc.example.vn`) under which the page is reached besides
     /// `http://` + Host: the public name behind a TLS proxy. Their hosts are also accepted as
     /// Host on the loopback address.
@@ -21,8 +30,13 @@ pub struct DashboardConfig {
     pub metrics_for_all: bool,
     /// Answer the feed of public warnings (CAP 1.2) without a session.
     pub public_cap: bool,
-    /// Open HTTP connections; further ones wait in the kernel's backlog.
+    /// Open HTTP connections. When 15 of 16 are taken, those that have waited longest for their
+    /// client are closed; when all are at work, further ones wait in the kernel's backlog.
     pub max_connections: usize,
+    /// Open HTTP connections of one address (IPv6: /64); loopback and trusted proxies are free.
+    /// Full: the one of that address that has waited longest for its client makes room, and if
+    /// all are at work the new one is closed.
+    pub max_connections_per_address: usize,
     /// Open WebSockets; further ones are answered 503.
     pub max_sockets: usize,
     /// Seconds a client may take for a request's head, and to send the next one.
@@ -39,15 +53,43 @@ pub struct DashboardConfig {
     pub send_buffer_bytes: u32,
 }
 
+/// The section `dashboard.tls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DashboardTlsConfig {
+    /// PEM: the server's certificate, then those between it and the root. Looked at once a
+    /// second; a change is used without a restart, and a bad one is not used.
+    pub certificate_file: PathBuf,
+    /// PEM: its private key (PKCS #8, SEC 1 or PKCS #1).
+    pub key_file: PathBuf,
+    /// Take TLS 1.2 too, for old browsers.
+    #[serde(default)]
+    pub tls12: bool,
+    /// Time a client has for the handshake, ms.
+    #[serde(default = "handshake_timeout_ms")]
+    pub handshake_timeout_ms: u64,
+    /// A plain HTTP address whose pages send the browser to HTTPS; everything but a page is
+    /// refused there, so that nothing is sent in clear unnoticed.
+    #[serde(default)]
+    pub redirect_from: Option<SocketAddr>,
+}
+
+fn handshake_timeout_ms() -> u64 {
+    5_000
+}
+
 impl Default for DashboardConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             allowed_origins: Vec::new(),
             secure: false,
+            tls: None,
+            trusted_proxies: Vec::new(),
             metrics_for_all: false,
             public_cap: false,
-            max_connections: 1_024,
+            max_connections: 4_096,
+            max_connections_per_address: 64,
             max_sockets: 200,
             header_timeout_s: 10,
             connection_max_s: 300,
@@ -64,8 +106,10 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
 pub(crate) const MAX_BULK_BYTES: usize = 1_024 * 1_024;
 /// Largest list of devices: about 100,000 rows.
 pub(crate) const MAX_IMPORT_BYTES: usize = 32 * 1_024 * 1_024;
-/// Time a client may take to send a body.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time a client may take to send a body, and the rate at which it gets more: one that sends a
+/// byte now and then is not waited for.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BODY_BYTES_PER_S: u64 = 16 * 1_024;
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +130,8 @@ impl DashboardConfig {
     pub fn check(&self) -> Result<(), ConfigMistake> {
         for (name, value) in [
             ("max_connections", self.max_connections as u64),
+            ("max_connections_per_address", self.max_connections_per_address as u64),
+            ("tls.handshake_timeout_ms", self.tls.as_ref().map_or(1, |t| t.handshake_timeout_ms)),
             ("max_sockets", self.max_sockets as u64),
             ("header_timeout_s", self.header_timeout_s),
             ("connection_max_s", self.connection_max_s),
@@ -97,6 +143,6 @@ impl DashboardConfig {
                 return Err(ConfigMistake::Zero(name));
             }
         }
-        crate::origin::Origins::new(&self.allowed_origins).map(drop)
+        crate::origin::Origins::new(&self.allowed_origins, false).map(drop)
     }
 }

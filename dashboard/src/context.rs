@@ -25,7 +25,16 @@ const EXPORTS_AT_ONCE: usize = 8;
 pub(crate) struct Stats {
     pub requests: AtomicU64,
     pub refused_origin: AtomicU64,
+    /// Refused before anything looked at what they ask.
+    pub refused_malformed: AtomicU64,
     pub connections_open: AtomicU64,
+    /// Closed to make room, or because the client took nothing.
+    pub connections_closed_early: AtomicU64,
+    /// One address had too many.
+    pub connections_refused: AtomicU64,
+    pub tls_handshakes: AtomicU64,
+    pub tls_failures: AtomicU64,
+    pub csp_reports: AtomicU64,
     pub sockets_open: AtomicU64,
     pub sockets_opened: AtomicU64,
     pub sockets_refused: AtomicU64,
@@ -37,11 +46,17 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 11] {
+    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 17] {
         [
             ("requests_total", "counter", &self.requests),
             ("refused_origin_total", "counter", &self.refused_origin),
+            ("refused_malformed_total", "counter", &self.refused_malformed),
             ("connections", "gauge", &self.connections_open),
+            ("connections_closed_early_total", "counter", &self.connections_closed_early),
+            ("connections_refused_total", "counter", &self.connections_refused),
+            ("tls_handshakes_total", "counter", &self.tls_handshakes),
+            ("tls_failures_total", "counter", &self.tls_failures),
+            ("csp_reports_total", "counter", &self.csp_reports),
             ("sockets", "gauge", &self.sockets_open),
             ("sockets_total", "counter", &self.sockets_opened),
             ("sockets_refused_total", "counter", &self.sockets_refused),

@@ -16,10 +16,12 @@ use crate::reply::ApiError;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     allowed: Vec<String>,
+    /// Browsers reach this server over TLS.
+    https: bool,
 }
 
 impl Origins {
-    pub fn new(allowed: &[String]) -> Result<Self, ConfigMistake> {
+    pub fn new(allowed: &[String], https: bool) -> Result<Self, ConfigMistake> {
         let normal = allowed.iter().map(|text| {
             let lower = text.trim_end_matches('/').to_ascii_lowercase();
             let host = host_of(&lower).filter(|h| is_authority(h));
@@ -27,7 +29,7 @@ impl Origins {
                 .then_some(lower.clone())
                 .ok_or_else(|| ConfigMistake::Origin(text.clone()))
         });
-        Ok(Self { allowed: normal.collect::<Result<_, _>>()? })
+        Ok(Self { allowed: normal.collect::<Result<_, _>>()?, https })
     }
 
     /// The Host of a request, if it may be used: on a loopback address only loopback names and
@@ -47,15 +49,23 @@ impl Origins {
 
     /// Where this server is reached: the public name if there is one, else the Host of the request.
     pub fn public(&self, host: &str) -> String {
-        let secure = self.allowed.iter().find(|o| o.starts_with("https://"));
-        secure.or(self.allowed.first()).cloned().unwrap_or_else(|| format!("http://{host}"))
+        let named = self.public_https().or(self.allowed.first().map(String::as_str));
+        let scheme = if self.https { "https" } else { "http" };
+        named.map_or_else(|| format!("{scheme}://{host}"), str::to_owned)
     }
 
-    /// Checks that a request was made by our own page.
-    pub fn origin(&self, headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
+    /// The first public name that is HTTPS.
+    pub fn public_https(&self) -> Option<&str> {
+        self.allowed.iter().find(|o| o.starts_with("https://")).map(String::as_str)
+    }
+
+    /// Checks that a request was made by our own page. A page that came over TLS is not ours
+    /// without it, for anybody on the way could have written that one.
+    pub fn origin(&self, headers: &HeaderMap, host: &str, secure: bool) -> Result<(), ApiError> {
         let origin = single(headers, ORIGIN);
+        let scheme = if secure { "https://" } else { "http://" };
         let own = origin.as_deref().is_some_and(|o| {
-            o.strip_prefix("http://") == Some(host) || self.allowed.iter().any(|a| a == o)
+            o.strip_prefix(scheme) == Some(host) || self.allowed.iter().any(|a| a == o)
         });
         if own {
             return Ok(());
@@ -75,13 +85,13 @@ fn host_of(origin: &str) -> Option<&str> {
     origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
 }
 
-fn is_authority(host: &str) -> bool {
+pub(crate) fn is_authority(host: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     (1..=255).contains(&host.len()) && host.bytes().all(good)
 }
 
 /// The host without its port.
-fn name_of(host: &str) -> &str {
+pub(crate) fn name_of(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split(']').next().unwrap_or(rest);
     }
@@ -108,11 +118,43 @@ mod tests {
     }
 
     fn check(local: &str, host: &str, origin: Option<&str>) -> Result<(), &'static str> {
-        let origins = Origins::new(&["https://ioc.example.vn".into()]).expect("an origin");
+        check_over(false, local, host, origin)
+    }
+
+    fn check_over(
+        secure: bool,
+        local: &str,
+        host: &str,
+        origin: Option<&str>,
+    ) -> Result<(), &'static str> {
+        let origins = Origins::new(&["https://ioc.example.vn".into()], secure).expect("an origin");
         let headers = headers(host, origin);
         let local = local.parse().expect("an address");
         let host = origins.host(&headers, local).map_err(|e| e.code)?;
-        origins.origin(&headers, &host).map_err(|e| e.code)
+        origins.origin(&headers, &host, secure).map_err(|e| e.code)
+    }
+
+    #[test]
+    fn over_tls_a_page_without_it_is_another_site() {
+        let on = |origin| check_over(true, "10.0.0.5", "ioc.lan:8443", Some(origin));
+        assert_eq!(on("https://ioc.lan:8443"), Ok(()));
+        assert_eq!(on("https://ioc.example.vn"), Ok(()), "a public name");
+        for evil in
+            ["http://ioc.lan:8443", "https://ioc.lan", "https://ioc.lan:443", "http://ioc.lan"]
+        {
+            assert_eq!(on(evil), Err("origin_refused"), "{evil}");
+        }
+    }
+
+    #[test]
+    fn the_public_address_is_https_where_browsers_use_it() {
+        let plain = Origins::new(&[], false).expect("none");
+        let tls = Origins::new(&[], true).expect("none");
+        assert_eq!(plain.public("ioc.lan:8080"), "http://ioc.lan:8080");
+        assert_eq!(tls.public("ioc.lan:8443"), "https://ioc.lan:8443");
+        let named = ["http://old.lan".into(), "https://ioc.example.vn".into()];
+        let named = Origins::new(&named, false).expect("origins");
+        assert_eq!(named.public("ioc.lan"), "https://ioc.example.vn");
     }
 
     #[test]
@@ -171,7 +213,7 @@ mod tests {
     #[test]
     fn refuses_lists_that_are_no_origins() {
         for text in ["*", "ioc.example.vn", "https://", "https://a/b", "https://a b"] {
-            assert!(Origins::new(&[text.into()]).is_err(), "{text}");
+            assert!(Origins::new(&[text.into()], false).is_err(), "{text}");
         }
     }
 

@@ -69,6 +69,9 @@ pub type NoteAct = Arc<
         + Sync,
 >;
 
+/// The certificates in use, asked at each handshake: who gives them may exchange them.
+pub type TlsSource = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
+
 /// Everything the dashboard shows, behind the traits of `ioc_model`.
 #[derive(Clone)]
 pub struct Parts {
@@ -118,6 +121,8 @@ pub struct Parts {
     pub auth: Arc<Auth>,
     /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is none.
     pub mqtt: Option<MqttDoor>,
+    /// The listener speaks TLS with these; `None`: plain HTTP.
+    pub tls: Option<TlsSource>,
     /// The wall clock.
     pub clock: Clock,
 }

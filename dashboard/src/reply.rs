@@ -85,7 +85,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("cannot {act} now"))
     }
 
-    fn answer(&self) -> Response {
+    pub fn answer(&self) -> Response {
         let mut body = self.extra.clone();
         body.insert("code".into(), json!(self.code));
         body.insert("message".into(), json!(self.message));

@@ -11,29 +11,53 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use hyper::upgrade::OnUpgrade;
 use ioc_model::{Actor, Scope};
 use serde::de::DeserializeOwned;
+use tokio::time::{Duration, Instant, timeout_at};
 use warp::Filter;
-use warp::http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
+use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ORIGIN};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
-use crate::config::BODY_TIMEOUT;
+use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT};
 use crate::context::{Context, blocking};
 use crate::denials::denied;
 use crate::dispatch::dispatch;
 use crate::query::Query;
 use crate::reply::{ApiError, recover};
 use crate::routes::{Endpoint, Found, Policy, Reach, Route, find};
+use crate::server::SLOT;
 use crate::{Identity, Permission, api, assets};
 
-/// The name of the session cookie.
+/// The name of the session cookie where there is no TLS: Safari does not keep `Secure` ones there.
 pub(crate) const COOKIE_NAME: &str = "ioc_session";
+/// Its name over TLS: a browser takes one of this name from this very host over TLS only, so
+/// nobody on a sister host or on the way can plant one.
+pub(crate) const SECURE_COOKIE_NAME: &str = "__Host-ioc";
 
-/// Both ends of the connection, put into each request by the accept loop (warp sees no socket).
+/// Who asks, put into each request by the accept loop (warp sees no socket).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
+    /// The client. Behind a trusted proxy it is what that says, with port 0.
     pub remote: SocketAddr,
+    /// Our end of the connection.
     pub local: SocketAddr,
+    /// The browser came over TLS: ours, a trusted proxy's, or `dashboard.secure` says so.
+    pub secure: bool,
+    /// Somebody stands between: a trusted proxy, or one who says so of themselves. Such a
+    /// request is never local.
+    pub proxied: bool,
+}
+
+impl Peer {
+    /// The name of the session cookie that this peer has.
+    pub fn cookie_name(&self) -> &'static str {
+        if self.secure { SECURE_COOKIE_NAME } else { COOKIE_NAME }
+    }
+
+    /// Is it on this machine, and not only its proxy?
+    pub fn is_local(&self) -> bool {
+        self.remote.ip().to_canonical().is_loopback() && !self.proxied
+    }
 }
 
 type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>;
@@ -175,7 +199,10 @@ fn check_origin(
     if route.endpoint == Endpoint::Mqtt && !request.headers.contains_key(ORIGIN) {
         return Ok(());
     }
-    context.origins.origin(&request.headers, host).inspect_err(|_| count_refused(context))?;
+    context
+        .origins
+        .origin(&request.headers, host, request.peer.secure)
+        .inspect_err(|_| count_refused(context))?;
     if socket {
         return Ok(());
     }
@@ -205,8 +232,7 @@ async fn check_policy(
     let (permission, reach) = match route.policy {
         Policy::Open => return Ok(stranger),
         Policy::Local => {
-            let here = request.peer.remote.ip().to_canonical().is_loopback();
-            return if here || context.config.metrics_for_all {
+            return if request.peer.is_local() || context.config.metrics_for_all {
                 Ok(stranger)
             } else {
                 Err(ApiError::forbidden("not_local", "only from this machine"))
@@ -260,17 +286,19 @@ async fn session(
     context: &Arc<Context>,
     request: &Incoming,
 ) -> Result<Option<(Identity, String)>, ApiError> {
-    let Some(token) = session_cookie(&request.headers) else { return Ok(None) };
+    let Some(token) = session_cookie(&request.headers, request.peer.cookie_name()) else {
+        return Ok(None);
+    };
     let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
     let who = blocking("check the session", move || auth.who(&held)).await?;
     let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
     Ok(who.map(|who| (who, token)))
 }
 
-fn session_cookie(headers: &HeaderMap) -> Option<String> {
+fn session_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
     let mut pairs = lines.flat_map(|l| l.split(';')).filter_map(|p| p.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value.to_owned())
+    pairs.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
 }
 
 impl Admitted {
@@ -279,8 +307,7 @@ impl Admitted {
         self.session.as_ref().map(|(who, _)| who).ok_or_else(ApiError::unauthorized)
     }
 
-    /// Who acts, from where, and when. There is no list of trusted proxies: behind one, the address
-    /// is the proxy's.
+    /// Who acts, from where, and when.
     pub fn actor(&self) -> Result<Actor, ApiError> {
         let origin = self.request.peer.remote.ip().to_canonical().to_string();
         let user = self.who()?.user.clone();
@@ -303,24 +330,42 @@ impl Admitted {
             .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
     }
 
-    /// Reads the body, at most what the route takes, in at most 10 s.
+    /// Reads the body: at most what the route takes, in 5 s and 1 s more for each 16 KiB.
     pub async fn bytes(&mut self) -> Result<Vec<u8>, ApiError> {
-        let read = async {
-            let mut body = Vec::new();
-            while let Some(part) = self.request.body.next().await {
-                let broken = |_| ApiError::bad_request("bad_body", "the body broke off");
-                let part = part.map_err(broken)?;
-                if body.len() + part.len() > self.body_limit {
-                    let status = StatusCode::PAYLOAD_TOO_LARGE;
-                    let message = format!("at most {} KiB", self.body_limit / 1_024);
-                    return Err(ApiError::new(status, "too_large", message));
-                }
-                body.extend_from_slice(&part);
+        let slot = SLOT.try_with(Arc::clone).ok();
+        if let Some(slot) = &slot {
+            slot.body();
+        }
+        let read = self.read_body().await;
+        if let Some(slot) = &slot {
+            slot.work();
+        }
+        read
+    }
+
+    async fn read_body(&mut self) -> Result<Vec<u8>, ApiError> {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        let too_large =
+            ApiError::new(status, "too_large", format!("at most {} KiB", self.body_limit / 1_024));
+        let announced = self.request.headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|n| n > self.body_limit as u64) {
+            return Err(too_large);
+        }
+        let start = Instant::now();
+        let mut body = Vec::new();
+        loop {
+            let earned = Duration::from_secs(body.len() as u64 / BODY_BYTES_PER_S);
+            let part = timeout_at(start + BODY_TIMEOUT + earned, self.request.body.next());
+            let late =
+                |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
+            let Some(part) = part.await.map_err(late)? else { return Ok(body) };
+            let broken = |_| ApiError::bad_request("bad_body", "the body broke off");
+            let part = part.map_err(broken)?;
+            if body.len() + part.len() > self.body_limit {
+                return Err(too_large);
             }
-            Ok(body)
-        };
-        let late =
-            |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body is too slow");
-        tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(late)?
+            body.extend_from_slice(&part);
+        }
     }
 }

@@ -321,6 +321,7 @@ impl Server {
             live: Arc::clone(&live),
             auth: Arc::clone(&auth),
             mqtt: Some(echo_door()),
+            tls: None,
             clock: time,
         };
         let (dashboard, address) = Dashboard::bind(config, parts.clone()).expect("binds");

@@ -40,8 +40,8 @@ pub use decode::{
 pub use error::{IngestError, SinkError};
 pub use gateway::{
     Anonymous, ClientCertificates, Gateway, GatewayAddresses, GatewayConfig, GatewayDoor,
-    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat, TlsError,
-    TlsHandle, TlsStatus,
+    GatewayMetrics, GatewayStats, GatewayTlsConfig, MessageSink, Rate, Rates, Seat,
+    ServerCertificates, TlsError, TlsHandle, TlsStatus,
 };
 pub use inbox::{Inbox, InboxConfig, record_json};
 pub use intake::{Intake, IntakeConfig, Outcome, RecordSink, SourceHandle, Submitted};

@@ -1,6 +1,7 @@
 //! Reads the city from the texts of the configuration folder; collects every mistake.
 
 mod boundaries;
+mod clusters;
 mod indices;
 mod rows;
 mod tables;
@@ -15,8 +16,8 @@ use crate::{City, ConfigError, ConfigFiles, Name};
 
 impl City {
     /// Reads `city.yaml`, `areas.csv`, `boundaries.geojson`, `services.yaml`, `properties.yaml`,
-    /// `thresholds.yaml`, `devices.csv` and, if they are there, `zones.geojson`, `indices.yaml` and
-    /// `calendar.yaml`.
+    /// `thresholds.yaml`, `devices.csv` and, if they are there, `zones.geojson`, `clusters.yaml`,
+    /// `indices.yaml` and `calendar.yaml`.
     ///
     /// # Errors
     /// Every mistake found, each with its place. Within one YAML file a mistake of form (syntax,
@@ -30,6 +31,7 @@ impl City {
         city.areas = tables::areas(files, &mut errors);
         city.boundaries = boundaries::load(files, &mut city.areas, &mut errors);
         city.zones = zones::load(files, &city.areas, &mut errors);
+        city.clusters = clusters::clusters(files, &city.areas, &mut errors);
         city.devices = tables::devices(files, &city, &mut errors);
         city.thresholds = yaml::thresholds(files, &city, &mut errors);
         city.holidays = yaml::holidays(files, &mut errors);

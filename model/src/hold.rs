@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, HeldBy, Name, Timestamp};
+use crate::{Actor, Choice, HeldBy, Name, Scope, ScopePart, Timestamp};
 
 /// A maintenance window, or something out of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,17 @@ pub struct HoldScope {
     pub service: Option<Name>,
 }
 
+impl HoldScope {
+    /// The areas × services that it may touch.
+    pub fn part(&self) -> ScopePart {
+        let choice = |named: &Option<Name>| match named {
+            None => Choice::All,
+            Some(id) => Choice::only([id.clone()]),
+        };
+        ScopePart { areas: choice(&self.area), services: choice(&self.service) }
+    }
+}
+
 /// A hold that somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
@@ -59,6 +70,9 @@ pub struct HoldRequest {
     pub by: HeldBy,
     /// What it covers.
     pub scope: HoldScope,
+    /// Where who asks may act. What it covers must be inside; one of a device inside is narrowed
+    /// to that device's own area or service where that is needed.
+    pub within: Scope,
     /// From then; not given: from now.
     pub from: Option<Timestamp>,
     /// Until then; required for a maintenance window.

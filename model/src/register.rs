@@ -301,6 +301,9 @@ pub enum RegisterError {
     /// The idempotency key was used for another request.
     #[error("idempotency key `{0}` was used for another request")]
     KeyReused(String),
+    /// It reaches beyond the part of the city in which who asks may act.
+    #[error("this reaches beyond the areas and services you may act on")]
+    BeyondScope,
     /// The request itself cannot be: too long, too far away, nothing said.
     #[error("{0}")]
     Bad(String),
@@ -362,10 +365,14 @@ pub trait AlertStore: Send + Sync {
         limit: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError>;
 
-    /// Maintenance windows and what is out of service, running and to come, newest first.
-    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError>;
+    /// Maintenance windows and what is out of service, running and to come, newest first: those
+    /// that touch something inside of the scope.
+    fn holds(&self, with_ended: bool, scope: &Scope) -> Result<Vec<Hold>, RegisterError>;
 
     /// Opens a maintenance window or takes something out of service.
+    ///
+    /// # Errors
+    /// [`RegisterError::BeyondScope`] if it is not all within [`HoldRequest::within`].
     fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError>;
 
     /// Writes an act that changes no alert into the audit log (tests of receivers, retries).
@@ -379,10 +386,14 @@ pub trait AlertStore: Send + Sync {
     /// The longest time an operator may shelve an alert, ms.
     fn shelve_max_ms(&self) -> i64;
 
-    /// Ends one now.
+    /// Ends one now. One that touches nothing of the scope does not exist.
+    ///
+    /// # Errors
+    /// [`RegisterError::BeyondScope`] if only a part of it is inside.
     fn end_hold(
         &self,
         id: &HoldId,
+        within: &Scope,
         who: &crate::Actor,
         note: Option<&str>,
     ) -> Result<Hold, RegisterError>;

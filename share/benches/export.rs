@@ -133,7 +133,7 @@ async fn run(format: &str, minutes: i64, keep: bool) -> (u64, u64, f64, u64) {
     let query = format!("format={format}&from={T0}&to={}", T0 + minutes * MINUTE_MS);
     let request = Request::parse(&query, &zone, Timestamp(T0)).expect("a request");
     let begun = cpu_seconds();
-    let mut export = Export::open(&sources, &Scope::All, request).await.expect("series");
+    let mut export = Export::open(&sources, &Scope::city(), request).await.expect("series");
     let (mut bytes, mut pieces, mut top, mut file) = (0, 0u64, resident_kib(), Vec::new());
     while let Some(piece) = export.next().await.expect("a piece") {
         bytes += piece.len() as u64;

@@ -7,20 +7,31 @@ use ioc_model::Name;
 /// SensorThings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything that measurements are (personal data are none).
-    All,
-    /// Only these pairs of service and property, as open data name them.
+    /// All measurements (personal data are none) of devices of these areas × services.
+    Within(ioc_model::Scope),
+    /// Only these pairs of service and property, as open data name them, of the whole city.
     Published(Arc<BTreeSet<(Name, Name)>>),
 }
 
 impl Scope {
-    /// Whether a property of a service may be seen.
-    pub fn allows(&self, service: &str, property: &str) -> bool {
+    /// Everything that measurements are.
+    pub fn city() -> Self {
+        Self::Within(ioc_model::Scope::city())
+    }
+
+    /// Whether a property of a device of this area and this service may be seen. A device that
+    /// nobody knows any more has neither: only who sees the whole city sees it.
+    pub fn allows(&self, area: &str, service: &str, property: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::Within(scope) => scope.allows(area, service),
             Self::Published(pairs) => {
                 pairs.iter().any(|(s, p)| **s == *service && **p == *property)
             }
         }
+    }
+
+    /// Strangers: everybody may ask.
+    pub fn is_public(&self) -> bool {
+        matches!(self, Self::Published(_))
     }
 }

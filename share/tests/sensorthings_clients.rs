@@ -164,7 +164,7 @@ async fn respond(
     let path = request.uri().path().strip_prefix("/sensorthings/v1.1").unwrap_or("/none");
     let query = request.uri().query().unwrap_or_default();
     let ask = Ask { path, query, base: &base, accept: "", language: "", if_none_match: "" };
-    let answer = sensorthings::answer(&sources, &Scope::All, &ask).await;
+    let answer = sensorthings::answer(&sources, &Scope::city(), &ask).await;
     let body = match answer.body {
         Body::Bytes(bytes) => bytes,
         Body::Stream(_) => Bytes::new(),

@@ -7,7 +7,7 @@ use ioc_alerts::policy::Policy;
 use ioc_alerts::{Register, RegisterParts};
 use ioc_model::{
     Action, ActionRequest, Actor, AlertId, AlertStore, Assignee, AssigneeKind, ConfigFiles, Entity,
-    Severity, Target, Text, Timestamp, Transition, TransitionKind,
+    Scope, Severity, Target, Text, Timestamp, Transition, TransitionKind,
 };
 use rusqlite::{Connection, params};
 
@@ -198,6 +198,7 @@ fn act(register: &Register, range: std::ops::Range<u64>, action: impl Fn(u64) ->
                 action: action.clone(),
                 actor: Actor { user: "lan".into(), origin: None, at: NOW.plus_ms(-60 * MINUTE) },
                 key: None,
+                scope: Scope::city(),
             };
             let outcome = register.act(&request).expect("possible");
             assert!(outcome.results.iter().all(|r| r.refused.is_none()), "{action:?}");

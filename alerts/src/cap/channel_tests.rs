@@ -169,6 +169,7 @@ impl AlertStore for Register {
     fn incident(
         &self,
         _: &IncidentId,
+        _: &Scope,
         _: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
         let root = &self.0[0];
@@ -196,7 +197,7 @@ impl AlertStore for Register {
     fn list(&self, _: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
         no()
     }
-    fn get(&self, _: &AlertId) -> Result<AlertRow, RegisterError> {
+    fn get(&self, _: &AlertId, _: &Scope) -> Result<AlertRow, RegisterError> {
         no()
     }
     fn audit(&self, _: &AlertId) -> Result<Vec<AuditRow>, RegisterError> {
@@ -220,7 +221,7 @@ impl AlertStore for Register {
     ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError> {
         no()
     }
-    fn holds(&self, _: bool) -> Result<Vec<Hold>, RegisterError> {
+    fn holds(&self, _: bool, _: &Scope) -> Result<Vec<Hold>, RegisterError> {
         no()
     }
     fn hold(&self, _: &HoldRequest) -> Result<Hold, RegisterError> {
@@ -232,7 +233,13 @@ impl AlertStore for Register {
     fn shelve_max_ms(&self) -> i64 {
         0
     }
-    fn end_hold(&self, _: &HoldId, _: &Actor, _: Option<&str>) -> Result<Hold, RegisterError> {
+    fn end_hold(
+        &self,
+        _: &HoldId,
+        _: &Scope,
+        _: &Actor,
+        _: Option<&str>,
+    ) -> Result<Hold, RegisterError> {
         no()
     }
 }

@@ -4,8 +4,8 @@
 //! that a window over the whole city never makes one long transaction.
 
 use ioc_model::{
-    Actor, AlertRow, AutoKind, HeldBy, Hold, HoldId, HoldRequest, HoldScope, Name, RegisterError,
-    Timestamp,
+    Actor, AlertRow, AutoKind, City, HeldBy, Hold, HoldId, HoldRequest, HoldScope, Name,
+    RegisterError, Scope, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -169,6 +169,51 @@ pub(crate) fn list(db: &Connection, with_ended: bool) -> Result<Vec<Hold>, Regis
         holds.extend(read_all(db, 1, ENDED)?);
     }
     Ok(holds)
+}
+
+/// One hold.
+///
+/// # Errors
+/// [`RegisterError::NoHold`].
+pub(crate) fn get(db: &Connection, id: &HoldId) -> Result<Hold, RegisterError> {
+    Ok(read(db, id)?.ok_or(RegisterError::NoHold(*id))?.0)
+}
+
+/// What a hold may cover that somebody asks for who may act within a scope; `None`: it reaches
+/// beyond. A hold of a device is given the device's own area, service or both if it is inside only
+/// with them, so it never covers alerts of devices below it that are elsewhere.
+pub(crate) fn narrowed(within: &Scope, asked: &HoldScope, city: &City) -> Option<HoldScope> {
+    let mut ways = vec![asked.clone()];
+    if let Some(device) = asked.device.as_ref().and_then(|id| city.devices.get(id)) {
+        let area = asked.area.clone().or(Some(device.area.clone()));
+        let service = asked.service.clone().or(Some(device.service.clone()));
+        ways.extend([
+            HoldScope { area: area.clone(), ..asked.clone() },
+            HoldScope { service: service.clone(), ..asked.clone() },
+            HoldScope { area, service, ..asked.clone() },
+        ]);
+        // Naming another part of the city does not make a foreign device one's own.
+        if !within.allows(&device.area, &device.service) {
+            return None;
+        }
+    }
+    ways.into_iter().find(|way| within.covers(&way.part()))
+}
+
+/// Whether a hold covers anything that belongs to a scope.
+pub(crate) fn touches(scope: &Scope, hold: &HoldScope, (city, tree): (&City, &DeviceTree)) -> bool {
+    let part = hold.part();
+    if scope.and(&Scope::of([part.clone()])).is_nothing() {
+        return false;
+    }
+    let Some(top) = &hold.device else { return true };
+    let below = tree.with_below(top);
+    let mut known = below.iter().filter_map(|id| city.devices.get(id)).peekable();
+    if known.peek().is_none() {
+        // Nobody can say where it is.
+        return scope.covers(&part);
+    }
+    known.any(|d| part.allows(&d.area, &d.service) && scope.allows(&d.area, &d.service))
 }
 
 /// A hold and whether it is over.

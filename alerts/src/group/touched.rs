@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use ioc_model::{AlertRow, IncidentId, IncidentKind, IncidentRow, RegisterError, Timestamp};
+use ioc_model::{AlertRow, IncidentId, IncidentKind, IncidentRow, RegisterError, Scope, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::incident::{Grouping, Incident, Key, Weight, outage_rank};
@@ -105,15 +105,23 @@ impl Touched {
     /// An operator puts an alert into another incident: sets its incident. `false`: it is there.
     ///
     /// # Errors
-    /// [`RegisterError::NoIncident`], also for one whose alerts are all elsewhere.
+    /// [`RegisterError::NoIncident`], also for one whose alerts are all elsewhere, and for one
+    /// that the operator may not see.
     pub(crate) fn merge(
         &mut self,
         tx: &Transaction<'_>,
         row: &mut AlertRow,
         into: &IncidentId,
+        scope: &Scope,
     ) -> Result<bool, RegisterError> {
         let no_incident = || RegisterError::NoIncident(into.clone());
         let into = self.resolve(tx, into)?.ok_or_else(no_incident)?;
+        let Some(target) = self.known(tx, &into)?.map(|c| &c.now.row) else {
+            return Err(no_incident());
+        };
+        if !scope.allows(&target.area, &target.service) {
+            return Err(no_incident());
+        }
         if row.incident.as_ref() == Some(&into) {
             return Ok(false);
         }

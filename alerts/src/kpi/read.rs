@@ -6,7 +6,8 @@ use ioc_model::{Evidence, KpiQuery, RegisterError};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, named_params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use super::episode::{About, CHATTER, CLOSED, Episode, HELD, NEVER, REJECTED, Sample, key};
 use super::load::Asked;
@@ -69,12 +70,9 @@ pub(crate) fn sample(
     // rule's name and timers.
     let mut newest: HashMap<u16, ((bool, i64), String)> = HashMap::new();
     let mut counts: HashMap<u16, usize> = HashMap::new();
-    let mut statement = db.prepare_cached(EPISODES).map_err(store)?;
-    let mut rows = statement
-        .query(named_params! {
-            ":from": asked.from, ":to": asked.to, ":area": query.area, ":service": query.service,
-        })
-        .map_err(store)?;
+    let (sql, values) = episodes(query, asked);
+    let mut statement = db.prepare_cached(&sql).map_err(store)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(store)?;
     while let Some(r) = rows.next().map_err(store)? {
         if sample.episodes.len() >= MOST_EPISODES {
             let text = format!("more than {MOST_EPISODES} alerts: ask for a shorter time");
@@ -100,6 +98,19 @@ pub(crate) fn sample(
         }
     }
     Ok(sample)
+}
+
+/// [`EPISODES`] of a scope, and what is to be bound. The named ones come first in its text, so
+/// they are the first four.
+fn episodes(query: &KpiQuery, asked: &Asked) -> (String, Vec<Value>) {
+    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::from);
+    let mut values =
+        vec![asked.from.into(), asked.to.into(), text(&query.area), text(&query.service)];
+    let Some((condition, texts)) = query.scope.condition("area", "service") else {
+        return (EPISODES.to_owned(), values);
+    };
+    values.extend(texts.into_iter().map(Value::from));
+    (format!("{EPISODES} AND {condition}"), values)
 }
 
 fn episode(

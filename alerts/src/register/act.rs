@@ -2,7 +2,7 @@
 
 use ioc_model::{
     Action, ActionKind, Actor, AlertRow, Held, HeldBy, IncidentId, Refused, RefusedCode,
-    RegisterError, RowResult, Target, Timestamp,
+    RegisterError, RowResult, Scope, Target, Timestamp,
 };
 use serde_json::json;
 
@@ -20,6 +20,8 @@ const LINKS_MAX: usize = 50;
 pub(super) struct Act<'a> {
     pub action: &'a Action,
     pub actor: &'a Actor,
+    /// Where they may act.
+    pub scope: &'a Scope,
     /// Nothing of the request is committed yet.
     pub first: bool,
     /// The incident that a split made, for the alerts after the first.
@@ -97,7 +99,7 @@ fn moved(
 ) -> Result<Option<Refused>, RegisterError> {
     let kind = act.action.kind();
     match act.action {
-        Action::Merge { into } => match batch.merge(row, into) {
+        Action::Merge { into } => match batch.merge(row, into, act.scope) {
             Ok(true) => Ok(None),
             Ok(false) => why_not(batch, row, RefusedCode::AlreadyDone, kind).map(Some),
             // It was emptied while the request ran: what was done stays done.
@@ -167,6 +169,17 @@ fn note(action: &Action) -> Option<&str> {
         Action::Comment { text } => Some(text),
         Action::Shelve { reason, .. } | Action::Reject { reason } => Some(reason),
         Action::Link { .. } | Action::Merge { .. } => None,
+    }
+}
+
+/// What became of an alert, for somebody who may see a scope: of another alert, that there is none.
+pub(super) fn within(scope: &Scope, kind: ActionKind, result: RowResult) -> RowResult {
+    match &result.row {
+        Some(row) if !scope.allows(&row.area, &row.service) => {
+            let refused = Some(refusal(RefusedCode::NotFound, None, kind));
+            RowResult { alert: result.alert, row: None, refused }
+        }
+        _ => result,
     }
 }
 

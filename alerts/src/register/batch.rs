@@ -1,8 +1,8 @@
 //! One transaction of the register.
 
 use ioc_model::{
-    Actor, AlertChanges, AlertRow, Hold, HoldId, HoldRequest, IncidentId, RegisterError, Severity,
-    Timestamp, Transition,
+    Actor, AlertChanges, AlertRow, Hold, HoldId, HoldRequest, IncidentId, RegisterError, Scope,
+    Severity, Timestamp, Transition,
 };
 use rusqlite::Transaction;
 
@@ -145,9 +145,15 @@ impl<'a> Batch<'a> {
         hold::on_raise(&self.tx, row, self.tree, now)
     }
 
-    /// Puts a row into another incident; false: it is there.
-    pub fn merge(&mut self, row: &mut AlertRow, into: &IncidentId) -> Result<bool, RegisterError> {
-        self.touched.merge(&self.tx, row, into)
+    /// Puts a row into another incident; false: it is there. One outside of the scope does not
+    /// exist.
+    pub fn merge(
+        &mut self,
+        row: &mut AlertRow,
+        into: &IncidentId,
+        scope: &Scope,
+    ) -> Result<bool, RegisterError> {
+        self.touched.merge(&self.tx, row, into, scope)
     }
 
     /// Puts a row into an incident of its own, or into `own` that an earlier row of the same split

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ioc_model::{ActionOutcome, ActionRequest, RegisterError, RowResult, Target, Undo};
+use ioc_model::{ActionOutcome, ActionRequest, AlertRow, RegisterError, RowResult, Target, Undo};
 
 use super::{
     Batch, Register,
@@ -70,6 +70,7 @@ impl Run<'_> {
         let mut act = Act {
             action: &self.request.action,
             actor: &self.request.actor,
+            scope: &self.request.scope,
             first: from == 0,
             split: kept.split.take(),
         };
@@ -96,7 +97,7 @@ impl Run<'_> {
     fn find(&mut self, batch: &Batch<'_>, targets: usize) -> Result<request::Act, RegisterError> {
         let known = match (&self.act, &self.request.key) {
             (Some(act), _) => request::by_id(&batch.tx, act.id)?,
-            (None, Some(key)) => request::by_key(&batch.tx, key)?,
+            (None, Some(key)) => request::by_key(&batch.tx, &self.request.actor.user, key)?,
             (None, None) => None,
         };
         match known {
@@ -126,18 +127,20 @@ impl Run<'_> {
     ) -> Result<RowResult, RegisterError> {
         let keyed = self.request.key.is_some();
         let before = request::before(&batch.tx, &target.alert)?;
-        let row = before.as_ref().map(|b| parse(&b.row)).transpose()?;
+        let row: Option<AlertRow> = before.as_ref().map(|b| parse(&b.row)).transpose()?;
+        let row = row.filter(|r| self.request.scope.allows(&r.area, &r.service));
         let result = act::one(batch, act, target, row)?;
         request::keep(&batch.tx, kept, (n, keyed), (before.as_ref(), &result))?;
         Ok(result)
     }
 
-    /// What an earlier run or another one did.
+    /// What an earlier run or another one did, as far as it may be seen now.
     fn fill(&mut self, batch: &Batch<'_>, kept: &request::Act) -> Result<(), RegisterError> {
         let Some(first) = self.results.iter().position(Option::is_none) else { return Ok(()) };
         let rest = request::results(&batch.tx, kept, first as u32, kept.targets)?;
+        let (scope, kind) = (&self.request.scope, self.request.action.kind());
         for (place, result) in self.results[first..].iter_mut().zip(rest) {
-            place.get_or_insert(result);
+            place.get_or_insert_with(|| act::within(scope, kind, result));
         }
         Ok(())
     }

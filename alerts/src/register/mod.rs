@@ -279,13 +279,18 @@ impl AlertStore for Register {
         group::get(&self.reader(), id, scope, limit)
     }
 
-    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
-        hold::list(&self.reader(), with_ended)
+    fn holds(&self, with_ended: bool, scope: &Scope) -> Result<Vec<Hold>, RegisterError> {
+        let mut holds = hold::list(&self.reader(), with_ended)?;
+        holds.retain(|h| hold::touches(scope, &h.scope, (&self.parts.city, &self.tree)));
+        Ok(holds)
     }
 
     fn hold(&self, request: &HoldRequest) -> Result<Hold, RegisterError> {
         check::actor(&request.actor)?;
-        Ok(self.write(|batch| batch.open_hold(request))?.0)
+        let scope = hold::narrowed(&request.within, &request.scope, &self.parts.city);
+        let scope = scope.ok_or(RegisterError::BeyondScope)?;
+        let request = HoldRequest { scope, ..request.clone() };
+        Ok(self.write(|batch| batch.open_hold(&request))?.0)
     }
 
     fn note(&self, action: &str, who: &Actor, note: Option<&str>) -> Result<(), RegisterError> {
@@ -299,11 +304,20 @@ impl AlertStore for Register {
     fn end_hold(
         &self,
         id: &HoldId,
+        within: &Scope,
         who: &Actor,
         note: Option<&str>,
     ) -> Result<Hold, RegisterError> {
         check::actor(who)?;
         check::optional("the note", note)?;
+        // What a hold covers never changes.
+        let hold = hold::get(&self.reader(), id)?;
+        if !hold::touches(within, &hold.scope, (&self.parts.city, &self.tree)) {
+            return Err(RegisterError::NoHold(*id));
+        }
+        if !within.covers(&hold.scope.part()) {
+            return Err(RegisterError::BeyondScope);
+        }
         Ok(self.write(|batch| batch.end_hold(id, (who, note)))?.0)
     }
 }

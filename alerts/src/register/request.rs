@@ -64,9 +64,18 @@ pub(super) fn hash(request: &ActionRequest, targets: &[&Target]) -> Result<Vec<u
     Ok(hash.finalize().to_vec())
 }
 
-pub(super) fn by_key(db: &Connection, key: &str) -> Result<Option<Act>, RegisterError> {
-    let sql = format!("SELECT {COLUMNS} FROM act WHERE key = ?1");
-    db.prepare_cached(&sql).and_then(|mut s| s.query_row([key], read).optional()).map_err(store)
+/// The request of this user with this key: whether somebody else used it, nobody is told. (A key
+/// of an earlier version stands there without its user.)
+pub(super) fn by_key(db: &Connection, user: &str, key: &str) -> Result<Option<Act>, RegisterError> {
+    let sql = format!("SELECT {COLUMNS} FROM act WHERE key IN (?1, ?2) AND user = ?3");
+    db.prepare_cached(&sql)
+        .and_then(|mut s| s.query_row([&own(user, key), key, user], read).optional())
+        .map_err(store)
+}
+
+/// The key as it is kept. A key has no line feed, so no two pairs are the same text.
+fn own(user: &str, key: &str) -> String {
+    format!("{user}\n{key}")
 }
 
 pub(super) fn by_id(db: &Connection, id: i64) -> Result<Option<Act>, RegisterError> {
@@ -97,11 +106,12 @@ pub(super) fn begin(
 ) -> Result<Act, RegisterError> {
     let (user, at) = (&request.actor.user, request.actor.at);
     let action = request.action.kind().as_str();
+    let key = request.key.as_ref().map(|key| own(user, key));
     tx.prepare_cached(
         "INSERT INTO act (key, hash, user, at, action, targets, done, changed, undone)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)",
     )
-    .and_then(|mut s| s.execute(params![request.key, hash, user, at.0, action, targets]))
+    .and_then(|mut s| s.execute(params![key, hash, user, at.0, action, targets]))
     .map_err(store)?;
     let id = tx.last_insert_rowid();
     let rows = schema::meta(tx, ROWS)?;

@@ -7,7 +7,7 @@ use ioc_model::{
 
 use super::{
     Register,
-    act::refusal,
+    act::{self, refusal},
     batch::{Batch, Line},
     bulk::CHUNK,
     check,
@@ -74,9 +74,14 @@ fn chunk(
     let next = (changed.len() == CHUNK as usize).then(|| changed.last().map(|c| c.n + 1)).flatten();
     for one in changed {
         let result = if one.undone { taken_back(batch, one)? } else { row(batch, act, undo, one)? };
-        results.push(result);
+        results.push(act::within(&undo.scope, kind(act), result));
     }
     Ok(next)
+}
+
+fn kind(act: &Act) -> ActionKind {
+    let kind = ActionKind::ALL.iter().find(|k| k.as_str() == act.action);
+    kind.copied().unwrap_or(ActionKind::Comment)
 }
 
 /// An earlier run took this one back before it was cut off.
@@ -92,12 +97,14 @@ fn row(
 ) -> Result<RowResult, RegisterError> {
     let present = batch.read(&one.alert.0)?;
     let present = match present {
+        // `act::within` says of it that there is no such alert.
+        Some(row) if !undo.scope.allows(&row.area, &row.service) => {
+            return Ok(RowResult { alert: one.alert, row: Some(row), refused: None });
+        }
         Some(row) if row.ver == one.ver => row,
         row => {
             let last = schema::last_line(&batch.tx, &one.alert.0, true)?;
-            let kind = ActionKind::ALL.iter().find(|k| k.as_str() == act.action);
-            let kind = kind.copied().unwrap_or(ActionKind::Comment);
-            let refused = Some(refusal(RefusedCode::ChangedSince, last, kind));
+            let refused = Some(refusal(RefusedCode::ChangedSince, last, kind(act)));
             return Ok(RowResult { alert: one.alert, row, refused });
         }
     };

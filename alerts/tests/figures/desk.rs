@@ -9,8 +9,8 @@ use ioc_alerts::shift::Shifts;
 use ioc_alerts::{Register, RegisterParts};
 use ioc_model::{
     Action, ActionRequest, Actor, AlertId, AlertStore, City, ConfigFiles, Entity, Evidence,
-    EvidenceTimer, KpiQuery, KpiReport, KpiStore, Severity, Target, Text, Timestamp, Transition,
-    TransitionKind,
+    EvidenceTimer, KpiQuery, KpiReport, KpiStore, Scope, Severity, Target, Text, Timestamp,
+    Transition, TransitionKind,
 };
 
 pub const S: i64 = 1_000;
@@ -85,6 +85,7 @@ impl Desk {
             action,
             actor: actor("lan", after),
             key: None,
+            scope: Scope::city(),
         };
         let outcome = self.register.act(&request).expect("works");
         assert!(outcome.results[0].refused.is_none(), "{:?}", outcome.results[0].refused);
@@ -97,7 +98,7 @@ impl Desk {
 }
 
 pub fn query(from: i64, to: i64) -> KpiQuery {
-    KpiQuery { from: NOW.plus_ms(from), to: NOW.plus_ms(to), ..KpiQuery::default() }
+    KpiQuery { from: NOW.plus_ms(from), to: NOW.plus_ms(to), ..KpiQuery::of(Scope::city()) }
 }
 
 pub fn figure(report: &KpiReport, id: &str) -> Option<f64> {

@@ -1,6 +1,6 @@
 use ioc_model::{
     Action, AlertStore, Evidence, EvidenceFact, HeldBy, HoldRequest, HoldScope, KpiQuery, KpiStore,
-    RegisterError, Severity, ShiftStore, Text,
+    RegisterError, Scope, Severity, ShiftStore, Text,
 };
 
 use crate::desk::{
@@ -77,6 +77,7 @@ fn what_was_held_back_when_it_was_raised_is_no_load() {
         until: Some(NOW.plus_ms(2 * HOUR)),
         reason: "thay pin".into(),
         actor: actor("lan", 0),
+        within: Scope::city(),
     };
     desk.register.hold(&hold).expect("opens");
     desk.apply(&flood("d1", MINUTE));
@@ -202,7 +203,7 @@ fn no_report_of_a_time_that_cannot_be() {
     let extreme = KpiQuery {
         from: ioc_model::Timestamp(i64::MIN),
         to: ioc_model::Timestamp(i64::MAX),
-        ..KpiQuery::default()
+        ..KpiQuery::of(Scope::city())
     };
     assert!(matches!(desk.kpis.report(&extreme), Err(RegisterError::Bad(_))));
     let longest = desk.report(400 * DAY);

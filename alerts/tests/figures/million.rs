@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use ioc_model::{
-    ActionRequest, AlertId, AlertStore, KpiStore, Severity, ShiftStore, Target, TransitionKind,
+    ActionRequest, AlertId, AlertStore, KpiStore, Scope, Severity, ShiftStore, Target,
+    TransitionKind,
 };
 
 use crate::desk::{DAY, Desk, MINUTE, NOW, S, Spec, acknowledge, actor, figure, flood, query};
@@ -45,6 +46,7 @@ fn fill(desk: &Desk) {
             action: acknowledge(),
             actor: actor("lan", at(part[0]) + 5 * MINUTE),
             key: None,
+            scope: Scope::city(),
         };
         desk.register.act(&request).expect("closes what is over");
     }
@@ -95,7 +97,7 @@ fn a_report_of_a_million_alerts() {
     timed("30 days, again without a change", || desk.kpis.report(&thirty).expect("reads"));
     let id: AlertId = flood("new", SPAN - S).id();
     desk.apply(&flood("new", SPAN - S));
-    desk.register.get(&id).expect("is there");
+    desk.register.get(&id, &Scope::city()).expect("is there");
     timed("30 days, after a change", || desk.kpis.report(&thirty).expect("reads"));
     let day = query(SPAN - DAY, SPAN);
     timed("the last day", || desk.kpis.report(&day).expect("reads"));

@@ -365,6 +365,7 @@ impl Bench {
             action: self.action(action),
             actor: self.actor(who),
             key: key.map(|k| format!("key-{k}")),
+            scope: Scope::city(),
         }
     }
 
@@ -423,7 +424,7 @@ impl Bench {
 
     fn undo(&mut self, ago: u8, who: u8) -> Check {
         let Some((_, act)) = self.asked(ago) else { return Ok(()) };
-        let undo = Undo { act, actor: self.actor(who) };
+        let undo = Undo { act, actor: self.actor(who), scope: Scope::city() };
         let is = self.register()?.undo(&undo);
         let should = self.known.model.undo(&undo);
         compare("taking back", is.map(|o| o.results), should)
@@ -486,6 +487,7 @@ impl Bench {
             until,
             reason: "works".into(),
             actor: self.actor(0),
+            within: Scope::city(),
         };
         let hold = self.register()?.hold(&request).map_err(text)?;
         let window = Window { scope, from, until, over: false, begun: false };
@@ -499,7 +501,7 @@ impl Bench {
         self.tick()?;
         let (actor, all) = (self.actor(1), self.known.model.windows.len());
         let id = HoldId(n as u64 + 1);
-        let is = self.register()?.end_hold(&id, &actor, None);
+        let is = self.register()?.end_hold(&id, &Scope::city(), &actor, None);
         match (is, n < all) {
             (Ok(_), true) => {
                 self.known.model.end_window(n, actor.at);

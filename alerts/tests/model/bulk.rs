@@ -58,6 +58,7 @@ fn a_bulk_request_cut_off_between_two_transactions_goes_on_with_its_key_and_doub
             action: Action::Acknowledge { note: None },
             actor: Actor { user: "lan".into(), origin: None, at: START },
             key: Some("k".into()),
+            scope: Scope::city(),
         };
         let whole = register.act(&request).expect("acts");
         assert!(whole.results.iter().all(|r| r.refused.is_none()));

@@ -218,7 +218,8 @@ pub struct Model {
     pub windows: Vec<Window>,
     owners: BTreeMap<String, String>,
     done: BTreeMap<u64, Done>,
-    keys: BTreeMap<String, (Timestamp, ActionRequest, BTreeMap<String, Expected>)>,
+    /// By user and key.
+    keys: BTreeMap<(String, String), (Timestamp, ActionRequest, BTreeMap<String, Expected>)>,
     heard: BTreeSet<(u64, usize)>,
     /// Of the transaction that runs.
     merged: BTreeMap<String, String>,
@@ -458,17 +459,16 @@ impl Model {
 
     /// True if a request with this key was done before.
     pub fn knows_key(&self, request: &ActionRequest) -> bool {
-        request.key.as_ref().is_some_and(|key| self.keys.contains_key(key))
+        own_key(request).is_some_and(|key| self.keys.contains_key(&key))
     }
 
     /// `act` is the number that the register gave the request, if it did.
     pub fn act(&mut self, r: &ActionRequest, act: u64) -> Result<Vec<Expected>, Failure> {
-        if let Some(key) = &r.key
-            && let Some((_, before, results)) = self.keys.get(key)
+        if let Some(key) = own_key(r)
+            && let Some((_, before, results)) = self.keys.get(&key)
         {
-            let same = distinct(&before.targets) == distinct(&r.targets)
-                && before.action == r.action
-                && before.actor.user == r.actor.user;
+            let same =
+                distinct(&before.targets) == distinct(&r.targets) && before.action == r.action;
             return match same {
                 true => Ok(r.targets.iter().map(|t| results[&t.alert.0]).collect()),
                 false => Err(Failure::KeyReused),
@@ -502,8 +502,8 @@ impl Model {
             let (user, at) = (r.actor.user.clone(), r.actor.at);
             self.done.insert(act, Done { user, at, undone: false, rows });
         }
-        if let Some(key) = &r.key {
-            self.keys.insert(key.clone(), (r.actor.at, r.clone(), each));
+        if let Some(key) = own_key(r) {
+            self.keys.insert(key, (r.actor.at, r.clone(), each));
         }
         Ok(results)
     }
@@ -736,6 +736,10 @@ pub fn act(a: &mut Alert, action: &Action, at: Timestamp, who: &str) {
             a.end(Work::Rejected);
         }
     }
+}
+
+fn own_key(r: &ActionRequest) -> Option<(String, String)> {
+    r.key.as_ref().map(|key| (r.actor.user.clone(), key.clone()))
 }
 
 /// An alert that is named twice is meant once.

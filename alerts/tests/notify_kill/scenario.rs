@@ -12,7 +12,7 @@ use ioc_alerts::policy::Policy;
 use ioc_alerts::{Register, RegisterParts};
 use ioc_model::{
     Action, ActionRequest, Actor, AlertId, AlertStore, City, ConfigFiles, DeliveryFilter,
-    DeliveryState, Entity, NotifyStore, Severity, Target, Text, Timestamp, Transition,
+    DeliveryState, Entity, NotifyStore, Scope, Severity, Target, Text, Timestamp, Transition,
     TransitionKind,
 };
 use tokio_util::sync::CancellationToken;
@@ -200,6 +200,7 @@ impl Story {
             action: Action::Acknowledge { note: None },
             actor,
             key: Some("acknowledge".into()),
+            scope: Scope::city(),
         };
         self.register.act(&request).expect("acts");
         self.handle.wake();
@@ -207,7 +208,7 @@ impl Story {
 
     /// The clock of the alert that nobody acknowledges.
     async fn escalated(&self) {
-        while self.register.get(&id("b")).expect("there").escalated == 0 {
+        while self.register.get(&id("b"), &Scope::city()).expect("there").escalated == 0 {
             self.register.tick((self.clock)()).expect("ticks");
             self.handle.wake();
             tokio::time::sleep(Duration::from_millis(3)).await;

@@ -132,7 +132,7 @@ fn what_cannot_be_is_refused_as_a_whole() {
     ));
     let many = vec![&row.id; 10_001];
     assert!(register.act(&request(&many, acknowledge(), "lan")).is_err());
-    assert_eq!(register.get(&row.id).expect("is there"), row, "nothing happened");
+    assert_eq!(register.get(&row.id, &Scope::city()).expect("is there"), row, "nothing happened");
 }
 
 #[test]
@@ -155,16 +155,17 @@ fn split_and_merge_move_alerts_between_incidents() {
         .map(|n| transition(n, n as i64 * 1_000, ioc_model::TransitionKind::Raise, Severity::Minor))
         .collect();
     register.apply(3, &raises).expect("applies");
-    let old = register.get(&raises[0].alert).expect("is there").incident.expect("one");
+    let old =
+        register.get(&raises[0].alert, &Scope::city()).expect("is there").incident.expect("one");
     let both = [&raises[1].alert, &raises[2].alert];
     let split = register.act(&request(&both, Action::Split { note: None }, "lan")).expect("ok");
     let own = |n: usize| split.results[n].row.as_ref().and_then(|r| r.incident.clone());
     assert!(own(0).is_some() && own(0) == own(1) && own(0) != Some(old.clone()));
-    assert_eq!(register.incident(&old, 10).expect("is there").0.alerts, 1);
+    assert_eq!(register.incident(&old, &Scope::city(), 10).expect("is there").0.alerts, 1);
     let back = Action::Merge { into: old.clone() };
     let merged = register.act(&request(&both, back.clone(), "lan")).expect("ok");
     assert_eq!(refusals(&merged), [None, None]);
-    assert_eq!(register.incident(&old, 10).expect("is there").0.alerts, 3);
+    assert_eq!(register.incident(&old, &Scope::city(), 10).expect("is there").0.alerts, 3);
     let again = register.act(&request(&both, back, "lan")).expect("ok");
     assert_eq!(refusals(&again), [Some("already_done"), Some("already_done")]);
 }

@@ -150,9 +150,9 @@ fn worse_than_ever_asks_for_a_new_acknowledgement_and_falling_does_not() {
         transition(6, 0, Step, Severity::Major),
     ];
     register.apply(7, &steps).expect("applies");
-    assert!(register.get(&row.id).expect("is there").acknowledged);
+    assert!(register.get(&row.id, &Scope::city()).expect("is there").acknowledged);
     register.apply(8, &[transition(7, 0, Step, Severity::Critical)]).expect("applies");
-    let row = register.get(&row.id).expect("is there");
+    let row = register.get(&row.id, &Scope::city()).expect("is there");
     assert_eq!((row.acknowledged, row.work, row.acknowledged_by), (false, Work::New, None));
     // The clocks are those of the worse class, from then on: 5 min and 4 h.
     assert_eq!(row.ack_due, Some(row.changed_at.plus_ms(5 * MINUTE)));
@@ -167,7 +167,7 @@ fn a_severity_that_is_the_present_one_is_told_all_the_same() {
     let same = transition(5, 0, TransitionKind::Severity, Severity::Major);
     register.apply(6, &[same]).expect("applies");
     assert_eq!(actions(&register, &row.id), ["raise", "severity"]);
-    assert_eq!(register.get(&row.id).expect("is there").ver, row.ver + 1);
+    assert_eq!(register.get(&row.id, &Scope::city()).expect("is there").ver, row.ver + 1);
 }
 
 #[test]
@@ -198,9 +198,12 @@ fn a_rejected_alert_that_gets_worse_is_open_again() {
     assert!(!row.is_open() && row.closed_at.is_some() && row.resolved_at.is_some());
     let worse = transition(5, 0, TransitionKind::Severity, Severity::Critical);
     register.apply(6, &[worse]).expect("applies");
-    let row = register.get(&row.id).expect("is there");
+    let row = register.get(&row.id, &Scope::city()).expect("is there");
     assert_eq!((row.work, row.closed_at, row.resolved_at), (Work::New, None, None));
-    assert_eq!(list(&register, AlertFilter { open_only: true, ..Default::default() }).len(), 1);
+    assert_eq!(
+        list(&register, AlertFilter { open_only: true, ..AlertFilter::of(Scope::city()) }).len(),
+        1
+    );
 }
 
 #[test]
@@ -211,10 +214,10 @@ fn every_raise_has_an_incident_and_its_counters_follow() {
     let second = transition(20, MINUTE, TransitionKind::Raise, Severity::Major);
     register.apply(21, std::slice::from_ref(&second)).expect("applies");
     let incident = first.incident.expect("an incident");
-    let (row, alerts) = register.incident(&incident, 10).expect("is there");
+    let (row, alerts) = register.incident(&incident, &Scope::city(), 10).expect("is there");
     assert_eq!((row.alerts, row.open, row.unacknowledged, alerts.len()), (2, 2, 2, 2));
     done(&register, &second.alert, acknowledge());
-    let (row, _) = register.incident(&incident, 10).expect("is there");
+    let (row, _) = register.incident(&incident, &Scope::city(), 10).expect("is there");
     assert_eq!((row.open, row.unacknowledged), (2, 1));
     let heard = desk.heard.lock().expect("no panic");
     let last = heard.last().and_then(|c| c.incidents.last()).expect("the listener heard of it");

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ioc_alerts::Register;
 use ioc_model::{
-    Action, ActionRequest, AlertId, AlertStore, RegisterError, Severity, Timestamp, Transition,
-    Work,
+    Action, ActionRequest, AlertId, AlertStore, RegisterError, Scope, Severity, Timestamp,
+    Transition, Work,
 };
 
 use crate::desk::*;
@@ -79,10 +79,13 @@ fn a_repeated_key_gives_the_same_results_and_does_nothing() {
     for other in [
         all(&ids[..1], acknowledge(), Some("k1")),
         all(&ids, Action::Acknowledge { note: None }, Some("k1")),
-        ActionRequest { actor: actor("minh", NOW), ..asked.clone() },
     ] {
         assert!(matches!(register.act(&other), Err(RegisterError::KeyReused(_))));
     }
+    // Nobody is told which keys others use.
+    let others = ActionRequest { actor: actor("minh", NOW), ..asked.clone() };
+    let others = register.act(&others).expect("a key of their own");
+    assert!(!others.repeated && others.act == 0, "done already, by lan");
     drop(register);
     let again = desk.open().act(&asked).expect("possible");
     assert_eq!((again.repeated, again.results), (true, first.results), "also after a restart");
@@ -121,7 +124,7 @@ fn requests_without_a_key_are_forgotten_after_a_minute_and_a_large_one_in_pieces
         assert_eq!(count("act_row"), left);
     }
     assert_eq!(count("act"), 0);
-    let undo = ioc_model::Undo { act: all.act, actor: actor("lan", NOW) };
+    let undo = ioc_model::Undo { act: all.act, actor: actor("lan", NOW), scope: Scope::city() };
     assert!(matches!(register.undo(&undo), Err(RegisterError::CannotUndo(_))));
 }
 
@@ -161,7 +164,7 @@ fn after_a_crash_in_between_the_same_key_goes_on_where_it_stopped() {
         }
         crashes += 1;
         let register = Register::open(&path, silent()).expect("opens what the crash left");
-        let seen = |id: &AlertId| register.get(id).expect("is there").acknowledged;
+        let seen = |id: &AlertId| register.get(id, &Scope::city()).expect("is there").acknowledged;
         let before = ids.iter().filter(|id| seen(id)).count();
         // Whole rows: each with its line, none without.
         for id in &ids {

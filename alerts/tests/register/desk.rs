@@ -6,8 +6,8 @@ use ioc_alerts::policy::Policy;
 use ioc_alerts::{Listener, Register, RegisterParts};
 use ioc_model::{
     Action, ActionOutcome, ActionRequest, Actor, AlertChanges, AlertFilter, AlertId, AlertRow,
-    AlertStore, City, ConfigFiles, Entity, Refused, RegisterError, RowResult, Severity, Target,
-    Text, Timestamp, Transition, TransitionKind,
+    AlertStore, City, ConfigFiles, Entity, Refused, RegisterError, RowResult, Scope, Severity,
+    Target, Text, Timestamp, Transition, TransitionKind,
 };
 
 pub const MINUTE: i64 = 60_000;
@@ -126,7 +126,7 @@ pub fn numbered(n: u64, start: i64, severity: Severity) -> Transition {
 pub fn raise(register: &Register, start: i64, severity: Severity) -> AlertRow {
     let t = transition(1, start, TransitionKind::Raise, severity);
     register.apply(2, std::slice::from_ref(&t)).expect("applies");
-    register.get(&t.alert).expect("is there")
+    register.get(&t.alert, &Scope::city()).expect("is there")
 }
 
 pub fn clear(register: &Register, row: &AlertRow) -> AlertRow {
@@ -134,7 +134,7 @@ pub fn clear(register: &Register, row: &AlertRow) -> AlertRow {
     t.alert = row.id.clone();
     t.time = row.raised_at.plus_ms(1_000);
     register.apply(10, &[t]).expect("applies");
-    register.get(&row.id).expect("is there")
+    register.get(&row.id, &Scope::city()).expect("is there")
 }
 
 pub fn actor(user: &str, at: Timestamp) -> Actor {
@@ -148,6 +148,7 @@ pub fn request(alerts: &[&AlertId], action: Action, user: &str) -> ActionRequest
         action,
         actor: actor(user, NOW.plus_ms(MINUTE)),
         key: None,
+        scope: Scope::city(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use ioc_alerts::Register;
 use ioc_model::{
-    Action, AlertFilter, AlertRow, AlertStore, HeldBy, HoldRequest, HoldScope, Severity, Timestamp,
-    Transition, TransitionKind, Work,
+    Action, AlertFilter, AlertRow, AlertStore, HeldBy, HoldRequest, HoldScope, Scope, Severity,
+    Timestamp, Transition, TransitionKind, Work,
 };
 
 use crate::desk::*;
@@ -35,14 +35,17 @@ fn nobody_acknowledges_an_emergency_and_the_chain_is_told_step_by_step() {
     let log = run(&register, NOW.plus_ms(48 * HOUR));
     let want = [(5, "overdue"), (5, "escalate"), (15, "escalate")];
     assert_eq!(words(&log), want, "and then nothing more");
-    let row = register.get(&row.id).expect("is there");
+    let row = register.get(&row.id, &Scope::city()).expect("is there");
     assert_eq!((row.overdue, row.escalated), (true, 2));
     let details: Vec<_> =
         register.audit(&row.id).expect("reads").into_iter().filter_map(|l| l.detail).collect();
     assert!(details[0].contains("acknowledge"), "{details:?}");
     assert!(details[1].contains("shift-lead") && details[2].contains("duty-officer"));
     assert_eq!(register.next_due().expect("reads"), None);
-    assert_eq!(list(&register, AlertFilter { overdue: true, ..Default::default() }).len(), 1);
+    assert_eq!(
+        list(&register, AlertFilter { overdue: true, ..AlertFilter::of(Scope::city()) }).len(),
+        1
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn a_seen_alert_counts_less_after_a_day_but_not_less_than_the_class_says() {
     done(&register, &row.id, acknowledge());
     let log = run(&register, NOW.plus_ms(30 * 24 * HOUR));
     assert_eq!(words(&log), [(24 * 60 + 1, "deescalate")]);
-    let row = register.get(&row.id).expect("is there");
+    let row = register.get(&row.id, &Scope::city()).expect("is there");
     assert_eq!((row.severity, row.severity_max), (Severity::Minor, Severity::Major));
     assert!(row.acknowledged);
 }
@@ -123,7 +126,7 @@ fn resolved_and_returned_is_closed_after_a_while() {
     clear(&register, &row);
     let log = run(&register, NOW.plus_ms(48 * HOUR));
     assert_eq!(words(&log), [(24 * 60 + 1, "auto_close")]);
-    let row = register.get(&row.id).expect("is there");
+    let row = register.get(&row.id, &Scope::city()).expect("is there");
     assert_eq!((row.work, row.closed_at), (Work::Closed, Some(NOW.plus_ms(24 * HOUR + MINUTE))));
 }
 
@@ -135,6 +138,7 @@ fn window(register: &Register, from: i64, until: i64) -> ioc_model::Hold {
         until: Some(NOW.plus_ms(until)),
         reason: "thay cảm biến".into(),
         actor: actor("hoa", NOW),
+        within: Scope::city(),
     };
     register.hold(&request).expect("opens")
 }
@@ -147,8 +151,8 @@ fn a_window_holds_what_is_open_and_lets_it_go_at_its_end() {
     window(&register, HOUR, 2 * HOUR);
     let log = run(&register, NOW.plus_ms(3 * HOUR));
     assert_eq!(words(&log), [(60, "suppress"), (120, "unsuppress")]);
-    assert!(register.get(&row.id).expect("is there").held.is_empty());
-    assert_eq!(register.holds(true).expect("reads").len(), 1);
+    assert!(register.get(&row.id, &Scope::city()).expect("is there").held.is_empty());
+    assert_eq!(register.holds(true, &Scope::city()).expect("reads").len(), 1);
     let first = register.audit_after(0, 10).expect("reads");
     let opened = first.iter().find(|l| l.alert.0.is_empty()).expect("the hold is in the log");
     assert_eq!((opened.action.as_str(), opened.actor.as_str()), ("hold", "hoa"));
@@ -162,13 +166,19 @@ fn a_window_over_many_alerts_is_worked_off_in_pieces_and_can_be_ended() {
         (0..1_300).map(|n| numbered(n, n as i64 * 1_000, Severity::Minor)).collect();
     register.apply(1_300, &raises).expect("applies");
     let hold = window(&register, 0, 5 * HOUR);
-    let held =
-        || list(&register, AlertFilter { held: Some(true), limit: 5_000, ..Default::default() });
+    let held = || {
+        list(
+            &register,
+            AlertFilter { held: Some(true), limit: 5_000, ..AlertFilter::of(Scope::city()) },
+        )
+    };
     assert!((1..1_300).contains(&held().len()), "{}", held().len());
     assert!(register.next_due().expect("reads").is_some_and(|t| t <= NOW), "there is more");
     register.tick(NOW).expect("ticks");
     assert_eq!(held().len(), 1_300);
-    register.end_hold(&hold.id, &actor("hoa", NOW.plus_ms(HOUR)), Some("xong")).expect("ends");
+    register
+        .end_hold(&hold.id, &Scope::city(), &actor("hoa", NOW.plus_ms(HOUR)), Some("xong"))
+        .expect("ends");
     register.tick(NOW.plus_ms(HOUR)).expect("ticks");
     assert!(held().is_empty());
     let lines = register.audit(&raises[77].alert).expect("reads");

@@ -12,7 +12,7 @@ fn act(register: &ioc_alerts::Register, ids: &[&AlertId], action: Action) -> Act
 }
 
 fn undo(act: &ActionOutcome, user: &str, after_ms: i64) -> Undo {
-    Undo { act: act.act, actor: actor(user, NOW.plus_ms(MINUTE + after_ms)) }
+    Undo { act: act.act, actor: actor(user, NOW.plus_ms(MINUTE + after_ms)), scope: Scope::city() }
 }
 
 /// All but the numbers, which go on.
@@ -28,7 +28,7 @@ fn every_action_can_be_taken_back_and_leaves_the_alert_as_it_was() {
     let mut other = transition(1, 10 * HOUR, TransitionKind::Raise, Severity::Minor);
     other.cause = "outage".into();
     register.apply(2, std::slice::from_ref(&other)).expect("applies");
-    let into = register.get(&other.alert).expect("is there").incident.expect("one");
+    let into = register.get(&other.alert, &Scope::city()).expect("is there").incident.expect("one");
     let of_old = raised.incident.clone().expect("one");
     let actions_of = |cleared: bool| {
         let to = Assignee { kind: AssigneeKind::Person, name: "hoa".into() };
@@ -55,15 +55,15 @@ fn every_action_can_be_taken_back_and_leaves_the_alert_as_it_was() {
             raised = clear(&register, &raised);
         }
         for action in actions_of(cleared) {
-            let before = register.incident(&of_old, 10).expect("is there").0;
+            let before = register.incident(&of_old, &Scope::city(), 10).expect("is there").0;
             let done = act(&register, &[&raised.id], action.clone());
             assert_eq!(done.undo_until, NOW.plus_ms(MINUTE + 10_000));
             assert_eq!(refusals(&done), [None], "{action:?}");
             let back = register.undo(&undo(&done, "lan", 10_000)).expect("in time");
             let row = back.results[0].row.as_ref().expect("the row");
             assert_eq!(content(row), content(&raised), "{action:?}");
-            assert_eq!(&register.get(&raised.id).expect("is there"), row);
-            let after = register.incident(&of_old, 10).expect("is there").0;
+            assert_eq!(&register.get(&raised.id, &Scope::city()).expect("is there"), row);
+            let after = register.incident(&of_old, &Scope::city(), 10).expect("is there").0;
             let counts = |i: &ioc_model::IncidentRow| (i.alerts, i.open, i.unacknowledged);
             assert_eq!(counts(&after), counts(&before), "{action:?}");
             let log = register.audit(&raised.id).expect("reads");
@@ -87,7 +87,10 @@ fn only_who_did_it_only_within_ten_seconds_and_only_once() {
     };
     cannot(&undo(&done, "minh", 0), "only who did it");
     cannot(&undo(&done, "lan", 10_001), "10 s");
-    cannot(&Undo { act: done.act + 1, actor: actor("lan", NOW) }, "no such request");
+    cannot(
+        &Undo { act: done.act + 1, actor: actor("lan", NOW), scope: Scope::city() },
+        "no such request",
+    );
     register.undo(&undo(&done, "lan", 10_000)).expect("in time");
     cannot(&undo(&done, "lan", 10_000), "already");
     assert_eq!(actions(&register, &row.id), ["raise", "acknowledge", "undo"]);
@@ -145,6 +148,7 @@ fn a_hold_that_began_while_the_alert_was_rejected_holds_it_when_it_is_taken_back
         until: Some(NOW.plus_ms(HOUR)),
         reason: "thay cảm biến".into(),
         actor: actor("hoa", NOW.plus_ms(MINUTE + 1_000)),
+        within: Scope::city(),
     };
     register.hold(&window).expect("opens");
     let back = register.undo(&undo(&done, "lan", 5_000)).expect("in time");

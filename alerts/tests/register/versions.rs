@@ -108,17 +108,23 @@ fn a_file_of_an_earlier_version_is_taken_over_with_its_alerts() {
     let register = desk.open();
     assert_eq!(register.cursor().expect("reads"), 10);
     for (id, work) in ids.iter().zip(WORK) {
-        let row = register.get(id).expect("is there");
+        let row = register.get(id, &Scope::city()).expect("is there");
         assert_eq!((row.work, row.incident.as_ref()), (work, None));
         assert_eq!(row.is_open(), work != Work::Closed);
     }
-    let closed = register.get(&ids[3]).expect("is there");
+    let closed = register.get(&ids[3], &Scope::city()).expect("is there");
     assert_eq!(closed.closed_at, Some(NOW.plus_ms(2 * HOUR)));
     // The lists find them by their new columns.
     let count = |f: AlertFilter| list(&register, f).len();
-    assert_eq!(count(AlertFilter { open_only: true, ..Default::default() }), 3);
-    assert_eq!(count(AlertFilter { work: Some(Work::Closed), ..Default::default() }), 1);
-    assert_eq!(count(AlertFilter { rule: Some("flood-level".into()), ..Default::default() }), 4);
+    assert_eq!(count(AlertFilter { open_only: true, ..AlertFilter::of(Scope::city()) }), 3);
+    assert_eq!(
+        count(AlertFilter { work: Some(Work::Closed), ..AlertFilter::of(Scope::city()) }),
+        1
+    );
+    assert_eq!(
+        count(AlertFilter { rule: Some("flood-level".into()), ..AlertFilter::of(Scope::city()) }),
+        4
+    );
     let unseen = AlertFilter {
         open_only: true,
         acknowledged: Some(false),
@@ -130,12 +136,12 @@ fn a_file_of_an_earlier_version_is_taken_over_with_its_alerts() {
     let mut t = numbered(2, 2 * MINUTE, Severity::Major);
     (t.kind, t.position) = (TransitionKind::Clear, 20);
     register.apply(21, &[t]).expect("applies");
-    let row = register.get(&ids[1]).expect("is there");
+    let row = register.get(&ids[1], &Scope::city()).expect("is there");
     assert_eq!((row.condition, row.work), (Condition::Returned, Work::Closed));
     assert_eq!(actions(&register, &ids[1]), ["raise", "clear"]);
     drop(register);
     let register = desk.open();
-    assert_eq!(register.get(&ids[1]).expect("is there"), row, "once is enough");
+    assert_eq!(register.get(&ids[1], &Scope::city()).expect("is there"), row, "once is enough");
     let db = rusqlite::Connection::open(desk.path()).expect("opens");
     let column = |sql: &str| -> Option<i64> {
         db.query_row(sql, [&ids[3].0], |r| r.get(0)).expect("one row")

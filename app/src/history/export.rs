@@ -278,7 +278,7 @@ impl Job {
 
     async fn write(&self, request: Request, file: &mut File, shown: &str) -> anyhow::Result<u64> {
         let raw = request.windows.is_none().then_some(request.from);
-        let opened = Export::open(&self.sources, &Scope::All, request).await;
+        let opened = Export::open(&self.sources, &Scope::city(), request).await;
         let mut export = opened.map_err(refused)?;
         if let Some(from) = raw {
             let raw_from = self.sources.history.stats().await.raw_from.filter(|t| *t > from);

@@ -58,6 +58,10 @@ fn refused(act: &'static str, error: RegisterError) -> ApiError {
             conflict("key_reused", "this Idempotency-Key was used for another request")
         }
         RegisterError::CannotUndo(why) => conflict("cannot_undo", &format!("cannot undo: {why}")),
+        RegisterError::BeyondScope => {
+            let message = "this reaches beyond the areas and services you may act on";
+            ApiError::forbidden("scope_too_small", message)
+        }
         RegisterError::Bad(why) => ApiError::bad_request("bad_request", why),
         RegisterError::Store(cause) => ApiError::internal(act, &*cause),
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ioc_model::{Area, City, Property, Service, Text, Threshold};
+use ioc_model::{Area, City, Cluster, Property, Service, Text, Threshold};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ pub(crate) fn city_document(city: &City, shelve_max_ms: i64) -> Arc<Document> {
         time_zone: &'a str,
         view: (f64, f64, f64),
         areas: Vec<&'a Area>,
+        clusters: Vec<&'a Cluster>,
         services: Vec<&'a Service>,
         properties: Vec<&'a Property>,
         thresholds: Vec<&'a Threshold>,
@@ -30,6 +31,7 @@ pub(crate) fn city_document(city: &City, shelve_max_ms: i64) -> Arc<Document> {
         time_zone: &city.time_zone,
         view: city.view,
         areas: city.areas.values().collect(),
+        clusters: city.clusters.values().collect(),
         services,
         properties: city.properties.values().collect(),
         thresholds: city.thresholds.values().collect(),

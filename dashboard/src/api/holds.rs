@@ -27,8 +27,9 @@ struct HoldBody {
 /// `GET /api/v1/holds`.
 pub(crate) async fn holds(call: Admitted) -> Result<Response, ApiError> {
     let with_ended = call.request.query.flag("ended")?;
+    let scope = call.scope.clone();
     ask(&call, "list holds", move |parts, headers| {
-        let holds = parts.alerts.holds(with_ended)?;
+        let holds = parts.alerts.holds(with_ended, &scope)?;
         Ok(reply::json(headers, &json!({ "holds": holds }))?)
     })
     .await
@@ -65,7 +66,8 @@ pub(crate) async fn hold(mut call: Admitted) -> Result<Response, ApiError> {
     check(&body)?;
     let HoldBody { by, scope, from, until, reason } = body;
     let reason = words::required(&reason, "reason", "bad_reason")?;
-    let request = HoldRequest { by, scope, from, until, reason, actor: call.actor()? };
+    let (within, actor) = (call.scope.clone(), call.actor()?);
+    let request = HoldRequest { by, scope, within, from, until, reason, actor };
     tracing::info!(user = request.actor.user, by = ?request.by, "hold");
     ask(&call, "hold these alerts", move |parts, headers| {
         let hold = parts.alerts.hold(&request)?;
@@ -80,8 +82,9 @@ pub(crate) async fn end_hold(mut call: Admitted) -> Result<Response, ApiError> {
     let body: NoteBody = call.body().await?;
     let (id, who, note) = (HoldId(call.number()?), call.actor()?, words::note(body.note)?);
     tracing::info!(user = who.user, hold = id.0, "hold ended");
+    let within = call.scope.clone();
     ask(&call, "end the hold", move |parts, headers| {
-        let hold = parts.alerts.end_hold(&id, &who, note.as_deref())?;
+        let hold = parts.alerts.end_hold(&id, &within, &who, note.as_deref())?;
         Ok(reply::json(headers, &json!({ "hold": hold }))?)
     })
     .await

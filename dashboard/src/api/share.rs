@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use ioc_model::{Choice, ScopePart};
 use ioc_share::{Answer, Ask, Body, Scope};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use warp::Reply;
 use warp::http::header::{
@@ -31,7 +32,8 @@ pub(crate) async fn export(call: Admitted) -> Result<Response, ApiError> {
     })?;
     let base = base(&call, "/api/v1/export")?;
     let sources = &call.context.sources;
-    let answer = ioc_share::export::answer(sources, &Scope::All, &ask(&call, "", &base)).await;
+    let scope = Scope::Within(call.scope.clone());
+    let answer = ioc_share::export::answer(sources, &scope, &ask(&call, "", &base)).await;
     if answer.status == 200 {
         note(&call).await?;
     }
@@ -41,9 +43,23 @@ pub(crate) async fn export(call: Admitted) -> Result<Response, ApiError> {
 /// Who takes data away is in the audit log before the first byte.
 async fn note(call: &Admitted) -> Result<(), ApiError> {
     let (actor, note_act) = (call.actor()?, Arc::clone(&call.context.parts.note_act));
-    let detail = json!({ "query": call.request.raw_query }).to_string();
+    let scope = words_of(&call.scope);
+    let detail = json!({ "query": call.request.raw_query, "scope": scope }).to_string();
     let noted = blocking("note the export", move || note_act("data_exported", &actor, &detail));
     noted.await?.map_err(|e| ApiError::internal("note the export", &*e))
+}
+
+/// A scope as it stands in the audit log: `"city"`, or its rectangles as grants are written.
+fn words_of(scope: &ioc_model::Scope) -> Value {
+    let list = |choice: &Choice| match choice {
+        Choice::All => Value::Null,
+        Choice::Only(ids) => json!(ids),
+    };
+    let part = |p: &ScopePart| json!({ "areas": list(&p.areas), "services": list(&p.services) });
+    match scope.is_city() {
+        true => json!("city"),
+        false => scope.parts().iter().map(part).collect(),
+    }
 }
 
 /// `GET /open…`.
@@ -58,12 +74,13 @@ pub(crate) async fn open_data(call: Admitted) -> Result<Response, ApiError> {
     ours(&call, answer, None)
 }
 
-/// `GET /sensorthings/v1.1…`: everything with a session, what is published without one.
+/// `GET /sensorthings/v1.1…`: their own part of the city for people with a session, what is
+/// published for everybody else.
 pub(crate) async fn sensorthings(call: Admitted) -> Result<Response, ApiError> {
     let base = base(&call, SENSORTHINGS)?;
     let path = call.request.path.strip_prefix(SENSORTHINGS).unwrap_or_default();
     let scope = match call.session {
-        Some(_) => Scope::All,
+        Some(_) => Scope::Within(call.scope.clone()),
         None => call.context.parts.open_data.scope(),
     };
     let ask = ask(&call, path, &base);

@@ -243,7 +243,7 @@ impl AlertStore for FakeAlerts {
         Ok((known, inside.take(limit).cloned().collect()))
     }
 
-    fn holds(&self, with_ended: bool) -> Result<Vec<Hold>, RegisterError> {
+    fn holds(&self, with_ended: bool, _scope: &Scope) -> Result<Vec<Hold>, RegisterError> {
         Ok(if with_ended { vec![hold(), hold()] } else { vec![hold()] })
     }
 
@@ -265,6 +265,7 @@ impl AlertStore for FakeAlerts {
     fn end_hold(
         &self,
         id: &HoldId,
+        _within: &Scope,
         who: &Actor,
         _note: Option<&str>,
     ) -> Result<Hold, RegisterError> {

@@ -43,6 +43,8 @@ pub struct GatewayMetrics {
     pub tls_reloads: AtomicU64,
     /// Times the TLS files had changed and could not be used.
     pub tls_reload_errors: AtomicU64,
+    /// Days on which a list of revoked certificates was past its next update.
+    pub crl_overdue: AtomicU64,
     /// Connections ended because their certificate was revoked.
     pub revoked: AtomicU64,
     /// WebSockets taken.

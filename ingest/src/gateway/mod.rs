@@ -52,4 +52,6 @@ pub use limits::{Rate, Rates};
 pub use listener::{Gateway, GatewayAddresses, GatewayStats};
 pub use metrics::GatewayMetrics;
 pub use sink::MessageSink;
-pub use transport::{ClientCertificates, GatewayTlsConfig, TlsError, TlsHandle, TlsStatus};
+pub use transport::{
+    ClientCertificates, GatewayTlsConfig, ServerCertificates, TlsError, TlsHandle, TlsStatus,
+};

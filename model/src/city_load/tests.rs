@@ -16,6 +16,7 @@ fn shipped() -> ConfigFiles {
         "indices.yaml",
         "devices.csv",
         "zones.geojson",
+        "clusters.yaml",
     ] {
         let text = std::fs::read_to_string(folder.join(name)).expect("shipped file");
         files.0.insert(name.into(), text);
@@ -327,5 +328,60 @@ fn mistakes_in_an_index_have_their_places() {
     check(
         &changed("indices.yaml", "\"#ff7e00\"", "orange"),
         "indices.yaml:23:62: `orange` is not a colour\n  hint: as in \"#ff7e00\"",
+    );
+}
+
+#[test]
+fn a_cluster_stands_for_its_wards() {
+    let city = City::load(&shipped()).expect("shipped city loads");
+    let named = |ids: &[&str]| city.wards(&ids.iter().map(|id| (*id).into()).collect::<Vec<_>>());
+    let both = named(&["hoi_an_and_islands", "hai_chau"]);
+    for (ward, inside) in [("hoi_an", true), ("hoi_an_tay", true), ("hai_chau", true)] {
+        assert_eq!(both.holds(ward), inside, "{ward}");
+    }
+    assert!(!both.holds("son_tra") && !both.holds("hoi_an_and_islands"));
+    assert_eq!(named(&["no_such_cluster"]), crate::Choice::only(<[&str; 0]>::default()));
+}
+
+#[test]
+fn a_city_without_the_file_of_clusters_has_none() {
+    let mut files = shipped();
+    files.0.remove("clusters.yaml");
+    assert!(City::load(&files).expect("loads").clusters.is_empty());
+    files.0.insert("clusters.yaml".into(), "[]".into());
+    assert!(City::load(&files).expect("loads").clusters.is_empty());
+}
+
+#[test]
+fn a_wrong_cluster_names_its_place_and_the_likely_word() {
+    let clusters = |text: &str| {
+        let mut files = shipped();
+        files.0.insert("clusters.yaml".into(), text.into());
+        files
+    };
+    let name = "name: { vi: A, en: A }";
+    check(
+        &clusters(&format!(
+            "- {{ id: a, {name}, areas: [hai_chau, hai_chu, hai_chau] }}\n\
+             - {{ id: a, {name}, areas: [son_tra] }}\n\
+             - {{ id: son_tra, {name}, areas: [son_tra] }}\n\
+             - {{ id: unassigned, {name}, areas: [son_tra] }}\n\
+             - {{ id: \"b c\", {name}, areas: [] }}\n"
+        )),
+        "clusters.yaml:1:54: unknown area `hai_chu`\n  hint: did you mean `hai_chau`?\n\
+         clusters.yaml:1:63: area `hai_chau` is there already\n\
+         clusters.yaml:2:9: cluster `a` is there already\n\
+         clusters.yaml:3:9: `son_tra` is the id of an area\n  \
+         hint: people may be given areas and clusters: choose another id\n\
+         clusters.yaml:4:9: `unassigned` is the id of an area\n  \
+         hint: people may be given areas and clusters: choose another id\n\
+         clusters.yaml:5:9: `b c` cannot be an id\n  \
+         hint: 1 to 64 of the characters A-Z a-z 0-9 _ . : -\n\
+         clusters.yaml:5:47: cluster `b c` has no areas",
+    );
+    check(
+        &clusters("- { id: a, name: { vi: A, en: A }, wards: [hai_chau] }\n"),
+        "clusters.yaml:1:36: unknown field `wards`, expected one of id, name, areas\n  \
+         hint: found `wards:`",
     );
 }

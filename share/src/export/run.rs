@@ -93,7 +93,7 @@ impl Export {
         scope: &Scope,
         mut request: Request,
     ) -> Result<Self, Refusal> {
-        if *scope != Scope::All {
+        if scope.is_public() {
             request.limit = Some(request.limit.unwrap_or(PUBLIC_ROWS).min(PUBLIC_ROWS));
         }
         let selection = Selection::make(sources, scope, &request).await.map_err(unavailable)?;

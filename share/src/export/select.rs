@@ -59,7 +59,7 @@ impl Selection {
             if wanted(&request.services, service)
                 && wanted(&request.areas, area)
                 && wanted(&request.properties, &key.property)
-                && scope.allows(service, &key.property)
+                && scope.allows(area, service, &key.property)
             {
                 series.push(Selected { key, device: found });
             }

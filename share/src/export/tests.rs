@@ -37,7 +37,7 @@ fn query(more: &str) -> String {
 }
 
 async fn export(sources: &Sources, query: &str) -> Answer {
-    answer(sources, &Scope::All, &ask("", query)).await
+    answer(sources, &Scope::city(), &ask("", query)).await
 }
 
 async fn whole(sources: &Sources, query: &str) -> String {

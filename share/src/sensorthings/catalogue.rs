@@ -78,11 +78,11 @@ impl Entity {
 
 impl<'a> Catalogue<'a> {
     pub(super) fn new(city: &'a City, devices: &'a [DeviceView], scope: &Scope) -> Self {
-        let mut seen: HashMap<(&str, &str), bool> = HashMap::new();
+        let mut seen: HashMap<(&str, &str, &str), bool> = HashMap::new();
         let mut visible = |device: &'a DeviceView, property: &'a Name| {
             *seen
-                .entry((&device.service, property))
-                .or_insert_with(|| scope.allows(&device.service, property))
+                .entry((&device.area, &device.service, property))
+                .or_insert_with(|| scope.allows(&device.area, &device.service, property))
         };
         let mut devices: Vec<&DeviceView> = devices.iter().collect();
         devices.sort_by(|a, b| a.id.cmp(&b.id));
@@ -90,12 +90,17 @@ impl<'a> Catalogue<'a> {
         let (mut things, mut streams) = (Vec::new(), Vec::new());
         for device in devices {
             // What only a feed knows has an id and a name from outside: a plate could be in it.
-            if *scope != Scope::All && !city.devices.contains_key(&device.id) {
+            if scope.is_public() && !city.devices.contains_key(&device.id) {
+                continue;
+            }
+            if let Scope::Within(scope) = scope
+                && !scope.allows(&device.area, &device.service)
+            {
                 continue;
             }
             let names: BTreeSet<&Name> =
                 device.properties.iter().filter(|p| visible(device, p)).collect();
-            if names.is_empty() && *scope != Scope::All {
+            if names.is_empty() && scope.is_public() {
                 continue;
             }
             let first = streams.len();

@@ -82,7 +82,8 @@ fn the_root_is_the_parents_outage_else_the_worst_else_the_first() {
     let incident = desk.incident(&bad);
     assert_eq!((&incident.root, incident.kind), (&station.alert, IncidentKind::Parent));
     assert_eq!(incident.parent.as_deref(), Some("station"));
-    let (_, rows) = crate::group::get(&desk.db, &incident.id, 10).expect("is there");
+    let (_, rows) =
+        crate::group::get(&desk.db, &incident.id, &Scope::city(), 10).expect("is there");
     let ids: Vec<_> = rows.into_iter().map(|r| r.id).collect();
     assert_eq!(ids, [station.alert, gw.alert, bad.alert]);
 }
@@ -189,9 +190,9 @@ fn merging_into_what_is_not_there_is_refused_and_into_what_was_merged_follows() 
     desk.write(|w| {
         let mut row = w.row(&a.alert.0);
         let nowhere = IncidentId("nowhere".into());
-        let refused = w.touched.merge(w.tx, &mut row, &nowhere);
+        let refused = w.touched.merge(w.tx, &mut row, &nowhere, &Scope::city());
         assert!(matches!(refused, Err(RegisterError::NoIncident(id)) if id == nowhere));
-        let there = w.touched.merge(w.tx, &mut row, &ids[1]).expect("is there");
+        let there = w.touched.merge(w.tx, &mut row, &ids[1], &Scope::city()).expect("is there");
         assert!(!there, "it is in it already");
     });
 }

@@ -180,7 +180,7 @@ impl Desk {
             for id in ids {
                 let before = w.row(&id.0);
                 let mut row = before.clone();
-                if w.touched.merge(w.tx, &mut row, into).expect("merges") {
+                if w.touched.merge(w.tx, &mut row, into, &Scope::city()).expect("merges") {
                     w.write(Some(&before), row);
                 }
             }
@@ -263,7 +263,7 @@ impl Desk {
 
     pub fn incident(&self, t: &Transition) -> IncidentRow {
         let id = self.row(t).incident.expect("joined one");
-        super::get(&self.db, &id, 1).expect("is there").0
+        super::get(&self.db, &id, &Scope::city(), 1).expect("is there").0
     }
 }
 
@@ -353,5 +353,6 @@ pub(super) fn window(scope: HoldScope, from: Option<Timestamp>, until: Timestamp
         until: Some(until),
         reason: "thay pin".into(),
         actor: lan(min(0)),
+        within: Scope::city(),
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ioc_model::{
     ActionOutcome, ActionRequest, Actor, AlertFilter, AlertId, AlertRow, AlertStore, AuditRow,
     Condition, ConfigFiles, Entity, Held, HeldBy, Hold, HoldId, HoldRequest, IncidentFilter,
-    IncidentId, IncidentRow, RegisterError, Severity, Timestamp, Undo, Work,
+    IncidentId, IncidentRow, RegisterError, Scope, Severity, Timestamp, Undo, Work,
 };
 
 use crate::channel::{Channel, Notification, SendError, Sent, testing};
@@ -98,7 +98,7 @@ impl AlertStore for Fake {
     fn list(&self, _: &AlertFilter) -> Result<(Vec<AlertRow>, u64), RegisterError> {
         no()
     }
-    fn get(&self, id: &AlertId) -> Result<AlertRow, RegisterError> {
+    fn get(&self, id: &AlertId, _: &Scope) -> Result<AlertRow, RegisterError> {
         let row = self.rows.lock().expect("no panic").get(&id.0).cloned();
         row.ok_or_else(|| RegisterError::NotFound(id.clone()))
     }
@@ -127,11 +127,12 @@ impl AlertStore for Fake {
     fn incident(
         &self,
         id: &IncidentId,
+        _: &Scope,
         _: usize,
     ) -> Result<(IncidentRow, Vec<AlertRow>), RegisterError> {
         Err(RegisterError::NoIncident(id.clone()))
     }
-    fn holds(&self, _: bool) -> Result<Vec<Hold>, RegisterError> {
+    fn holds(&self, _: bool, _: &Scope) -> Result<Vec<Hold>, RegisterError> {
         no()
     }
     fn hold(&self, _: &HoldRequest) -> Result<Hold, RegisterError> {
@@ -143,7 +144,13 @@ impl AlertStore for Fake {
     fn shelve_max_ms(&self) -> i64 {
         0
     }
-    fn end_hold(&self, _: &HoldId, _: &Actor, _: Option<&str>) -> Result<Hold, RegisterError> {
+    fn end_hold(
+        &self,
+        _: &HoldId,
+        _: &Scope,
+        _: &Actor,
+        _: Option<&str>,
+    ) -> Result<Hold, RegisterError> {
         no()
     }
 }

@@ -5,6 +5,8 @@
 //! socket; for a WebSocket, whose bytes come from whoever upgraded it, a few bytes are read ahead.
 
 mod certificate;
+mod certificates;
+mod daily;
 mod files;
 mod frames;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -20,6 +22,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+pub use certificates::ServerCertificates;
 pub(super) use tls::{Shown, Tls, TlsStream};
 pub use tls::{TlsHandle, TlsStatus};
 pub use tls_config::{ClientCertificates, GatewayTlsConfig, TlsError};

@@ -24,6 +24,7 @@ use tokio_rustls::{TlsAcceptor, server};
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::{self, Standing, Stay};
+use super::daily::Daily;
 use super::files::Watched;
 use super::tls_config::{ClientCertificates, GatewayTlsConfig, Loaded, TlsError, load};
 use crate::gateway::metrics::{GatewayMetrics, add};
@@ -106,6 +107,8 @@ pub struct TlsStatus {
     pub not_after: Timestamp,
     /// When the first list of revoked certificates is due to be renewed.
     pub crl_next_update: Option<Timestamp>,
+    /// That time is over at the last look: a list is used that should have been renewed.
+    pub crl_overdue: bool,
     /// Why the files as they are now cannot be used; the set loaded before stays in force.
     pub failure: Option<String>,
     /// Sets loaded since the start, this one included.
@@ -157,6 +160,7 @@ pub(crate) struct Tls {
     next: AtomicU64,
     status: Mutex<TlsStatus>,
     watched: Mutex<Watched>,
+    reminder: Mutex<Daily>,
     /// One reading of the files at a time, so that none overtakes a later one.
     loading: Mutex<()>,
     metrics: Arc<GatewayMetrics>,
@@ -182,6 +186,7 @@ impl Tls {
             next: AtomicU64::new(0),
             status: Mutex::new(status),
             watched: Mutex::new(watched),
+            reminder: Mutex::default(),
             loading: Mutex::default(),
             metrics,
         })
@@ -199,10 +204,26 @@ impl Tls {
         self.watched.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Looks at the files once; reads them if they have changed. Blocks while it reads.
-    pub(crate) fn look(&self) {
+    /// Looks at the files once; reads them if they have changed. Blocks while it reads. Says once
+    /// a day what is overdue.
+    pub(crate) fn look(&self, now: Timestamp) {
         if self.watched().changed() && self.reload().is_ok() {
             tracing::info!("tls certificates loaded again");
+        }
+        let mut status = self.status();
+        status.crl_overdue = status.crl_next_update.is_some_and(|next| next < now);
+        let (overdue, ends) = (status.crl_overdue, status.not_after);
+        drop(status);
+        let ends_soon = ends_soon(ends, now);
+        let mut reminder = self.reminder.lock().unwrap_or_else(|e| e.into_inner());
+        if (overdue || ends_soon) && reminder.is_due(now) {
+            if overdue {
+                add(&self.metrics.crl_overdue, 1);
+                tracing::warn!("a list of revoked certificates is past its next update");
+            }
+            if ends_soon {
+                tracing::warn!(not_after_ms = ends.0, "the certificate of the gateway ends soon");
+            }
         }
     }
 
@@ -339,13 +360,20 @@ fn status_of(loaded: &Loaded, loads: u64) -> TlsStatus {
         subject: loaded.facts.subject.clone(),
         not_after: at(loaded.facts.not_after_s),
         crl_next_update: loaded.facts.crl_next_update_s.map(at),
+        crl_overdue: false,
         failure: None,
         loads,
     }
 }
 
+/// A certificate that ends within two weeks, or has.
+pub(super) fn ends_soon(not_after: Timestamp, now: Timestamp) -> bool {
+    const SOON_MS: i64 = 14 * 24 * 3_600_000;
+    not_after.0 > 0 && not_after < now.plus_ms(SOON_MS)
+}
+
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -29,8 +29,9 @@
 //! ```
 //!
 //! Each authority between a device and the root needs its own list: with `crl_files`, a
-//! certificate whose state no list tells is refused. A list past its "next update" is still used
-//! and reported: what it revokes stays revoked, and a forgotten renewal does not shut out a city.
+//! certificate whose state no list tells is refused. A list past its "next update" is still used:
+//! what it revokes stays revoked, and a forgotten renewal does not shut out a city. It is a warning
+//! in the log once a day and `crl_overdue` in the status.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -184,29 +185,69 @@ pub(super) fn load(
     ticketer: &Arc<dyn ProducesTickets>,
 ) -> Result<Loaded, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = certificates(&config.certificate_file)?;
-    let mut facts = facts_of(&chain);
-    let key_bytes = read(&config.key_file)?;
-    let key = PrivateKeyDer::from_pem_slice(&zeroize::Zeroizing::new(key_bytes))
-        .map_err(|e| pem_error(&config.key_file, "private key", e))?;
-    let (verifier, revoked) = verifier(config, &provider, &mut facts)?;
-    let versions: &[_] = if config.tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
-    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
-    let builder = match &verifier {
-        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
-        None => builder.with_no_client_auth(),
+    let own = OwnFiles {
+        certificate: &config.certificate_file,
+        key: &config.key_file,
+        tls12: config.tls12,
+        protocol: b"mqtt",
     };
-    let mut server = builder.with_single_cert(chain, key).map_err(|source| TlsError::Pair {
-        certificate: config.certificate_file.clone(),
-        key: config.key_file.clone(),
-        source,
-    })?;
-    server.alpn_protocols = vec![b"mqtt".to_vec()];
-    // Tickets hold the session, so that 10,000 devices that may come back cost no memory.
-    server.ticketer = Arc::clone(ticketer);
-    server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    server.send_tls13_tickets = 1;
+    let chain = certificates(own.certificate)?;
+    let mut facts = facts_of(&chain);
+    let (verifier, revoked) = verifier(config, &provider, &mut facts)?;
+    let server = own.server(chain, &provider, verifier.as_ref(), ticketer)?;
     Ok(Loaded { server: Arc::new(server), verifier, revoked, facts })
+}
+
+/// What a server shows of itself.
+pub(super) struct OwnFiles<'a> {
+    pub(super) certificate: &'a Path,
+    pub(super) key: &'a Path,
+    pub(super) tls12: bool,
+    /// The one protocol it names in the handshake (ALPN).
+    pub(super) protocol: &'static [u8],
+}
+
+impl OwnFiles<'_> {
+    /// Reads them, for a server that asks no client for a certificate.
+    pub(super) fn load(
+        &self,
+        ticketer: &Arc<dyn ProducesTickets>,
+    ) -> Result<(ServerConfig, Facts), TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = certificates(self.certificate)?;
+        let facts = facts_of(&chain);
+        Ok((self.server(chain, &provider, None, ticketer)?, facts))
+    }
+
+    fn server(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+        verifier: Option<&Arc<dyn ClientCertVerifier>>,
+        ticketer: &Arc<dyn ProducesTickets>,
+    ) -> Result<ServerConfig, TlsError> {
+        let key_bytes = zeroize::Zeroizing::new(read(self.key)?);
+        let key = PrivateKeyDer::from_pem_slice(&key_bytes)
+            .map_err(|e| pem_error(self.key, "private key", e))?;
+        let versions: &[_] = if self.tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(versions)?;
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut server = builder.with_single_cert(chain, key).map_err(|source| TlsError::Pair {
+            certificate: self.certificate.to_owned(),
+            key: self.key.to_owned(),
+            source,
+        })?;
+        server.alpn_protocols = vec![self.protocol.to_vec()];
+        // Tickets hold the session, so that 10,000 devices that may come back cost no memory.
+        server.ticketer = Arc::clone(ticketer);
+        server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        server.send_tls13_tickets = 1;
+        Ok(server)
+    }
 }
 
 type Verifier = Option<Arc<dyn ClientCertVerifier>>;

@@ -73,7 +73,7 @@ async fn an_export_whose_piece_was_dropped_never_looks_whole() {
     let sources = sources(store());
     let zone = Zone::of(&sources.city);
     let request = Request::parse(&query(""), &zone, T0).expect("a request");
-    let mut export = Export::open(&sources, &Scope::All, request.clone()).await.expect("series");
+    let mut export = Export::open(&sources, &Scope::city(), request.clone()).await.expect("series");
     {
         let mut next = std::pin::pin!(export.next());
         assert!(futures::poll!(next.as_mut()).is_pending(), "writes on another thread");
@@ -83,7 +83,7 @@ async fn an_export_whose_piece_was_dropped_never_looks_whole() {
     }
     let failing = FakeStore { fail_from: Some(0), ..self::store() };
     let sources = crate::testing::sources(failing);
-    let mut export = Export::open(&sources, &Scope::All, request).await.expect("series");
+    let mut export = Export::open(&sources, &Scope::city(), request).await.expect("series");
     for _ in 0..2 {
         assert!(export.next().await.is_err());
     }

@@ -48,7 +48,7 @@ async fn get_from(sources: &Sources, scope: &Scope, path: &str, query: &str) -> 
 
 async fn get(address: &str) -> (u16, Value) {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    get_from(&sources(), &Scope::All, path, query).await
+    get_from(&sources(), &Scope::city(), path, query).await
 }
 
 async fn ok(address: &str) -> Value {
@@ -261,11 +261,11 @@ async fn the_latest_is_found_without_reading_everything() {
     let sources = testing::sources_with(store.clone(), testing::devices());
     let query = "$orderby=phenomenonTime%20desc&$top=1";
     let path = "/Datastreams('air-1:pm25')/Observations";
-    let (_, body) = get_from(&sources, &Scope::All, path, query).await;
+    let (_, body) = get_from(&sources, &Scope::city(), path, query).await;
     assert_eq!(each(&body, "result"), [249.0]);
     assert!(store.calls.load(Relaxed) <= 2, "{:?}", store.calls);
     // Overall: only the datastream that has it is opened, besides those with as new ones.
-    let (_, body) = get_from(&sources, &Scope::All, "/Observations", query).await;
+    let (_, body) = get_from(&sources, &Scope::city(), "/Observations", query).await;
     assert_eq!(each(&body, "result"), [249.0]);
     assert!(store.calls.load(Relaxed) <= 5, "{:?}", store.calls);
 }
@@ -277,12 +277,12 @@ async fn times_of_a_filter_reach_the_store() {
     let query = "$filter=phenomenonTime ge 2025-10-27T18:10:00Z and phenomenonTime lt \
                  2025-10-27T18:12:00Z&$count=true";
     let path = "/Datastreams('air-1:pm25')/Observations";
-    let (_, body) = get_from(&sources, &Scope::All, path, query).await;
+    let (_, body) = get_from(&sources, &Scope::city(), path, query).await;
     assert_eq!(each(&body, "result"), [10.0, 11.0]);
     assert_eq!(body["@iot.count"], 2);
     let (_, body) = get_from(
         &sources,
-        &Scope::All,
+        &Scope::city(),
         "/Observations",
         "$filter=phenomenonTime eq 2025-10-27T18:00:30Z",
     )
@@ -312,7 +312,7 @@ async fn raw_points_that_were_given_up_are_not_counted() {
     let sources = testing::sources(store);
     let path = "/Datastreams('air-1:pm25')/Observations";
     let query = "$count=true&$top=1&$filter=phenomenonTime ge 2025-10-27T18:01:30Z";
-    let (_, body) = get_from(&sources, &Scope::All, path, query).await;
+    let (_, body) = get_from(&sources, &Scope::city(), path, query).await;
     assert_eq!(body["@iot.count"], 248);
 }
 
@@ -424,7 +424,7 @@ async fn expansions_nest_and_have_their_own_options() {
     let query = "$top=1&$expand=Locations,Datastreams($orderby=id desc;$select=name;$count=true;$top=1;\
                  $expand=ObservedProperty($select=id),Observations($orderby=phenomenonTime desc;\
                  $top=1;$select=result;$filter=result gt 5 and result lt 90))";
-    let (status, body) = get_from(&sources(), &Scope::All, "/Things", query).await;
+    let (status, body) = get_from(&sources(), &Scope::city(), "/Things", query).await;
     assert_eq!(status, 200, "{body}");
     let thing = &body["value"][0];
     assert_eq!(thing["Locations"][0]["@iot.id"], "air-1");
@@ -577,11 +577,12 @@ async fn hostile_names_stay_text() {
     devices[0].kind = "<b>".to_owned();
     devices.sort_by(|a, b| a.id.cmp(&b.id));
     let sources = testing::sources_with(Arc::new(store()), devices);
-    let (_, body) = get_from(&sources, &Scope::All, "/Things", "$expand=Datastreams/Sensor").await;
+    let (_, body) =
+        get_from(&sources, &Scope::city(), "/Things", "$expand=Datastreams/Sensor").await;
     let thing = &body["value"][0];
     let link = thing["@iot.selfLink"].as_str().expect("a link").strip_prefix(BASE).expect("below");
     assert!(link.bytes().all(|b| b.is_ascii_alphanumeric() || b"/()'~.-_:".contains(&b)), "{link}");
-    let (status, again) = get_from(&sources, &Scope::All, link, "").await;
+    let (status, again) = get_from(&sources, &Scope::city(), link, "").await;
     assert_eq!((status, &again["name"]), (200, &thing["name"]));
     let metadata = &thing["Datastreams"][0]["Sensor"]["metadata"];
     assert!(metadata.as_str().expect("HTML").contains("&lt;b&gt;"), "{metadata}");
@@ -592,10 +593,10 @@ async fn a_store_that_fails_is_503() {
     let mut store = store();
     store.fail_from = Some(0);
     let sources = testing::sources(store);
-    let (status, body) = get_from(&sources, &Scope::All, "/Observations", "").await;
+    let (status, body) = get_from(&sources, &Scope::city(), "/Observations", "").await;
     assert_eq!(status, 503);
     assert!(!body.to_string().contains("fake store"), "the store's words are not for outside");
-    assert_eq!(get_from(&sources, &Scope::All, "/Things", "").await.0, 200, "needs no store");
+    assert_eq!(get_from(&sources, &Scope::city(), "/Things", "").await.0, 200, "needs no store");
 }
 
 #[tokio::test]
@@ -604,7 +605,7 @@ async fn work_is_bounded_and_pages_end_early() {
     let mut store = FakeStore::default().with("air-1", "pm25", &many);
     store = store.with("air-2", "pm25", &[(0, 9.0)]);
     let sources = testing::sources(store);
-    let get = async |query: &str| get_from(&sources, &Scope::All, "/Observations", query).await;
+    let get = async |query: &str| get_from(&sources, &Scope::city(), "/Observations", query).await;
     // Nothing in the first 300,000 passes: words, not an empty page that ends some clients.
     let (status, body) = get("$filter=result gt 8").await;
     assert_eq!(status, 400, "{body}");
@@ -638,11 +639,11 @@ async fn a_page_of_expansions_ends_where_the_work_does() {
     let sources = testing::sources(store);
     let query =
         "$select=id&$expand=Observations($filter=result eq 0 and result lt 1;$count=true;$top=1)";
-    let (status, body) = get_from(&sources, &Scope::All, "/Datastreams", query).await;
+    let (status, body) = get_from(&sources, &Scope::city(), "/Datastreams", query).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(each(&body, "@iot.id"), ["air-1:pm25", "air-1:temperature"], "what could be had");
     let next = body["@iot.nextLink"].as_str().expect("the rest").strip_prefix(BASE).expect("below");
     let (path, query) = next.split_once('?').expect("options");
-    let (status, body) = get_from(&sources, &Scope::All, path, query).await;
+    let (status, body) = get_from(&sources, &Scope::city(), path, query).await;
     assert_eq!((status, each(&body, "@iot.id")[0].clone()), (200, json!("air-2:pm25")));
 }

@@ -1,0 +1,1 @@
+//! What a request's JSON may look like, checked before anything is made of it.
