@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Network;
+use crate::auth::oidc::{Oidc, OidcConfig};
 
 /// The section `dashboard` of the settings file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,8 @@ pub struct DashboardConfig {
     /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
     /// gets new frames and not old ones.
     pub send_buffer_bytes: u32,
+    /// Identity providers by which people may sign in (OpenID Connect).
+    pub oidc: Vec<OidcConfig>,
 }
 
 /// The section `dashboard.tls`.
@@ -96,6 +99,7 @@ impl Default for DashboardConfig {
             send_timeout_s: 10,
             session_check_s: 30,
             send_buffer_bytes: 128 * 1_024,
+            oidc: Vec::new(),
         }
     }
 }
@@ -120,6 +124,14 @@ pub enum ConfigMistake {
     /// Must be at least 1.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// An identity provider cannot be used as it is set up.
+    #[error("dashboard.oidc {id}: {problem}")]
+    Oidc {
+        /// Which.
+        id: String,
+        /// Why.
+        problem: String,
+    },
 }
 
 impl DashboardConfig {
@@ -143,6 +155,7 @@ impl DashboardConfig {
                 return Err(ConfigMistake::Zero(name));
             }
         }
+        Oidc::new(self)?;
         crate::origin::Origins::new(&self.allowed_origins, false).map(drop)
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::oidc::Oidc;
 use crate::denials::Denials;
 use crate::origin::Origins;
 use ioc_share::{DeviceView, Sources};
@@ -92,6 +93,8 @@ pub(crate) struct Context {
     pub city: Arc<Document>,
     pub map: Arc<Document>,
     pub openapi: Arc<Document>,
+    /// Identity providers.
+    pub oidc: Oidc,
     devices: Mutex<Option<(u32, Arc<Document>)>>,
 }
 
@@ -116,6 +119,7 @@ impl Context {
             stats: Stats::default(),
             denials: Denials::default(),
             devices: Mutex::default(),
+            oidc: Oidc::of_checked(&config),
             config,
             parts,
             origins,

@@ -3,6 +3,7 @@
 use warp::http::StatusCode;
 use warp::reply::Response;
 
+use crate::auth::oidc;
 use crate::reply::ApiError;
 use crate::router::Admitted;
 use crate::routes::Endpoint;
@@ -13,6 +14,8 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
     match endpoint {
         Endpoint::SignIn => api::sign_in(call).await,
         Endpoint::SignInLink => api::sign_in_by_link(call).await,
+        Endpoint::SignInOidc => oidc::begin(call).await,
+        Endpoint::OidcCallback => oidc::callback(call).await,
         Endpoint::WhoAmI => api::who_am_i(&call),
         Endpoint::SignOut => api::sign_out(call).await,
         Endpoint::City => Ok(call.document(&call.context.city)),

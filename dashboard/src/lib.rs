@@ -42,6 +42,7 @@ mod testing;
 mod tests;
 
 pub use access::{Grant, Identity, Permission, Role, Seat};
+pub use auth::oidc::{GroupGrant, OidcConfig};
 pub use auth::{Auth, AuthError, FirstAdmin, SignInError, UserRow};
 pub use config::{ConfigMistake, DashboardConfig, DashboardTlsConfig};
 pub use error::DashboardError;

@@ -164,6 +164,9 @@ fn responses(route: &Route) -> Value {
         (Endpoint::Socket | Endpoint::Mqtt, _) => {
             ("101", json!({ "description": "switching protocols" }))
         }
+        (Endpoint::SignInOidc | Endpoint::OidcCallback, _) => {
+            ("303", json!({ "description": "to the provider, or to the page" }))
+        }
         (Endpoint::SignInLink, _) => ("303", json!({ "description": "to the page" })),
         (_, "") => ("204", json!({ "description": "done" })),
         (_, kind) if kind.contains('/') => (

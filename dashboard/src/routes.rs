@@ -15,6 +15,8 @@ pub(crate) use table::ROUTES;
 pub(crate) enum Endpoint {
     SignIn,
     SignInLink,
+    SignInOidc,
+    OidcCallback,
     WhoAmI,
     SignOut,
     City,
@@ -226,6 +228,7 @@ mod tests {
         // A new endpoint does not compile here until it is listed.
         let listed = |e: Endpoint| match e {
             Endpoint::SignIn | Endpoint::SignInLink | Endpoint::WhoAmI | Endpoint::SignOut => {}
+            Endpoint::SignInOidc | Endpoint::OidcCallback => {}
             Endpoint::City | Endpoint::Map | Endpoint::Devices | Endpoint::Device => {}
             Endpoint::Alerts | Endpoint::Alert | Endpoint::Acknowledge | Endpoint::Services => {}
             Endpoint::Rules | Endpoint::History | Endpoint::HistorySeries | Endpoint::Ledger => {}
@@ -257,7 +260,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 81);
+        assert_eq!(seen.len(), 83);
     }
 
     #[test]
@@ -270,6 +273,8 @@ mod tests {
         let expected = [
             "POST /api/v1/session",
             "GET /signin",
+            "GET /signin/oidc",
+            "GET /signin/oidc/callback",
             "GET /healthz",
             "GET /readyz",
             "GET /metrics",

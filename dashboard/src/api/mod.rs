@@ -43,7 +43,9 @@ pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,
 };
-pub(crate) use session::{sign_in, sign_in_by_link, sign_out, who_am_i};
+pub(crate) use session::{
+    session_cookie, sign_in, sign_in_by_link, sign_in_refused, sign_out, who_am_i,
+};
 pub(crate) use share::{export, open_data, sensorthings};
 pub(crate) use shifts::{
     begin_shift, end_shift, entry_done, handover, handover_csv, handover_html, shift_log, shifts,

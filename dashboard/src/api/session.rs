@@ -25,10 +25,10 @@ pub(crate) async fn sign_in(mut call: Admitted) -> Result<Response, ApiError> {
     let body: SignInBody = call.body().await?;
     let from = call.request.peer.remote.ip();
     let session = call.context.parts.auth.sign_in(body.user, body.password, from).await;
-    let session = session.map_err(|e| refused(&call, e))?;
+    let session = session.map_err(|e| sign_in_refused(&call, e))?;
     tracing::info!(user = session.who.user, %from, "signed in");
     let mut answer = reply::json(&call.request.headers, &described(&session.who, &call.context))?;
-    set_cookie(&mut answer, &cookie(&call.context, &session))?;
+    set_cookie(&mut answer, &session_cookie(&call.context, &session))?;
     Ok(answer)
 }
 
@@ -38,7 +38,7 @@ pub(crate) async fn sign_in_by_link(call: Admitted) -> Result<Response, ApiError
     let from = call.request.peer.remote.ip();
     let auth = Arc::clone(&call.context.parts.auth);
     let session = blocking("sign in", move || auth.sign_in_by_link(&token, from)).await?;
-    let session = match session.map_err(|e| refused(&call, e)) {
+    let session = match session.map_err(|e| sign_in_refused(&call, e)) {
         Ok(session) => session,
         // The page says that the link is used up, and offers the password.
         Err(e) if e.status == StatusCode::UNAUTHORIZED => return Ok(redirect("/?signin=expired")),
@@ -46,7 +46,7 @@ pub(crate) async fn sign_in_by_link(call: Admitted) -> Result<Response, ApiError
     };
     tracing::info!(user = session.who.user, %from, "signed in by link");
     let mut answer = redirect("/");
-    set_cookie(&mut answer, &cookie(&call.context, &session))?;
+    set_cookie(&mut answer, &session_cookie(&call.context, &session))?;
     Ok(answer)
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn sign_out(call: Admitted) -> Result<Response, ApiError> {
     Ok(answer)
 }
 
-fn refused(call: &Admitted, error: SignInError) -> ApiError {
+pub(crate) fn sign_in_refused(call: &Admitted, error: SignInError) -> ApiError {
     call.context.stats.sign_ins_refused.fetch_add(1, Relaxed);
     // Not the name: people type passwords into the wrong field.
     tracing::warn!(from = %call.request.peer.remote.ip(), %error, "sign-in refused");
@@ -99,7 +99,7 @@ fn attributes(context: &Context) -> &'static str {
     }
 }
 
-fn cookie(context: &Context, session: &Session) -> String {
+pub(crate) fn session_cookie(context: &Context, session: &Session) -> String {
     let (token, age) = (session.token.text(), Auth::cookie_max_age_s());
     format!("{COOKIE_NAME}={token}; {}; Max-Age={age}", attributes(context))
 }

@@ -5,6 +5,7 @@
 //! blocks on the disk except [`Auth::sign_in`], which brings its own blocking thread.
 
 mod limit;
+pub(crate) mod oidc;
 mod password;
 mod store;
 mod token;

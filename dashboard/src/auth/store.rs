@@ -39,7 +39,8 @@ pub(crate) struct StoredUser {
 }
 
 pub(crate) struct Store {
-    db: Connection,
+    /// Also for the accounts of identity providers (`oidc/store.rs`).
+    pub(super) db: Connection,
 }
 
 impl Store {
@@ -53,6 +54,7 @@ impl Store {
         db.pragma_update(None, "foreign_keys", true)?;
         migrate(&db)?;
         db.execute_batch(SCHEMA)?;
+        db.execute_batch(super::oidc::SCHEMA)?;
         Ok(Self { db })
     }
 
@@ -278,7 +280,7 @@ fn identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<Identity> {
     Ok(Identity::person(row.get::<_, String>(0)?, grants_of(row, 1)?))
 }
 
-fn text_of(grants: &[Grant]) -> String {
+pub(super) fn text_of(grants: &[Grant]) -> String {
     serde_json::json!(grants).to_string()
 }
 

@@ -114,6 +114,16 @@ pub(super) const PERSONAL_QUERY: &[Param] = &[
     optional("limit", "integer", "1 to 1000, default 100"),
 ];
 pub(super) const LINK_QUERY: &[Param] = &[required("token", "string", "the one-time token")];
+pub(super) const OIDC_QUERY: &[Param] = &[
+    required("provider", "string", "its id, from /api/v1/session/options"),
+    optional("confirm", "integer", "1: the provider is to ask the person again"),
+];
+pub(super) const CALLBACK_QUERY: &[Param] = &[
+    optional("code", "string", "the code of the provider"),
+    optional("state", "string", "what we gave the browser"),
+    optional("iss", "string", "the issuer that answers (RFC 9207)"),
+    optional("error", "string", "why there is no code"),
+];
 
 pub(super) const VERSIONS_QUERY: &[Param] =
     &[optional("limit", "integer", "1 to 1000, default 50")];

@@ -69,6 +69,19 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/signin", Endpoint::SignInLink, Policy::Open, "sign in with a one-time link")
         .asks(LINK_QUERY)
         .answers(""),
+    get("/signin/oidc", Endpoint::SignInOidc, Policy::Open, "sign in by an identity provider")
+        .asks(OIDC_QUERY)
+        .gives("303")
+        .answers(""),
+    get(
+        "/signin/oidc/callback",
+        Endpoint::OidcCallback,
+        Policy::Open,
+        "where the identity provider sends the browser back to",
+    )
+    .asks(CALLBACK_QUERY)
+    .gives("303")
+    .answers(""),
     get("/api/v1/session", Endpoint::WhoAmI, Policy::Session, "who is signed in")
         .answers("Identity"),
     get("/api/v1/session", Endpoint::SignOut, Policy::Session, "end the session")
