@@ -2,6 +2,7 @@
 //!
 //! Every process is started on free ports in a temporary folder and ended by its id.
 
+pub mod answers;
 pub mod certificates;
 pub mod feeds;
 pub mod http;

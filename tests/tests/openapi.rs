@@ -106,7 +106,7 @@ async fn every_answer_is_one_that_the_openapi_document_names() -> Result<()> {
     let settings = Some("journal:\n  sync: commit\n".to_owned());
     let ioc = Ioc::start(data, &IocOptions { settings, open_data: true, ..Default::default() })?;
     let api = Api::sign_in(&ioc).await?;
-    simulate(&["city", "--mqtt", &ioc.mqtt_url(), "--seconds", "8", "--storm-after", "1"]).await?;
+    simulate(&["city", "--target", &ioc.mqtt_url(), "--seconds", "8", "--storm-after", "1"]).await?;
     wait_until("alerts", Duration::from_secs(30), async || {
         Ok((!api.alerts().await?.is_empty()).then_some(()))
     })
