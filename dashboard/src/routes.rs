@@ -152,7 +152,6 @@ pub(crate) struct Route {
     /// Largest body it takes.
     pub body_limit: usize,
     /// Who does it must have shown a few minutes ago that they are themselves.
-    #[expect(dead_code, reason = "the people routes come with the accounts")]
     pub fresh: bool,
 }
 
