@@ -1,5 +1,6 @@
 //! The handlers, one file per noun.
 
+mod account;
 mod actions;
 mod alerts;
 mod ask;
@@ -13,12 +14,14 @@ mod incidents;
 mod kpi;
 mod notifications;
 mod operation;
+mod people;
 mod personal;
 mod registry;
 mod rules;
 mod session;
 mod share;
 mod shifts;
+mod walls;
 mod within;
 mod words;
 
@@ -43,9 +46,19 @@ pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,
 };
-pub(crate) use session::{
-    session_cookie, sign_in, sign_in_by_link, sign_in_refused, sign_out, who_am_i,
+pub(crate) use account::{
+    account, begin_totp, change_password, confirm_totp, end_own_session, issue_own_token,
+    own_sessions, own_tokens, remove_totp, revoke_own_token,
 };
+pub(crate) use people::{
+    add_person, api_tokens, end_person_sessions, people, person_sessions, remove_person,
+    remove_person_totp, reset_password, revoke_api_token, set_grants, set_person_state,
+};
+pub(crate) use session::{
+    confirm, sign_in, sign_in_by_link, sign_in_options, sign_in_refused, sign_out, welcome,
+    who_am_i,
+};
+pub(crate) use walls::{issue_wall, revoke_wall, sign_in_wall, walls};
 pub(crate) use share::{export, open_data, sensorthings};
 pub(crate) use shifts::{
     begin_shift, end_shift, entry_done, handover, handover_csv, handover_html, shift_log, shifts,

@@ -46,16 +46,6 @@ pub(super) fn schemas() -> Value {
         "Error": object(&["code", "message", "request_id"], json!({
             "code": text(), "message": text(), "request_id": text(),
         })),
-        "Identity": object(&["user", "role", "kind", "grants", "can"], json!({
-            "user": text(), "role": roles(), "kind": { "enum": ["person", "wall", "token"] },
-            "view": text(), "token": int(), "grants": array(reference("Grant")),
-            "can": array(json!({ "enum": Permission::ALL })),
-        })),
-        "Grant": object(&["role"], json!({
-            "role": roles(),
-            "areas": { "type": ["array", "null"], "items": text() },
-            "services": { "type": ["array", "null"], "items": text() },
-        })),
         "Devices": object(&["rev", "devices"], json!({
             "rev": int(), "devices": array(object(&["idx", "id"], device)),
         })),
