@@ -22,6 +22,14 @@ const NOW: Timestamp = Timestamp(1_780_315_200_000);
 const DAY_MS: i64 = 86_400_000;
 const PASSWORD: &str = "một mật khẩu dài";
 
+/// The tables of API tokens and wall tokens, where they are not there yet.
+const KEYS: &str = "
+    CREATE TABLE IF NOT EXISTS tokens (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT,
+      hash BLOB, label TEXT, grants TEXT, created INTEGER, expires INTEGER, used INTEGER);
+    CREATE TABLE IF NOT EXISTS walls (id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT,
+      hash BLOB, label TEXT, view TEXT, grants TEXT, created INTEGER, expires INTEGER,
+      used INTEGER);";
+
 static SHIPPED: LazyLock<ConfigFiles> = LazyLock::new(config::shipped);
 static BASE: LazyLock<Base> =
     LazyLock::new(|| check::load_all_but_rules(&SHIPPED).expect("the shipped configuration"));
@@ -89,6 +97,12 @@ impl Centre {
     /// Changes the file of accounts as the centre would.
     fn sql(&self, sql: &str) {
         let db = rusqlite::Connection::open(self.path("data/users.sqlite")).expect("opens");
+        db.execute_batch("PRAGMA foreign_keys = OFF").expect("sets");
+        for column in ["totp BLOB", "initial INTEGER"] {
+            // There already, or not yet: the file is of any version.
+            let _ = db.execute_batch(&format!("ALTER TABLE users ADD COLUMN {column}"));
+        }
+        db.execute_batch(KEYS).expect("makes");
         db.execute_batch(sql).expect("changes");
     }
 

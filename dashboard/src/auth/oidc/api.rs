@@ -90,7 +90,6 @@ async fn signed_in(call: &Admitted, id: &mut String) -> Result<Session, OidcErro
     let work = move || auth.sign_in_by_provider(&name, &person, &grants, from);
     let session = tokio::task::spawn_blocking(work).await.map_err(OidcError::Task)??;
     tracing::info!(user = session.who.user, provider = flow.provider, %from, "signed in");
-    notes::signed_in(call, &session.who.user, &flow.provider).await;
     Ok(session)
 }
 

@@ -1,13 +1,13 @@
-//! Sign-ins by providers in the audit log: those that come about one by one, refusals at once and
-//! then, within a minute, as a number on the next, so that nobody can flood the log.
+//! Refused sign-ins by providers in the audit log: the first at once, those that follow within a
+//! minute as a number on the next, so that nobody can flood the log.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ioc_model::{Actor, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::context::{Context, blocking};
+use crate::context::blocking;
 use crate::router::Admitted;
 
 const AT_MOST_EVERY_MS: i64 = 60_000;
@@ -39,25 +39,15 @@ impl Refusals {
     }
 }
 
-/// Somebody signed in.
-pub(super) async fn signed_in(call: &Admitted, user: &str, provider: &str) {
-    let detail = json!({ "way": "oidc", "provider": provider });
-    note(call, "signed_in", user, detail).await;
-}
-
-/// Somebody did not; `who` is an account of ours, or the provider.
+/// `who` is an account of ours, or the provider.
 pub(super) async fn refused(call: &Admitted, who: &str, code: &'static str) {
-    let context: &Context = &call.context;
-    let Some(times) = context.oidc.refusals.count(who, code, context.wall()) else { return };
-    let detail = json!({ "way": "oidc", "code": code, "times": times });
-    note(call, "sign_in_failed", who, detail).await;
-}
-
-async fn note(call: &Admitted, action: &'static str, user: &str, detail: Value) {
+    let (context, now) = (&call.context, call.context.wall());
+    let Some(times) = context.oidc.refusals.count(who, code, now) else { return };
+    let detail = json!({ "by": "oidc", "code": code, "times": times }).to_string();
     let origin = call.request.peer.remote.ip().to_canonical().to_string();
-    let actor = Actor { user: user.into(), origin: Some(origin), at: call.context.wall() };
-    let note = Arc::clone(&call.context.parts.note_act);
-    let write = move || note(action, &actor, &detail.to_string());
+    let actor = Actor { user: who.into(), origin: Some(origin), at: now };
+    let note = Arc::clone(&context.parts.note_act);
+    let write = move || note("sign_in_failed", &actor, &detail);
     match blocking("note the sign-in", write).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::error!(%error, "a sign-in cannot be written into the audit log"),
