@@ -222,6 +222,9 @@ fn responses(route: &Route) -> Value {
             all.insert("401".into(), error("user or password is wrong"));
             all.insert("429".into(), error("too many attempts: Retry-After"));
         }
+        Endpoint::OidcCallback => {
+            all.insert("429".into(), error("too many attempts: Retry-After"));
+        }
         Endpoint::History | Endpoint::HistorySeries => {
             all.insert("503".into(), error("history does not answer"));
         }
