@@ -165,8 +165,8 @@ fn text(findings: &[Finding], language: Language) -> String {
     let of = |level| findings.iter().filter(|f| f.advice.level == level).count();
     let (dangers, warnings, notes) = (of(Level::Danger), of(Level::Warning), of(Level::Note));
     out.push_str(&match vi {
-        true => format!("{dangers} nguy hiểm, {warnings} cảnh báo, {notes} ghi chú\n"),
-        false => format!("{dangers} dangers, {warnings} warnings, {notes} notes\n"),
+        true => format!("nguy hiểm: {dangers} · cảnh báo: {warnings} · ghi chú: {notes}\n"),
+        false => format!("dangers: {dangers} · warnings: {warnings} · notes: {notes}\n"),
     });
     out
 }

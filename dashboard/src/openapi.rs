@@ -241,6 +241,9 @@ fn responses(route: &Route) -> Value {
                          administrator";
             all.insert("409".into(), error(about));
         }
+        Endpoint::OidcCallback => {
+            all.insert("429".into(), error("too many attempts: Retry-After"));
+        }
         Endpoint::History | Endpoint::HistorySeries => {
             all.insert("503".into(), error("history does not answer"));
         }

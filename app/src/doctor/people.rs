@@ -1,6 +1,5 @@
 //! Accounts, as they stand in `users.sqlite`. The file is opened for reading only.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ioc_dashboard::{Grant, Role};
@@ -13,17 +12,31 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// An account that nobody used for so long is forgotten.
 const UNUSED_MS: i64 = 90 * DAY_MS;
 
+/// A token should not hold for longer than so.
+const TOKEN_MS: i64 = 180 * DAY_MS;
+
 struct Account {
     name: String,
     grants: Vec<Grant>,
     /// When it was made, or used last.
     used: i64,
+    /// Ours, or that of an identity provider.
+    second_factor: bool,
+    /// The password was made by somebody else.
+    initial: bool,
 }
 
 impl Account {
     fn administers(&self) -> bool {
-        self.grants.contains(&Grant::city(Role::Administrator))
+        self.grants.iter().any(|g| g.role == Role::Administrator)
     }
+}
+
+/// Something that opens the door without a password.
+struct Key {
+    /// `wall token 3 (…)`.
+    name: String,
+    expires: Option<i64>,
 }
 
 pub(super) fn look(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
@@ -32,23 +45,38 @@ pub(super) fn look(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let place = path.display().to_string();
-    let accounts = match open(&path).and_then(|db| accounts(&db)) {
-        Ok(accounts) => accounts,
+    let read = open(&path).and_then(|db| Ok((accounts(&db)?, keys(&db)?)));
+    let (accounts, keys) = match read {
+        Ok(read) => read,
         Err(error) => {
             findings.push(Finding::new(&advice::FILE_UNREADABLE, place, error));
             return;
         }
     };
-    let tell = |advice, value: &str| Finding::new(advice, place.clone(), value);
-    let administrators: Vec<&Account> = accounts.iter().filter(|a| a.administers()).collect();
+    let mut tell = |advice, value: &str| findings.push(Finding::new(advice, &*place, value));
+    let whole = Grant::city(Role::Administrator);
+    let administrators: Vec<_> = accounts.iter().filter(|a| a.grants.contains(&whole)).collect();
     match administrators[..] {
-        [] => findings.push(tell(&advice::NO_ADMINISTRATOR, "")),
-        [one] => findings.push(tell(&advice::ONE_ADMINISTRATOR, &one.name)),
+        [] => tell(&advice::NO_ADMINISTRATOR, ""),
+        [one] => tell(&advice::ONE_ADMINISTRATOR, &one.name),
         _ => {}
     }
     for account in &accounts {
+        if account.administers() && !account.second_factor {
+            tell(&advice::NO_SECOND_FACTOR, &account.name);
+        }
         if patient.now.0 - account.used > UNUSED_MS {
-            findings.push(tell(&advice::ACCOUNT_UNUSED, &account.name));
+            tell(&advice::ACCOUNT_UNUSED, &account.name);
+        }
+        if account.initial {
+            tell(&advice::PASSWORD_INITIAL, &account.name);
+        }
+    }
+    for key in &keys {
+        match key.expires {
+            None => tell(&advice::TOKEN_ENDLESS, &key.name),
+            Some(end) if end - patient.now.0 > TOKEN_MS => tell(&advice::TOKEN_LONG, &key.name),
+            Some(_) => {}
         }
     }
 }
@@ -75,31 +103,57 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
-/// Those that may sign in.
+/// Those that may sign in. A file of a version before a column came has nothing in it.
 fn accounts(db: &Connection) -> rusqlite::Result<Vec<Account>> {
-    let mut used: BTreeMap<String, i64> = BTreeMap::new();
-    for sql in [
-        "SELECT user, max(seen) FROM sessions GROUP BY user",
-        "SELECT user, max(seen) FROM addresses GROUP BY user",
-    ] {
-        let mut statement = db.prepare(sql)?;
-        let rows =
-            statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
-        for row in rows {
-            let (user, seen) = row?;
-            let last = used.entry(user).or_insert(seen);
-            *last = seen.max(*last);
-        }
-    }
-    let mut statement =
-        db.prepare("SELECT name, grants, created FROM users WHERE disabled = 0 ORDER BY name")?;
+    let factor = if has(db, "users", "totp")? { "totp IS NOT NULL" } else { "0" };
+    let initial = if has(db, "users", "initial")? { "initial IS NOT NULL" } else { "0" };
+    let provider = match has(db, "oidc_accounts", "user")? {
+        true => "EXISTS (SELECT 1 FROM oidc_accounts o WHERE o.user = u.name)",
+        false => "0",
+    };
+    let sql = format!(
+        "SELECT name, grants, max(created,
+           coalesce((SELECT max(seen) FROM sessions s WHERE s.user = u.name), 0),
+           coalesce((SELECT max(seen) FROM addresses a WHERE a.user = u.name), 0)),
+           {factor} OR {provider}, {initial}
+         FROM users u WHERE disabled = 0 ORDER BY name"
+    );
+    let mut statement = db.prepare(&sql)?;
     let rows = statement.query_map([], |r| {
-        let (name, grants): (String, String) = (r.get(0)?, r.get(1)?);
-        let created: i64 = r.get(2)?;
-        // What is no list of grants gives no right, and so is nobody's.
-        let grants = serde_json::from_str(&grants).unwrap_or_default();
-        let used = used.get(&name).map_or(created, |seen| created.max(*seen));
-        Ok(Account { name, grants, used })
+        let grants: String = r.get(1)?;
+        Ok(Account {
+            name: r.get(0)?,
+            // What is no list of grants gives no right.
+            grants: serde_json::from_str(&grants).unwrap_or_default(),
+            used: r.get(2)?,
+            second_factor: r.get(3)?,
+            initial: r.get(4)?,
+        })
     })?;
     rows.collect()
+}
+
+/// API tokens and wall tokens.
+fn keys(db: &Connection) -> rusqlite::Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    for (table, kind) in [("tokens", "API token"), ("walls", "wall token")] {
+        if !has(db, table, "expires")? {
+            continue;
+        }
+        let mut statement =
+            db.prepare(&format!("SELECT id, user, label, expires FROM {table} ORDER BY id"))?;
+        let rows = statement.query_map([], |r| {
+            let (id, user): (i64, String) = (r.get(0)?, r.get(1)?);
+            let label: String = r.get(2)?;
+            let name = format!("{kind} {id} ({user}: {label})");
+            Ok(Key { name, expires: r.get(3)? })
+        })?;
+        keys.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+    }
+    Ok(keys)
+}
+
+fn has(db: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+    db.query_row(sql, [table, column], |r| Ok(r.get::<_, i64>(0)? > 0))
 }

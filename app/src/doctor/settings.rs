@@ -12,6 +12,8 @@ use crate::settings::{FILE, HistoryBackend};
 
 /// Longest time personal data should be kept without a reason of its own, days.
 const PERSONAL_DAYS: u32 = 90;
+/// Longest session.
+const SESSION_HOURS: u64 = 24;
 
 /// Collects findings about settings of `ioc.yaml`.
 struct Chart<'a, 'b> {
@@ -58,6 +60,12 @@ fn dashboard(chart: &mut Chart<'_, '_>) {
         if network.ends_with("/0") {
             chart.tell(&advice::PROXIES_ALL, "dashboard.trusted_proxies", network);
         }
+    }
+    // As it is written: hours under `sessions`.
+    let written = serde_json::to_value(settings).unwrap_or_default();
+    let hours = written.pointer("/sessions/max_hours").and_then(serde_json::Value::as_u64);
+    if let Some(hours) = hours.filter(|hours| *hours > SESSION_HOURS) {
+        chart.tell(&advice::SESSIONS_LONG, "dashboard.sessions.max_hours", hours);
     }
     if settings.metrics_for_all {
         chart.tell(&advice::METRICS_FOR_ALL, "dashboard.metrics_for_all", "");

@@ -52,12 +52,12 @@ impl Auth {
     ) -> Result<Session, OidcError> {
         let from = limit::network_of(from);
         let user = self.account(provider, person, grants).map_err(OidcError::Auth)?;
-        let Some((user, disabled)) = user else { return Err(OidcError::NoGroup) };
-        if grants.is_empty() {
-            return Err(OidcError::NoGroup);
-        }
+        let Some((user, disabled)) = user else { return Err(OidcError::NoGroup { user: None }) };
         if disabled {
-            return Err(OidcError::Disabled);
+            return Err(OidcError::Disabled(user));
+        }
+        if grants.is_empty() {
+            return Err(OidcError::NoGroup { user: Some(user) });
         }
         let session = self.begin(Identity::person(user, grants.to_vec()), from)?;
         let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -104,6 +104,9 @@ async fn a_token_that_does_not_say_the_right_things_is_refused() {
         ("iat", json!(s - 61)),
         ("iat", json!(null)),
         ("nbf", json!(s + 61)),
+        // CVE-2026-25537 of another implementation: of a wrong type, and taken as absent.
+        ("nbf", json!("99999999999")),
+        ("exp", json!({})),
         ("auth_time", json!(s + 61)),
     ];
     let world = World::start().await;
@@ -123,7 +126,7 @@ async fn a_token_that_does_not_say_the_right_things_is_refused() {
     world.provider.script().make = None;
     assert_eq!(world.sign_in().await.refusal(), "oidc_failed");
     // At the limits, and with several audiences of which it is meant for us.
-    let person = json!({ "sub": "1", "groups": "ioc-readers", "exp": s - 59, "iat": s - 60,
+    let person = json!({ "sub": "1", "groups": "ioc-readers", "exp": s - 59, "iat": s - 59,
                          "nbf": s + 60, "aud": ["another", "ioc"], "azp": "ioc" });
     world.provider.script().person = person;
     let landed = world.sign_in().await;

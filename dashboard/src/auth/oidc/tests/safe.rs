@@ -81,7 +81,6 @@ async fn endpoints_elsewhere_are_not_used() {
             let landed = world.browser().go("/signin/oidc?provider=vneid").await;
             assert_eq!(landed.refusal(), "oidc_failed", "{field}: {address}");
             assert!(landed.cookies.is_empty());
-            world.server.auth.forget_attempts();
             world.advance(5_000);
         }
     }
