@@ -320,11 +320,11 @@ pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> 
 }
 
 /// No inline code or style, nothing from elsewhere. Styles set through the CSSOM (uPlot, Leaflet)
-/// are not inline. The two trusted-type policies are Svelte's and the page's own.
+/// are not inline. The one trusted-type policy is Svelte's, for its own templates.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; \
     base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
-    require-trusted-types-for 'script'; trusted-types svelte-trusted-html default";
+    require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 #[cfg(test)]
