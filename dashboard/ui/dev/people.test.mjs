@@ -314,7 +314,7 @@ test('a wall link opens one view, read-only, leaves the address bar, and survive
   const wall = await context.newPage();
   const problems = [];
   wall.on('pageerror', (e) => problems.push(String(e)));
-  wall.on('console', (m) => { if (m.type() === 'error' && !/ERR_CONNECTION| 401 /.test(m.text())) problems.push(m.text()); });
+  wall.on('console', (m) => { if (m.type() === 'error' && !/ERR_CONNECTION|WebSocket| 401 /.test(m.text())) problems.push(m.text()); });
   await wall.goto(link);
   await wall.getByTestId('wall-screen').waitFor();
   assert.ok(!wall.url().includes('token'), wall.url());
