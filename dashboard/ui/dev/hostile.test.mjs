@@ -8,7 +8,7 @@ import { startRig } from './rig.mjs';
 /** Words of the protocol: what the page looks things up by. Every other text is somebody's. */
 const WORDS = new Set(('t id ids area areas service services severity state kind role view condition work time_zone properties indicators type quality outcome clock verdict group comparison ' +
   'device property rule incident root can permissions entity allowed scope tier agg format geometry source_kind held assignee word reasons alert alerts by_device unit seq epoch change').split(' '));
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SCREENS = ['', '&alert=A', '&device=D', '&group=incident', '&tab=held', '&tab=closed', '&screen=shift', '&screen=kpi', '&screen=holds', '&screen=devices', '&screen=data', '&screen=people', '&screen=audit', '&screen=account'];
 
 let rig;
@@ -56,7 +56,7 @@ const injected = () => {
   return bad;
 };
 
-test(`${HOSTILE.length} hostile texts: 0 executions, 0 violations, 0 injected elements on every screen`, { timeout: 420_000 }, async (t) => {
+test(`${HOSTILE.length} hostile texts: 0 executions, 0 violations, 0 injected elements on every screen`, { timeout: 600_000 }, async (t) => {
   assert.ok(HOSTILE.length >= 1000, `${HOSTILE.length} are not a thousand`);
   const { page, context } = await rig.open('?lang=vi', 'administrator');
   const troubles = [];
