@@ -100,9 +100,12 @@ class App extends Words {
       return key === undefined ? null : this.t(key, { n: e.retryAfter ?? 60 });
     };
     hooks.refused = (e) => {
-      if (e.status === 401) this.leave(true);
+      // Another 401 is about a password that was typed.
+      if (e.code === 'sign_in') this.leave(true);
       else if (['not_permitted', 'scope_too_small', 'change_password', 'set_up_totp'].includes(e.code)) void this.reread();
     };
+    // A link that is opened in a page that is there already changes the fragment only.
+    addEventListener('hashchange', () => { if (wallToken(location.hash) !== null) location.reload(); });
     const token = wallToken(location.hash);
     try {
       if (token !== null) {
@@ -111,7 +114,7 @@ class App extends Words {
         this.session = await account.wall(token);
       } else this.session = await client.session();
     } catch (e) {
-      if (token !== null) this.wallFailed = why(e);
+      if (token !== null) this.wallFailed = e instanceof ApiError && e.status === 401 ? this.t('wall_bad') : this.t('wall_failed', { why: why(e) });
       this.session = null;
       if (token === null && !(e instanceof ApiError && e.status === 401)) this.loadFailed = why(e);
       return;
