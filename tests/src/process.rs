@@ -74,6 +74,8 @@ pub struct Ioc {
     pub mqtts: Option<String>,
     /// Where it serves the page.
     pub http: String,
+    /// Over TLS.
+    pub tls: bool,
     /// One-time sign-in link of a first start.
     pub signin: Option<String>,
     /// From start to the ready line.
@@ -126,11 +128,13 @@ impl Ioc {
                         .map(str::to_owned)
                         .with_context(|| format!("no {name} in `{line}`"))
                 };
-                let (mqtt, http) = (field("mqtt=")?, field("http=")?);
-                let mqtts = field("mqtts=").ok();
+                let (mqtt, mqtts) = (field("mqtt=")?, field("mqtts=").ok());
+                let tls = field("https=").is_ok();
+                let http = field(if tls { "https=" } else { "http=" })?;
                 // Nobody reads further lines, but the pipe must stay open.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, mqtt, mqtts, http, signin, ready_after: start.elapsed() });
+                let ready_after = start.elapsed();
+                return Ok(Self { child, mqtt, mqtts, http, tls, signin, ready_after });
             }
         }
         let status = child.wait()?;
@@ -161,9 +165,10 @@ impl Ioc {
         Ok(start.elapsed())
     }
 
-    /// `http://…`.
+    /// `http://…` or `https://…`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.http)
     }
 
     /// `mqtt://…`.
