@@ -100,6 +100,11 @@ impl Slot {
         (!works).then(|| self.since.load(Relaxed))
     }
 
+    /// Does it wait for its client?
+    pub fn waits(&self) -> bool {
+        self.waiting_since().is_some()
+    }
+
     /// Who has the smallest goes first.
     fn rank(&self) -> Option<(bool, u64, u64)> {
         Some((self.answered.load(Relaxed), self.waiting_since()?, self.number))
