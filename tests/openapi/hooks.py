@@ -40,4 +40,3 @@ def before_call(context, case, kwargs):
     if case.operation.label == "DELETE /api/v1/session":
         cookie = SPARE.pop() if SPARE else "ioc_session=" + "0" * 64
         case.headers["Cookie"] = cookie
-        kwargs.setdefault("headers", {})["Cookie"] = cookie

@@ -47,7 +47,9 @@ pub async fn all_answers(api: &Api) -> Result<Vec<(String, String)>> {
     wanted.push("/api/v1/personal?limit=1000".into());
     wanted.push(format!("/api/v1/export?format=csv&{span}"));
     let mut answers = Vec::new();
-    for path in wanted.into_iter().filter(|p| !p.starts_with("/signin") && p != "/ws" && p != "/mqtt") {
+    for path in
+        wanted.into_iter().filter(|p| !p.starts_with("/signin") && p != "/ws" && p != "/mqtt")
+    {
         let (_, body) = api.text(&path).await.with_context(|| path.clone())?;
         answers.push((path, body));
     }

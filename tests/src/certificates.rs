@@ -13,8 +13,10 @@ pub fn certificates(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("server.ext"), extensions)?;
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     for command in [
-        format!("req -x509 {key} -days 2 -subj /CN=trial \
-             -addext keyUsage=critical,keyCertSign,cRLSign -keyout ca.key -out ca.pem"),
+        format!(
+            "req -x509 {key} -days 2 -subj /CN=trial \
+             -addext keyUsage=critical,keyCertSign,cRLSign -keyout ca.key -out ca.pem"
+        ),
         format!("req {key} -subj /CN=ioc -keyout server.key -out server.csr"),
         "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
          -extfile server.ext -out server.pem"

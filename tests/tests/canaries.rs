@@ -19,7 +19,7 @@ use ioc_tests::publisher::{Message, Publisher};
 use ioc_tests::webhook::WebhookServer;
 use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, simulate, wait_until};
 use rumqttc::{AsyncClient, MqttOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use canaries::nest::Nest;
 use canaries::totp;
@@ -176,8 +176,7 @@ async fn look_at(ioc: &Ioc, readers: &[(&str, &Api)], nest: &Nest) -> Result<()>
 
 #[tokio::test]
 async fn secrets_come_out_nowhere() -> Result<()> {
-    let (home, secrets, store) =
-        (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
+    let (home, secrets, store) = (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
     let data = home.path().join("data");
     std::fs::create_dir(&data)?;
     let broker = Mosquitto::start(store.path())?;
@@ -219,7 +218,8 @@ async fn secrets_come_out_nowhere() -> Result<()> {
     nest.none_in("what strangers were told", told.as_bytes());
     device_tokens(&ioc, &admin, &mut nest).await?;
     // Alerts, so that the webhooks are used: one answers 500 first, the other is not there.
-    simulate(&["city", "--target", &ioc.mqtt_url(), "--seconds", "6", "--storm-after", "1"]).await?;
+    simulate(&["city", "--target", &ioc.mqtt_url(), "--seconds", "6", "--storm-after", "1"])
+        .await?;
     Publisher::new(&format!("127.0.0.1:{}", broker.port), "outside")
         .publish_all(
             &[Message {
@@ -292,7 +292,8 @@ async fn tokens_and_second_factors_come_out_nowhere() -> Result<()> {
     let signed = client.post(format!("{base}/api/v1/session/wall")).header("origin", &base);
     let signed = signed.header("x-ioc-request", "1").json(&json!({ "token": wall })).send().await?;
     ensure!(signed.status().is_success(), "{}", signed.status());
-    let cookie = signed.headers().get("set-cookie").and_then(|v| v.to_str().ok()).context("cookie")?;
+    let cookie =
+        signed.headers().get("set-cookie").and_then(|v| v.to_str().ok()).context("cookie")?;
     nest.know("session of a wall", value_of(cookie.split(';').next().context("cookie")?));
 
     let (status, begun) = admin.post("/api/v1/account/totp", &json!({})).await?;

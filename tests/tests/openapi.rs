@@ -69,9 +69,8 @@ async fn ids(api: &Api, document: &Value) -> Result<Map<String, Value>> {
 /// Operations that are asked: all but sockets and redirects.
 fn operations(document: &Value) -> usize {
     let paths = document["paths"].as_object().into_iter().flatten();
-    let asked = paths.filter(|(p, _)| {
-        !p.starts_with("/signin") && !["/ws", "/mqtt"].contains(&p.as_str())
-    });
+    let asked =
+        paths.filter(|(p, _)| !p.starts_with("/signin") && !["/ws", "/mqtt"].contains(&p.as_str()));
     asked.filter_map(|(_, methods)| methods.as_object()).map(Map::len).sum()
 }
 
@@ -106,7 +105,8 @@ async fn every_answer_is_one_that_the_openapi_document_names() -> Result<()> {
     let settings = Some("journal:\n  sync: commit\n".to_owned());
     let ioc = Ioc::start(data, &IocOptions { settings, open_data: true, ..Default::default() })?;
     let api = Api::sign_in(&ioc).await?;
-    simulate(&["city", "--target", &ioc.mqtt_url(), "--seconds", "8", "--storm-after", "1"]).await?;
+    simulate(&["city", "--target", &ioc.mqtt_url(), "--seconds", "8", "--storm-after", "1"])
+        .await?;
     wait_until("alerts", Duration::from_secs(30), async || {
         Ok((!api.alerts().await?.is_empty()).then_some(()))
     })
@@ -136,7 +136,8 @@ async fn every_answer_is_one_that_the_openapi_document_names() -> Result<()> {
     assert_eq!(api.get("/api/v1/session").await?["user"], "admin");
     api.ledger_at_rest(Duration::from_secs(30)).await?;
     let log = std::fs::read_to_string(data.join("ioc.log"))?;
-    let broken: Vec<_> = log.lines().filter(|l| l.contains("ERROR") || l.contains("panick")).collect();
+    let broken: Vec<_> =
+        log.lines().filter(|l| l.contains("ERROR") || l.contains("panick")).collect();
     assert!(broken.is_empty(), "{broken:#?}");
     ioc.stop()?;
     Ok(())

@@ -29,12 +29,9 @@ fn content(kinds: &[&str]) -> Value {
 /// The 200 of a route.
 fn good(endpoint: Endpoint) -> Value {
     let kinds: &[&str] = match endpoint {
-        Endpoint::Export => &[
-            "text/csv",
-            "application/vnd.apache.parquet",
-            "application/geo+json",
-            "text/plain",
-        ],
+        Endpoint::Export => {
+            &["text/csv", "application/vnd.apache.parquet", "application/geo+json", "text/plain"]
+        }
         Endpoint::OpenData | Endpoint::OpenDataPart => {
             &["text/html", "application/ld+json", "application/geo+json", "text/csv"]
         }

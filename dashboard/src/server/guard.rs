@@ -20,6 +20,13 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     let (headers, target) = (request.headers(), request.uri());
     if !METHODS.contains(request.method()) {
         let message = "GET, HEAD, POST, PUT, PATCH and DELETE are known";
+        // A method that HTTP defines is not allowed here; of another nobody knows what it asks.
+        if [Method::OPTIONS, Method::TRACE, Method::CONNECT].contains(request.method()) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let error = ApiError::new(status, "method_not_allowed", message);
+            let allow = vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+            return Err(ApiError { allow, ..error });
+        }
         return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, "unknown_method", message));
     }
     if target.scheme().is_some() || target.authority().is_some() || !target.path().starts_with('/')
@@ -57,4 +64,19 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
 pub(super) fn close(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_of_http_are_not_allowed_and_others_not_known() {
+        for (method, status) in [("TRACE", 405), ("OPTIONS", 405), ("CONNECT", 405), ("BREW", 501)] {
+            let request = Request::builder().method(method).uri("/").body(()).expect("a request");
+            let refused = check(&request).expect_err("refused");
+            assert_eq!(refused.status.as_u16(), status, "{method}");
+            assert_eq!(refused.allow.is_empty(), status == 501, "{method}");
+        }
+    }
 }

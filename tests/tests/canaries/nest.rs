@@ -14,8 +14,9 @@ pub struct Nest {
 impl Nest {
     /// A new secret with a recognisable value.
     pub fn lay(&mut self, name: &str) -> String {
-        let number = self.eggs.len();
-        let text = format!("Canary{number:02}kZ{:016x}", 0x9e37_79b9_7f4a_7c15_u64 * (number as u64 + 1) % u64::MAX);
+        let number = self.eggs.len() as u64 + 1;
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let text = format!("Canary{number:02}kZ{mixed:016x}");
         self.know(name, &text);
         text
     }
@@ -35,9 +36,15 @@ impl Nest {
         forms.extend(base64_forms(&bytes).into_iter().map(String::into_bytes));
         // What is hexadecimal may be kept as the bytes it stands for.
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let pairs: Option<Vec<u8>> = (text.is_ascii() && text.len() >= 32 && text.len().is_multiple_of(2))
-            .then(|| (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect())
-            .flatten();
+        let pairs: Option<Vec<u8>> =
+            (text.is_ascii() && text.len() >= 32 && text.len().is_multiple_of(2))
+                .then(|| {
+                    (0..text.len())
+                        .step_by(2)
+                        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok())
+                        .collect()
+                })
+                .flatten();
         forms.extend(pairs);
         forms.push(bytes);
         self.eggs.push((name.to_owned(), forms));
