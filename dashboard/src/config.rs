@@ -108,6 +108,10 @@ impl Default for DashboardConfig {
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
 /// Largest body of the one route that names up to 10,000 alerts.
 pub(crate) const MAX_BULK_BYTES: usize = 1_024 * 1_024;
+/// Largest report of a browser.
+pub(crate) const MAX_REPORT_BYTES: usize = 8 * 1_024;
+/// Longest time in which a read must begin to answer; one that changes something is not broken off.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest list of devices: about 100,000 rows.
 pub(crate) const MAX_IMPORT_BYTES: usize = 32 * 1_024 * 1_024;
 /// Time a client may take to send a body, and the rate at which it gets more: one that sends a

@@ -91,6 +91,7 @@ pub(crate) enum Endpoint {
     Rerun,
     Status,
     OpenApi,
+    CspReport,
     Health,
     Ready,
     Metrics,
@@ -252,6 +253,7 @@ mod tests {
             Endpoint::PutDevice | Endpoint::RemoveDevice | Endpoint::SetDeviceState => {}
             Endpoint::DeviceTokens | Endpoint::IssueDeviceToken => {}
             Endpoint::RevokeDeviceToken | Endpoint::Received | Endpoint::Rerun => {}
+            Endpoint::CspReport => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -260,7 +262,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 83);
+        assert_eq!(seen.len(), 84);
     }
 
     #[test]
@@ -275,6 +277,7 @@ mod tests {
             "GET /signin",
             "GET /signin/oidc",
             "GET /signin/oidc/callback",
+            "POST /api/v1/csp",
             "GET /healthz",
             "GET /readyz",
             "GET /metrics",

@@ -30,6 +30,13 @@ impl Auth {
         limits.address.take(limit::network_of(from), self.now())
     }
 
+    /// Gives all addresses their allowance back.
+    #[cfg(test)]
+    pub(super) fn forget_attempts(&self) {
+        let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        limits.address = limit::Limiter::new(crate::auth::ADDRESS_RATE);
+    }
+
     /// Begins a session of a person whom a provider vouches for, with these grants; makes the
     /// account when they come for the first time.
     ///
