@@ -147,6 +147,7 @@ fn refusals(route: &Route) -> Map<String, Value> {
     if route.policy == Policy::PublicIfOpen {
         all.insert("429".into(), error("too many requests without a session: Retry-After"));
     }
+    all.insert("414".into(), error("path and query are over 8 KiB"));
     if route.changes_state() && route.method != "DELETE" {
         all.insert("408".into(), error("the body did not come in time"));
         all.insert("413".into(), error(&format!("over {} KiB", route.body_limit / 1_024)));
@@ -220,6 +221,12 @@ fn responses(route: &Route) -> Value {
         }
         Endpoint::RemoveDevice | Endpoint::IssueDeviceToken => {
             all.insert("409".into(), error("one of `devices.csv`, or it has 8 tokens"));
+        }
+        Endpoint::SetDeviceState => {
+            all.insert("409".into(), error("`devices.csv` of the configuration says otherwise"));
+        }
+        Endpoint::Personal => {
+            all.insert("404".into(), error("this centre keeps no personal data"));
         }
         Endpoint::SignIn | Endpoint::SignInWall | Endpoint::Confirm | Endpoint::ChangePassword => {
             all.insert("401".into(), error("it is wrong, or the code is missing: `code_needed`"));

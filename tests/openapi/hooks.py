@@ -1,8 +1,8 @@
 """What Schemathesis must know of the centre beside its document.
 
 Half of the requests name things that are there (IOC_IDS: a JSON object, path of the operation →
-ids), or all of them would end with 404. Each request that ends its session gets one made for that
-(IOC_COOKIES): the main one must hold to the end.
+ids), or all of them would end with 404. Cookies come from IOC_COOKIES: the first is for all requests;
+each that ends its session gets one of the others, for the first must hold to the end.
 """
 import json
 import os
@@ -12,7 +12,7 @@ import schemathesis
 
 with open(os.environ["IOC_IDS"], encoding="utf-8") as file:
     IDS = json.load(file)
-SPARE = os.environ["IOC_COOKIES"].split()
+MAIN, *SPARE = os.environ["IOC_COOKIES"].split()
 
 
 def known(kinds, value):
@@ -37,7 +37,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    cookie = MAIN
     if case.operation.label == "DELETE /api/v1/session":
         cookie = SPARE.pop() if SPARE else "ioc_session=" + "0" * 64
-        case.headers["Cookie"] = cookie
-        kwargs.setdefault("headers", {})["Cookie"] = cookie
+    case.headers["Cookie"] = cookie

@@ -19,7 +19,7 @@ use ioc_tests::publisher::{Message, Publisher};
 use ioc_tests::webhook::WebhookServer;
 use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, simulate, wait_until};
 use rumqttc::{AsyncClient, MqttOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use canaries::nest::Nest;
 use canaries::totp;

@@ -14,11 +14,9 @@ pub struct Nest {
 impl Nest {
     /// A new secret with a recognisable value.
     pub fn lay(&mut self, name: &str) -> String {
-        let number = self.eggs.len();
-        let text = format!(
-            "Canary{number:02}kZ{:016x}",
-            0x9e37_79b9_7f4a_7c15_u64 * (number as u64 + 1) % u64::MAX
-        );
+        let number = self.eggs.len() as u64 + 1;
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let text = format!("Canary{number:02}kZ{mixed:016x}");
         self.know(name, &text);
         text
     }
