@@ -4,6 +4,7 @@
 //! which only the SHA-256 is kept. Sessions outlive a restart of the server. Everything here
 //! blocks on the disk except [`Auth::sign_in`], which brings its own blocking thread.
 
+mod changes;
 mod limit;
 pub(crate) mod oidc;
 mod password;
@@ -22,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use crate::parts::Clock;
 use crate::{Grant, Identity, Role};
+pub(crate) use limit::network_of;
 use limit::{Limiter, Rate};
 use store::Store;
 use token::Token;
@@ -64,6 +66,7 @@ pub struct Auth {
     hashing: Semaphore,
     waiting: AtomicUsize,
     clock: Clock,
+    changes: changes::Changes,
 }
 
 impl std::fmt::Debug for Auth {
@@ -95,6 +98,7 @@ impl Auth {
             hashing: Semaphore::new(HASHES_AT_ONCE),
             waiting: AtomicUsize::new(0),
             clock,
+            changes: changes::Changes::default(),
         })
     }
 
@@ -136,7 +140,7 @@ impl Auth {
     pub fn set_password(&self, user: &str, password: &str) -> Result<(), AuthError> {
         check_password(user, password)?;
         let hash = password::hash(password)?;
-        self.store().set_password(user, &hash)
+        self.changing(|store| store.set_password(user, &hash))
     }
 
     /// Says what a user may do; open sessions have it from their next request on.
@@ -148,7 +152,7 @@ impl Auth {
         if !(1..=Grant::MOST).contains(&grants.len()) {
             return Err(AuthError::BadGrant(format!("1 to {} of them", Grant::MOST)));
         }
-        self.store().set_grants(user, grants)
+        self.changing(|store| store.set_grants(user, grants))
     }
 
     /// Ends the user's sessions and refuses new ones.
@@ -156,7 +160,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], the database.
     pub fn disable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, true)
+        self.changing(|store| store.set_disabled(user, true))
     }
 
     /// Lets a disabled user sign in again.
@@ -164,7 +168,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], the database.
     pub fn enable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, false)
+        self.changing(|store| store.set_disabled(user, false))
     }
 
     /// All users by name.
@@ -273,7 +277,7 @@ impl Auth {
     /// Ends a session.
     pub(crate) fn sign_out(&self, token: &str) -> Result<(), AuthError> {
         match Token::parse(token) {
-            Some(token) => self.store().end_session(&token.hash()),
+            Some(token) => self.changing(|store| store.end_session(&token.hash())),
             None => Ok(()),
         }
     }
@@ -281,6 +285,21 @@ impl Auth {
     /// Seconds a cookie may live at most.
     pub(crate) fn cookie_max_age_s() -> i64 {
         SESSION_MAX_MS / 1_000
+    }
+
+    /// Hears of each change of accounts, grants, sessions and tokens that this process makes.
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Makes a change of who may do what, and tells of it.
+    fn changing<T>(
+        &self,
+        change: impl FnOnce(&mut Store) -> Result<T, AuthError>,
+    ) -> Result<T, AuthError> {
+        let done = change(&mut self.store())?;
+        self.changes.tell();
+        Ok(done)
     }
 
     fn now(&self) -> Timestamp {
