@@ -6,9 +6,9 @@ use ioc_model::{Name, Quality, Scope, Text, Timestamp};
 use ioc_share::DeviceView;
 use serde::Serialize;
 
-use super::{Live, View};
 use super::device::{Device, Hot};
 use super::state::State;
+use super::{Live, View};
 
 /// A device as `GET /api/v1/devices` shows it.
 #[derive(Serialize)]

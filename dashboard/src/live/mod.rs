@@ -297,6 +297,8 @@ impl Live {
 }
 
 #[cfg(test)]
+mod scoped;
+#[cfg(test)]
 mod sums;
 #[cfg(test)]
 mod tests;

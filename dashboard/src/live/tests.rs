@@ -35,7 +35,8 @@ fn the_map_shows_the_first_property_and_its_newest_value() {
     live.apply(&reading("air-000", NOON, &[("pm25", 2.0)]));
     live.apply(&reading("air-000", NOON - 60_000, &[("pm25", 99.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 2.0, "a back-filled value is not the newest");
-    let device = live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
+    let device =
+        live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["latest"][1]["value"], 2.0);
     live.apply(&reading("air-000", NOON + 1, &[("pm25", 3.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 3.0);
@@ -88,7 +89,8 @@ fn detections_and_status_count_as_words() {
     let device = live.device("cam-1", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["properties"], serde_json::json!(["event.crowd"]));
     assert_eq!(device["kind"], "camera");
-    let device = live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
+    let device =
+        live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["latest"][0]["property"], "battery");
 }
 
@@ -137,11 +139,14 @@ fn a_restart_shows_what_was_shown() {
     assert_eq!(next, 3);
     assert_eq!(format!("{:?}", rows(&after, NOON)), format!("{:?}", rows(&before, NOON)));
     let list = |live: &Live| {
-        let list: serde_json::Value = serde_json::from_slice(&live.device_list(&live.whole).1).expect("JSON");
+        let list: serde_json::Value =
+            serde_json::from_slice(&live.device_list(&live.whole).1).expect("JSON");
         list["devices"].clone()
     };
     assert_eq!(list(&after), list(&before));
-    let device = |live: &Live| live.device("air-001", &Scope::city()).expect("known").json(serde_json::Value::Null);
+    let device = |live: &Live| {
+        live.device("air-001", &Scope::city()).expect("known").json(serde_json::Value::Null)
+    };
     assert_eq!(device(&after), device(&before));
 }
 
@@ -193,7 +198,11 @@ fn alerts_colour_devices_and_count_until_they_are_closed() {
     assert_eq!(live.alert_counts(&Scope::city()).open, 2, "acknowledged is not closed");
     (returned.ver, returned.work) = (4, Work::Closed);
     live.alerts_changed(&[returned.clone(), critical]);
-    assert_eq!(live.alert_counts(&Scope::city()).open, 1, "the older row that came late opens nothing");
+    assert_eq!(
+        live.alert_counts(&Scope::city()).open,
+        1,
+        "the older row that came late opens nothing"
+    );
     (returned.ver, returned.work) = (5, Work::Resolved);
     live.alerts_changed(&[returned]);
     assert_eq!(live.alert_counts(&Scope::city()).open, 2, "the close was taken back");
@@ -271,7 +280,8 @@ fn clients_of_one_tick_share_the_bytes() {
     live.apply(&reading("air-000", NOON, &[("pm25", 1.0)]));
     live.close_tick();
     let wall = Timestamp(NOON);
-    let (a, b) = (live.frame(&live.whole, Some(0), wall).0, live.frame(&live.whole, Some(0), wall).0);
+    let (a, b) =
+        (live.frame(&live.whole, Some(0), wall).0, live.frame(&live.whole, Some(0), wall).0);
     let (a, b) = (a.expect("a change"), b.expect("a change"));
     assert_eq!(a.as_ptr(), b.as_ptr());
     assert_eq!(live.frame(&live.whole, Some(live.seq()), wall).0, None, "nothing since");

@@ -176,6 +176,11 @@ impl Views {
         held.values().filter(|view| Arc::strong_count(view) > 1).cloned().collect()
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Scope, Arc<View>, ahash::RandomState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

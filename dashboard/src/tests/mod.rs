@@ -11,5 +11,6 @@ mod mqtt;
 mod personal;
 mod registry;
 mod rules;
+mod scopes;
 mod session;
 mod sockets;
