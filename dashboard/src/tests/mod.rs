@@ -13,6 +13,7 @@ mod personal;
 mod proxies;
 mod registry;
 mod rules;
+mod scopes;
 mod session;
 mod sockets;
 mod tls;
