@@ -86,6 +86,8 @@ pub(crate) struct Context {
     pub exports: Arc<Semaphore>,
     /// First lists of sockets.
     pub listings: Semaphore,
+    /// Reports of browsers that are read.
+    pub csp: crate::api::CspLog,
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
     /// What export, open data and SensorThings are made from.
@@ -117,6 +119,7 @@ impl Context {
             exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
+            csp: Default::default(),
             denials: Denials::default(),
             devices: Mutex::default(),
             oidc: Oidc::of_checked(&config),

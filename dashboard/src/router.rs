@@ -11,22 +11,24 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use hyper::upgrade::OnUpgrade;
 use ioc_model::{Actor, Scope};
 use serde::de::DeserializeOwned;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 use warp::Filter;
-use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ORIGIN};
+use warp::http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
-use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT};
+use crate::auth::{Held, is_token};
+use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT, READ_TIMEOUT};
 use crate::context::{Context, blocking};
 use crate::denials::denied;
 use crate::dispatch::dispatch;
+use crate::json::JsonLimits;
 use crate::query::Query;
-use crate::reply::{ApiError, recover};
+use crate::reply::{ApiError, CLEAR_SITE_DATA, recover, request_id};
 use crate::routes::{Endpoint, Found, Policy, Reach, Route, find};
 use crate::server::SLOT;
-use crate::{Identity, Permission, api, assets};
+use crate::{Identity, Permission, api, assets, cross_site, json};
 
 /// The name of the session cookie where there is no TLS: Safari does not keep `Secure` ones there.
 pub(crate) const COOKIE_NAME: &str = "ioc_session";
@@ -90,6 +92,8 @@ pub(crate) struct Admitted {
     pub id: String,
     /// Largest body of the route.
     body_limit: usize,
+    /// What JSON in it may look like.
+    json: JsonLimits,
 }
 
 /// Everything the server serves.
@@ -152,13 +156,15 @@ where
 async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response, ApiError> {
     context.stats.requests.fetch_add(1, Relaxed);
     let host = context.origins.host(&request.headers, request.peer.local.ip());
-    let host = host.inspect_err(|_| count_refused(&context))?;
+    let host = host.inspect_err(|_| {
+        context.stats.refused_origin.fetch_add(1, Relaxed);
+    })?;
     let (route, id) = match find(&request.method, &request.path) {
         Found::Route(route, id) => (route, id),
         Found::WrongMethod(allow) => return Err(wrong_method(allow)),
         Found::Nothing => return assets::answer(&request),
     };
-    check_origin(&context, route, &request, &host)?;
+    cross_site::check(&context, route, &request, &host)?;
     let id = if route.shared() {
         String::new()
     } else {
@@ -171,55 +177,34 @@ async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response,
     }
     let (session, scope) = check_policy(&context, route, &request).await?;
     let body_limit = route.body_limit;
-    dispatch(route.endpoint, Admitted { context, request, session, scope, id, body_limit }).await
+    let json = JsonLimits::of(route);
+    let call = Admitted { context, request, session, scope, id, body_limit, json };
+    answer(route, call).await
+}
+
+/// Calls the handler.
+async fn answer(route: &Route, call: Admitted) -> Result<Response, ApiError> {
+    let answer = dispatch(route.endpoint, call);
+    if route.changes_state() {
+        let mut answer = answer.await?;
+        if route.endpoint == Endpoint::SignOut {
+            let (name, value) = CLEAR_SITE_DATA;
+            answer.headers_mut().insert(name, value);
+        }
+        return Ok(answer);
+    }
+    timeout(READ_TIMEOUT, answer).await.unwrap_or_else(|_| {
+        tracing::warn!(path = route.path, request_id = request_id(), "a read took too long");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let error = ApiError::new(status, "took_too_long", "this took too long, ask for less");
+        Err(ApiError { retry_after_s: Some(10), ..error })
+    })
 }
 
 fn wrong_method(allow: Vec<&'static str>) -> ApiError {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let error = ApiError::new(status, "method_not_allowed", "not with this method");
     ApiError { allow, ..error }
-}
-
-fn count_refused(context: &Context) {
-    context.stats.refused_origin.fetch_add(1, Relaxed);
-}
-
-/// Requests that change state, and sockets, must come from our own page.
-fn check_origin(
-    context: &Context,
-    route: &Route,
-    request: &Incoming,
-    host: &str,
-) -> Result<(), ApiError> {
-    let socket = matches!(route.endpoint, Endpoint::Socket | Endpoint::Mqtt);
-    if !route.changes_state() && !socket {
-        return Ok(());
-    }
-    // A device has no page behind it; a browser always names its own.
-    if route.endpoint == Endpoint::Mqtt && !request.headers.contains_key(ORIGIN) {
-        return Ok(());
-    }
-    context
-        .origins
-        .origin(&request.headers, host, request.peer.secure)
-        .inspect_err(|_| count_refused(context))?;
-    if socket {
-        return Ok(());
-    }
-    // A page elsewhere cannot send this header without asking first, and is refused then.
-    if request.headers.get("x-ioc-request").is_none_or(|v| v != "1") {
-        return Err(ApiError::forbidden(
-            "header_missing",
-            "the header X-IOC-Request: 1 is missing",
-        ));
-    }
-    let kind = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let json = kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json");
-    if matches!(route.method, "POST" | "PATCH") && !json {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "not_json", "Content-Type must be application/json"));
-    }
-    Ok(())
 }
 
 /// Who asks, if anybody is signed in, and where the permission that the route needs holds for them.
@@ -241,34 +226,70 @@ async fn check_policy(
         Policy::PublicIfSet if context.config.public_cap => return Ok(stranger),
         Policy::PublicIfSet => (Permission::Watch, Reach::Common),
         Policy::PublicIfOpen if context.parts.open_data.enabled() => {
-            let Some((who, token)) = session(context, request).await? else {
+            let Some((held, token)) = session(context, request).await? else {
                 slow_down(context, request)?;
                 return Ok(stranger);
             };
-            let scope = who.scope(Permission::Read, &context.parts.city);
-            return Ok((Some((who, token)), scope));
+            check_ready(route, &held)?;
+            let scope = held.who.scope(Permission::Read, &context.parts.city);
+            return Ok((Some((held.who, token)), scope));
         }
         Policy::PublicIfOpen => (Permission::Read, Reach::Scoped),
         Policy::Session => {
-            let held = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
-            return Ok((Some(held), Scope::nothing()));
+            let (held, token) =
+                session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+            check_ready(route, &held)?;
+            check_fresh(route, &held)?;
+            return Ok((Some((held.who, token)), Scope::nothing()));
         }
         Policy::Needs(permission, reach) => (permission, reach),
     };
-    let (who, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+    let (held, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+    check_ready(route, &held)?;
+    let who = &held.who;
     let scope = who.scope(permission, &context.parts.city);
     let from = request.peer.remote.ip();
     if scope.is_nothing() {
         let need = format!("this needs the permission `{}`", permission.as_str());
         let refusal = ApiError::forbidden("not_permitted", need);
-        return Err(denied(context, route, &who, from, refusal).await);
+        return Err(denied(context, route, who, from, refusal).await);
     }
     if reach == Reach::City && !scope.is_city() {
         let need = format!("this needs `{}` for the whole city", permission.as_str());
         let refusal = ApiError::forbidden("scope_too_small", need);
-        return Err(denied(context, route, &who, from, refusal).await);
+        return Err(denied(context, route, who, from, refusal).await);
     }
-    Ok((Some((who, token)), scope))
+    check_fresh(route, &held)?;
+    Ok((Some((held.who, token)), scope))
+}
+
+/// Who has a password that somebody else made changes it first; who must have a second factor sets
+/// it up first.
+fn check_ready(route: &Route, held: &Held) -> Result<(), ApiError> {
+    if held.change_password && !(route.policy == Policy::Session && !route.gives_access()) {
+        let message = "change your password first: somebody else made it";
+        return Err(ApiError::forbidden("change_password", message));
+    }
+    if held.second_factor && !route.sets_up() {
+        let message = "your role needs a second factor: set it up first";
+        return Err(ApiError::forbidden("second_factor_needed", message));
+    }
+    Ok(())
+}
+
+/// What is critical is done by a person who was there a few minutes ago.
+fn check_fresh(route: &Route, held: &Held) -> Result<(), ApiError> {
+    if !route.fresh {
+        return Ok(());
+    }
+    if !held.is_person() {
+        return Err(ApiError::forbidden("person_needed", "only a person may, not a program"));
+    }
+    if !held.fresh {
+        let message = "give your password once more: POST /api/v1/session/confirm";
+        return Err(ApiError::forbidden("confirm_needed", message));
+    }
+    Ok(())
 }
 
 /// Strangers may ask so often.
@@ -281,24 +302,44 @@ fn slow_down(context: &Context, request: &Incoming) -> Result<(), ApiError> {
     })
 }
 
-/// Who asks, with the token of the session, if there is a session that holds.
+/// Who asks, with the cookie or the token, if there is a session that holds.
 async fn session(
     context: &Arc<Context>,
     request: &Incoming,
-) -> Result<Option<(Identity, String)>, ApiError> {
-    let Some(token) = session_cookie(&request.headers, request.peer.cookie_name()) else {
-        return Ok(None);
-    };
-    let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
-    let who = blocking("check the session", move || auth.who(&held)).await?;
-    let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
-    Ok(who.map(|who| (who, token)))
+) -> Result<Option<(Held, String)>, ApiError> {
+    let Some(credential) = credential(request) else { return Ok(None) };
+    let (auth, asked) = (Arc::clone(&context.parts.auth), credential.clone());
+    let held = blocking("check the session", move || auth.session(&asked)).await?;
+    let held = held.map_err(|e| ApiError::internal("check the session", &e))?;
+    Ok(held.map(|held| (held, credential)))
+}
+
+/// The token of a program, or the cookie of a browser; never the one in the place of the other, and
+/// with a token no cookie counts.
+fn credential(request: &Incoming) -> Option<String> {
+    if let Some(token) = bearer(&request.headers) {
+        return is_token(token).then(|| token.to_owned());
+    }
+    request.cookie().filter(|cookie| !is_token(cookie))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn session_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
     let mut pairs = lines.flat_map(|l| l.split(';')).filter_map(|p| p.trim().split_once('='));
     pairs.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
+}
+
+impl Incoming {
+    /// The session cookie, whether or not it stands for anybody.
+    pub fn cookie(&self) -> Option<String> {
+        session_cookie(&self.headers, self.peer.cookie_name())
+    }
 }
 
 impl Admitted {
@@ -325,8 +366,10 @@ impl Admitted {
 
     /// Reads the JSON body; unknown fields are refused by `T`.
     pub async fn body<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let limits = self.json;
         let body = self.bytes().await?;
-        serde_json::from_slice(&body)
+        json::check(&body, limits)
+            .and_then(|()| serde_json::from_slice(&body))
             .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
     }
 

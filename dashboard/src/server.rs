@@ -81,6 +81,7 @@ impl Dashboard {
         parts: Parts,
     ) -> Result<(Self, SocketAddr), DashboardError> {
         config.check()?;
+        parts.auth.configure(config.sessions, config.second_factor_for.clone());
         let https = config.secure || parts.tls.is_some();
         let origins = Origins::new(&config.allowed_origins, https)?;
         let listener = listen(&config, config.listen)?;
@@ -133,7 +134,7 @@ impl Dashboard {
                 send_on(Arc::clone(&server), redirect, (tracker.clone(), own.clone()), port);
             tracker.spawn(own.track_future(send_on));
         }
-        let limit = Arc::new(Semaphore::new(most));
+        let limit = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -296,8 +297,8 @@ impl Server {
             ended = http.as_mut() => Some(ended),
             () = self.context.stop.cancelled() => None,
             () = outlived(longest, &sent) => None,
-            // It waits for its client, who gets no grace.
-            () = slot.end.cancelled() => Some(Ok(())),
+            // Who is waited for gets no grace; a request that came at this moment does.
+            () = slot.end.cancelled() => slot.waits().then_some(Ok(())),
         };
         let ended = match ended {
             Some(ended) => ended,

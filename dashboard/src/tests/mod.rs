@@ -2,6 +2,7 @@
 
 mod actions;
 mod alerts;
+mod attacks;
 mod desk;
 mod documents;
 mod guards;
@@ -9,7 +10,9 @@ mod limits;
 mod matrix;
 mod mqtt;
 mod personal;
+mod proxies;
 mod registry;
 mod rules;
 mod session;
 mod sockets;
+mod tls;
