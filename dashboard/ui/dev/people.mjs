@@ -30,7 +30,7 @@ export class People {
     this.add('ward', [{ role: 'operator', areas: ['hai_chau', 'son_tra'], services: ['rain_flood'] }, { role: 'viewer', areas: null, services: ['air'] }]);
     this.add('nobody', []);
     this.add('fresh', city('operator'), { change_password: true });
-    this.add('duty', city('operator'), { set_up_totp: true });
+    this.add('duty', city('operator'), { second_factor_needed: true });
     this.add('twice', city('operator'), { totp: true });
     this.add('le.c', [{ role: 'viewer', areas: ['west_bank'], services: null }], { disabled: true, seen: Date.now() - 40 * DAY });
     this.add('van.d', city('viewer'), { source: 'oidc', totp: true, seen: Date.now() - DAY });
@@ -51,7 +51,7 @@ export class People {
     const person = this.people.get(s.user);
     const grants = s.kind === 'wall' ? s.grants : (person?.grants ?? []);
     const can = ALL.filter((p) => grants.some((g) => MAY[g.role].includes(p)));
-    const duty = s.kind === 'wall' ? {} : { change_password: person?.change_password === true, set_up_totp: person?.set_up_totp === true };
+    const duty = s.kind === 'wall' ? {} : { change_password: person?.change_password === true, second_factor_needed: person?.second_factor_needed === true };
     return { user: s.user, role: grants[0]?.role ?? null, kind: s.kind, ...(s.view ? { view: s.view } : {}), grants, can, ...duty, expires: s.began + 43_200_000 };
   }
 
@@ -112,7 +112,7 @@ export async function people({ accounts: a, me, path, req, query, body, error })
     a.confirmed += 1;
     return [204, null];
   }
-  const duty = person?.change_password ? 'change_password' : person?.set_up_totp ? 'set_up_totp' : null;
+  const duty = person?.change_password ? 'change_password' : person?.second_factor_needed ? 'second_factor_needed' : null;
   if (duty && me.kind === 'person' && !path.startsWith('account') && !OPEN.includes(path)) return [403, error(duty, 'first something else')];
   if (!/^(account|people|walls|audit)/.test(path)) return me.can.length === 0 ? [403, error('not_permitted', 'no grants')] : null;
   const stale = () => (Date.now() - me.confirmed < a.confirmMs ? null : [403, error('confirm_needed', 'confirm first')]);
@@ -122,7 +122,7 @@ export async function people({ accounts: a, me, path, req, query, body, error })
   if (is('POST', 'account/password')) {
     const b = await body();
     if (b.old !== person.password) return [401, error('wrong_credentials', 'wrong password')];
-    if (b.new.startsWith('password')) return [422, error('password_common', 'this password is among the most common ones')];
+    if (b.new.startsWith('password')) return [422, error('weak_password', 'this password is among the most common ones')];
     Object.assign(person, { password: b.new, change_password: false, changed: Date.now() });
     a.end((s) => s.user === me.user && s.id !== me.id && s.kind === 'person');
     return [204, null];
@@ -131,7 +131,7 @@ export async function people({ accounts: a, me, path, req, query, body, error })
   if (is('POST', 'account/totp/confirm')) {
     if (stale()) return stale();
     if ((await body()).code !== CODE) return [422, error('wrong_code', 'the code is wrong')];
-    Object.assign(person, { totp: true, set_up_totp: false });
+    Object.assign(person, { totp: true, second_factor_needed: false });
     return [200, { recovery: Array.from({ length: 10 }, (_, i) => `abcd-ef0${i}-ghjk`) }];
   }
   if (is('DELETE', 'account/totp')) {

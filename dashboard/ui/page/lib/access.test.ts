@@ -22,8 +22,8 @@ describe('access', () => {
     expect(grantFault([city, ward])).toBeNull();
   });
   it('asks for the password before the second factor', () => {
-    expect(dutyOf({ ...who([], []), change_password: true, set_up_totp: true })).toBe('password');
-    expect(dutyOf({ ...who([], []), set_up_totp: true })).toBe('totp');
+    expect(dutyOf({ ...who([], []), change_password: true, second_factor_needed: true })).toBe('password');
+    expect(dutyOf({ ...who([], []), second_factor_needed: true })).toBe('totp');
     expect(dutyOf(who([], []))).toBeNull();
   });
   it('reads a token from the fragment of a wall link, and from nothing else', () => {

@@ -16,13 +16,13 @@ export interface Session {
   /** The password was made by somebody else. */
   change_password?: boolean;
   /** A second factor is a duty here, and there is none yet. */
-  set_up_totp?: boolean;
+  second_factor_needed?: boolean;
   expires?: number;
 }
 
 /** What somebody has to do before anything else. */
 export type Duty = 'password' | 'totp' | null;
-export const dutyOf = (s: Session): Duty => (s.change_password === true ? 'password' : s.set_up_totp === true ? 'totp' : null);
+export const dutyOf = (s: Session): Duty => (s.change_password === true ? 'password' : s.second_factor_needed === true ? 'totp' : null);
 
 /** The roles in which something holds for the whole city. */
 export const wholeCity = (grants: readonly Grant[]): Role[] => grants.filter((g) => g.areas === null && g.services === null).map((g) => g.role);

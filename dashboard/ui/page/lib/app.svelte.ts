@@ -102,7 +102,7 @@ class App extends Words {
     hooks.refused = (e) => {
       // Another 401 is about a password that was typed.
       if (e.code === 'sign_in') this.leave(true);
-      else if (['not_permitted', 'scope_too_small', 'change_password', 'set_up_totp'].includes(e.code)) void this.reread();
+      else if (['not_permitted', 'scope_too_small', 'change_password', 'second_factor_needed'].includes(e.code)) void this.reread();
     };
     // A link that is opened in a page that is there already changes the fragment only.
     addEventListener('hashchange', () => { if (wallToken(location.hash) !== null) location.reload(); });

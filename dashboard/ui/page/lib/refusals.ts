@@ -8,7 +8,12 @@ export const REFUSED: ReadonlyMap<string, Key> = new Map(Object.entries({
   confirm_needed: 'no_confirm',
   person_needed: 'no_person',
   change_password: 'no_password',
-  set_up_totp: 'no_totp',
+  second_factor_needed: 'no_totp',
+  weak_password: 'no_weak',
+  same_password: 'no_same',
+  wrong_code: 'code_bad',
+  exists: 'no_exists',
+  last_administrator: 'no_last',
   too_many_attempts: 'sign_in_wait',
   too_many: 'sign_in_wait',
 } satisfies Record<string, Key>));
