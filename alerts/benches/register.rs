@@ -5,7 +5,8 @@
 //!
 //! The open alerts and 20,000 closed ones are made through `apply` and `act`; these are copied with
 //! other ids and times (rows and members, not their incidents and audit lines) up to a million.
-//! `cargo bench -p ioc-alerts --bench register`; without `--bench` a hundredth of it runs.
+//! `cargo bench -p ioc-alerts --bench register`; without `--bench` a hundredth of it runs
+//! (`IOC_BENCH_SCALE=10`: a tenth).
 
 mod city;
 
@@ -29,7 +30,8 @@ fn main() {
         City::build(path.as_ref(), scale.parse().expect("a number"));
         return;
     }
-    let scale = if args.iter().any(|a| a == "--bench") { 1 } else { 100 };
+    let asked = std::env::var("IOC_BENCH_SCALE").ok().and_then(|n| n.parse().ok());
+    let scale = asked.unwrap_or(if args.iter().any(|a| a == "--bench") { 1 } else { 100 });
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk");
     let path = dir.path().join("alerts.sqlite");
     let started = Instant::now();

@@ -1,6 +1,6 @@
 //! Reading the register.
 
-mod strand;
+pub(crate) mod strand;
 
 use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, RegisterError, Timestamp, Work};
 use rusqlite::{Connection, params, types::Value};
@@ -18,6 +18,9 @@ pub(crate) fn list(
     // One snapshot for the rows and the number.
     let tx = db.unchecked_transaction().map_err(store)?;
     let newest = newest_change(&tx)?;
+    if asked(&f.scope, (&f.area, &f.service)).is_nothing() {
+        return Ok((Vec::new(), newest));
+    }
     let (sql, values) = select(f);
     let mut statement = tx.prepare_cached(&sql).map_err(store)?;
     let texts = statement
@@ -89,14 +92,15 @@ fn select(f: &AlertFilter) -> (String, Vec<Value>) {
 
 /// The rows of a filter, of one strand of its scope or of all of it, without their order.
 fn part(f: &AlertFilter, strand: Option<&Strand>, values: &mut Vec<Value>) -> String {
-    // What is held is open, and so is what is worked on.
-    let worked = f.work.is_some_and(|w| !matches!(w, Work::Closed | Work::Rejected));
-    let open = f.open_only || f.held == Some(true) || (worked && strand.is_some());
+    // What is held is open. A strand also has its indexes by what the work says.
+    let open = (f.open_only || f.held == Some(true)).then_some(true);
+    let worked = f.work.map(|w| !matches!(w, Work::Closed | Work::Rejected));
+    let open = open.or(worked.filter(|_| strand.is_some()));
     let index = strand.map_or_else(|| index(f), |s| s.index(open));
     let mut sql = format!("SELECT row, raised_at, id FROM alert INDEXED BY {index} WHERE 1");
     let condition = match strand {
         Some(strand) => Some(strand.condition()),
-        None => asked(f).condition("area", "service"),
+        None => asked(&f.scope, (&f.area, &f.service)).condition("area", "service"),
     };
     if let Some((condition, texts)) = condition {
         sql.push_str(" AND ");
@@ -105,7 +109,7 @@ fn part(f: &AlertFilter, strand: Option<&Strand>, values: &mut Vec<Value>) -> St
     }
     // These stand in the text: they are what the indexes of open alerts say.
     let flags = [
-        ("open", open.then_some(true)),
+        ("open", open),
         ("held", f.held),
         ("acknowledged", f.acknowledged),
         ("overdue", f.overdue.then_some(true)),
@@ -316,7 +320,7 @@ mod tests {
             ),
             (
                 AlertFilter { work: Some(Work::Closed), scope: wards.clone(), ..all() },
-                "alert_area",
+                "alert_done_area",
                 4,
             ),
             (AlertFilter { service: some("a"), scope: wards.clone(), ..all() }, "alert_area", 4),

@@ -3,6 +3,7 @@
 mod alerts;
 mod devices;
 mod parameters;
+mod people;
 mod requests;
 mod schemas;
 mod shapes;
@@ -35,6 +36,7 @@ pub(crate) fn document() -> Value {
             "schemas": all_schemas(),
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": crate::router::COOKIE_NAME },
+                "token": { "type": "http", "scheme": "bearer" },
             },
         },
     })
@@ -49,6 +51,7 @@ fn all_schemas() -> Value {
         alerts::kpi(),
         alerts::desk(),
         shared::schemas(),
+        people::people(),
     ];
     let fields = parts.into_iter().filter_map(|part| match part {
         Value::Object(fields) => Some(fields),
@@ -225,9 +228,25 @@ fn responses(route: &Route) -> Value {
         Endpoint::Personal => {
             all.insert("404".into(), error("this centre keeps no personal data"));
         }
-        Endpoint::SignIn => {
-            all.insert("401".into(), error("user or password is wrong"));
+        Endpoint::SignIn | Endpoint::SignInWall | Endpoint::Confirm | Endpoint::ChangePassword => {
+            all.insert("401".into(), error("it is wrong, or the code is missing: `code_needed`"));
+            all.insert("409".into(), error("the account has no password here"));
             all.insert("429".into(), error("too many attempts: Retry-After"));
+        }
+        Endpoint::BeginTotp | Endpoint::ConfirmTotp => {
+            all.insert("409".into(), error("the account is a provider's, or nothing was begun"));
+            all.insert("429".into(), error("too many attempts: Retry-After"));
+        }
+        Endpoint::AddPerson
+        | Endpoint::SetGrants
+        | Endpoint::SetPersonState
+        | Endpoint::ResetPassword
+        | Endpoint::RemovePerson
+        | Endpoint::IssueOwnToken
+        | Endpoint::IssueWall => {
+            let about = "it exists, there are too many, it is a provider's, or the last \
+                         administrator";
+            all.insert("409".into(), error(about));
         }
         Endpoint::History | Endpoint::HistorySeries => {
             all.insert("503".into(), error("history does not answer"));

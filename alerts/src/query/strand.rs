@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ioc_model::{AlertFilter, Choice, Name, Scope, ScopePart, Work};
+use ioc_model::{AlertFilter, Choice, Name, Scope, ScopePart};
 
 /// Most strands: beyond it so much of the city is inside that reading past the rest costs less.
 const MOST: usize = 32;
 
 /// One ward with some services, or one service with some wards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Strand {
+pub(crate) struct Strand {
     by: By,
     id: Name,
     /// Of the other dimension.
@@ -23,13 +23,21 @@ enum By {
 }
 
 impl Strand {
-    /// The index that has it in the order of the list.
-    pub fn index(&self, open: bool) -> &'static str {
+    /// One ward, not one service.
+    pub fn is_area(&self) -> bool {
+        self.by == By::Area
+    }
+
+    /// The index of alerts that has it in the order of the list: of open ones, of the others, or
+    /// of all.
+    pub fn index(&self, open: Option<bool>) -> &'static str {
         match (self.by, open) {
-            (By::Area, true) => "alert_open_area",
-            (By::Area, false) => "alert_area",
-            (By::Service, true) => "alert_open_service",
-            (By::Service, false) => "alert_service",
+            (By::Area, Some(true)) => "alert_open_area",
+            (By::Area, Some(false)) => "alert_done_area",
+            (By::Area, None) => "alert_area",
+            (By::Service, Some(true)) => "alert_open_service",
+            (By::Service, Some(false)) => "alert_done_service",
+            (By::Service, None) => "alert_service",
         }
     }
 
@@ -58,26 +66,30 @@ pub(super) fn split(f: &AlertFilter) -> Option<Vec<Strand>> {
         || f.incident.is_some()
         || f.device.is_some()
         || f.assignee.is_some()
-        || f.rule.is_some()
-        || f.work == Some(Work::Rejected);
+        || f.rule.is_some();
     if f.scope.is_city() || narrow {
         return None;
     }
-    let scope = asked(f);
-    let strands = by(&scope, By::Area).or_else(|| by(&scope, By::Service))?;
+    strands(&asked(&f.scope, (&f.area, &f.service)))
+}
+
+/// The strands of a scope that is neither all of the city nor most of it nor nothing.
+pub(crate) fn strands(scope: &Scope) -> Option<Vec<Strand>> {
+    let strands = by(scope, By::Area).or_else(|| by(scope, By::Service))?;
     (!strands.is_empty()).then_some(strands)
 }
 
-/// The part of the filter's scope that the ward and the service it names leave.
-pub(super) fn asked(f: &AlertFilter) -> Scope {
+/// What of a scope the ward and the service that a filter names leave; the city stays the city,
+/// because the filter's own conditions say the same.
+pub(crate) fn asked(scope: &Scope, (area, service): (&Option<String>, &Option<String>)) -> Scope {
     let choice = |named: &Option<String>| match named {
         None => Choice::All,
         Some(id) => Choice::only([id.as_str()]),
     };
-    if f.scope.is_city() {
+    if scope.is_city() {
         return Scope::city();
     }
-    f.scope.and(&Scope::of([ScopePart { areas: choice(&f.area), services: choice(&f.service) }]))
+    scope.and(&Scope::of([ScopePart { areas: choice(area), services: choice(service) }]))
 }
 
 fn by(scope: &Scope, by: By) -> Option<Vec<Strand>> {
@@ -123,7 +135,9 @@ mod tests {
     }
 
     fn texts(f: &AlertFilter) -> Option<Vec<String>> {
-        let text = |s: Strand| format!("{} {}", s.condition().1.join("+"), s.index(f.open_only));
+        let text = |s: Strand| {
+            format!("{} {}", s.condition().1.join("+"), s.index(f.open_only.then_some(true)))
+        };
         split(f).map(|strands| strands.into_iter().map(text).collect())
     }
 

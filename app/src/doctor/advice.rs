@@ -200,10 +200,7 @@ pub(super) const BROKER_PLAIN: Advice = Advice {
     code: "broker_plain",
     level: Warning,
     what: ("mật khẩu cho broker {} đi ở dạng rõ", "the password for the broker {} goes in clear"),
-    why: (
-        "ai nghe được mạng thì có mật khẩu",
-        "whoever can listen on the way has the password",
-    ),
+    why: ("ai nghe được mạng thì có mật khẩu", "whoever can listen on the way has the password"),
     todo: (
         "đặt một đường hầm TLS trên máy này và trỏ host vào 127.0.0.1",
         "put a TLS tunnel on this machine and point host to 127.0.0.1",
@@ -278,10 +275,7 @@ pub(super) const CERTIFICATE_SOON: Advice = Advice {
     code: "certificate_soon",
     level: Warning,
     what: ("chứng chỉ hết hạn ngày {}", "the certificate expires on {}"),
-    why: (
-        "còn chưa đến 30 ngày",
-        "that is in less than 30 days",
-    ),
+    why: ("còn chưa đến 30 ngày", "that is in less than 30 days"),
     todo: (
         "gia hạn; tệp mới được dùng ngay, không cần khởi động lại",
         "renew it; a new file is used at once, without a restart",
@@ -338,19 +332,13 @@ pub(super) const SECRET_IN_CONFIG: Advice = Advice {
         "người dùng khác của máy đọc được tệp này, và nó đi vào bản sao lưu và git",
         "other users of the machine can read the file, and it goes into backups and git",
     ),
-    todo: (
-        "chuyển nó vào secret_file hoặc secret_env",
-        "move it to a secret_file or a secret_env",
-    ),
+    todo: ("chuyển nó vào secret_file hoặc secret_env", "move it to a secret_file or a secret_env"),
 };
 pub(super) const RUNS_AS_ROOT: Advice = Advice {
     code: "runs_as_root",
     level: Warning,
     what: ("trung tâm chạy dưới quyền root", "the centre runs as root"),
-    why: (
-        "một lỗ hổng trong nó là cả máy",
-        "a hole in it is the whole machine",
-    ),
+    why: ("một lỗ hổng trong nó là cả máy", "a hole in it is the whole machine"),
     todo: (
         "chạy dưới một tài khoản riêng (deploy/ có ví dụ)",
         "run it as a user of its own (see deploy/)",
@@ -407,10 +395,7 @@ pub(super) const ONE_ADMINISTRATOR: Advice = Advice {
         "khi người đó vắng hoặc mất mật khẩu, không ai cấp hay thu quyền được",
         "when they are away or locked out, nobody can grant or take rights",
     ),
-    todo: (
-        "ioc user add TEN --role administrator",
-        "ioc user add NAME --role administrator",
-    ),
+    todo: ("ioc user add TEN --role administrator", "ioc user add NAME --role administrator"),
 };
 pub(super) const NO_ADMINISTRATOR: Advice = Advice {
     code: "no_administrator",
@@ -420,10 +405,7 @@ pub(super) const NO_ADMINISTRATOR: Advice = Advice {
         "không ai thu được quyền của một tài khoản bị lộ",
         "nobody can take the rights of a stolen account away",
     ),
-    todo: (
-        "ioc user add TEN --role administrator",
-        "ioc user add NAME --role administrator",
-    ),
+    todo: ("ioc user add TEN --role administrator", "ioc user add NAME --role administrator"),
 };
 pub(super) const NO_SECOND_FACTOR: Advice = Advice {
     code: "no_second_factor",
@@ -432,10 +414,7 @@ pub(super) const NO_SECOND_FACTOR: Advice = Advice {
         "người quản trị {} không có yếu tố thứ hai",
         "the administrator {} has no second factor",
     ),
-    why: (
-        "một mật khẩu bị lộ là cả trung tâm",
-        "one password that gets out is the whole centre",
-    ),
+    why: ("một mật khẩu bị lộ là cả trung tâm", "one password that gets out is the whole centre"),
     todo: (
         "bật mã TOTP ở trang tài khoản; dashboard.second_factor_for: [administrator]",
         "set up TOTP on the account page; dashboard.second_factor_for: [administrator]",
@@ -445,23 +424,14 @@ pub(super) const ACCOUNT_UNUSED: Advice = Advice {
     code: "account_unused",
     level: Warning,
     what: ("tài khoản {} không được dùng từ 90 ngày", "the account {} was not used for 90 days"),
-    why: (
-        "không ai để ý khi nó bị dùng trộm",
-        "nobody would notice it being used by others",
-    ),
+    why: ("không ai để ý khi nó bị dùng trộm", "nobody would notice it being used by others"),
     todo: ("ioc user disable TEN", "ioc user disable NAME"),
 };
 pub(super) const PASSWORD_INITIAL: Advice = Advice {
     code: "password_initial",
     level: Warning,
-    what: (
-        "{} chưa đổi mật khẩu ban đầu",
-        "{} has not changed the initial password",
-    ),
-    why: (
-        "người khác cũng biết mật khẩu đó",
-        "somebody else knows that password too",
-    ),
+    what: ("{} chưa đổi mật khẩu ban đầu", "{} has not changed the initial password"),
+    why: ("người khác cũng biết mật khẩu đó", "somebody else knows that password too"),
     todo: (
         "đăng nhập và đổi, hoặc ioc user disable TEN",
         "sign in and change it, or ioc user disable NAME",
@@ -471,19 +441,13 @@ pub(super) const TOKEN_ENDLESS: Advice = Advice {
     code: "token_endless",
     level: Warning,
     what: ("{} không có ngày hết hạn", "{} has no end"),
-    why: (
-        "một mã bị lộ mở cửa mãi mãi",
-        "a token that gets out opens the door for ever",
-    ),
+    why: ("một mã bị lộ mở cửa mãi mãi", "a token that gets out opens the door for ever"),
     todo: ("thu hồi và cấp mã có hạn", "revoke it and issue one with an end"),
 };
 pub(super) const TOKEN_LONG: Advice = Advice {
     code: "token_long",
     level: Warning,
     what: ("{} còn hạn hơn 180 ngày", "{} holds for more than 180 days"),
-    why: (
-        "một mã bị lộ mở cửa rất lâu",
-        "a token that gets out opens the door for long",
-    ),
+    why: ("một mã bị lộ mở cửa rất lâu", "a token that gets out opens the door for long"),
     todo: ("cấp mã ngắn hạn hơn", "issue one for a shorter time"),
 };

@@ -78,10 +78,13 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 /// Those that may sign in.
 fn accounts(db: &Connection) -> rusqlite::Result<Vec<Account>> {
     let mut used: BTreeMap<String, i64> = BTreeMap::new();
-    for sql in ["SELECT user, max(seen) FROM sessions GROUP BY user",
-                "SELECT user, max(seen) FROM addresses GROUP BY user"] {
+    for sql in [
+        "SELECT user, max(seen) FROM sessions GROUP BY user",
+        "SELECT user, max(seen) FROM addresses GROUP BY user",
+    ] {
         let mut statement = db.prepare(sql)?;
-        let rows = statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
+        let rows =
+            statement.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
         for row in rows {
             let (user, seen) = row?;
             let last = used.entry(user).or_insert(seen);

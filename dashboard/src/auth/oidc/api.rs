@@ -48,10 +48,7 @@ pub(crate) async fn callback(call: Admitted) -> Result<Response, ApiError> {
     let mut answer = match signed_in(&call, &mut provider).await {
         Ok(session) => {
             let mut answer = to("/")?;
-            let cookie = crate::api::session_cookie(&call.context, &session);
-            let cookie = HeaderValue::from_str(&cookie);
-            let cookie = cookie.map_err(|e| ApiError::internal("set the cookie", &e))?;
-            answer.headers_mut().append(SET_COOKIE, cookie);
+            crate::api::welcome(&call, &session, &mut answer, "oidc").await?;
             answer
         }
         Err(error) => to(&refused(&call, &provider, &error))?,
