@@ -93,9 +93,9 @@ impl Nest {
             if path.is_dir() {
                 self.none_in_files(&path)?;
             } else {
-                let of_users = path.file_name().is_some_and(|n| {
-                    n.to_string_lossy().starts_with("users.sqlite")
-                });
+                let of_users = path
+                    .file_name()
+                    .is_some_and(|n| n.to_string_lossy().starts_with("users.sqlite"));
                 let allowed: &[&str] = if of_users { &["second factor, decoded"] } else { &[] };
                 self.none_in_but(&path.display().to_string(), &std::fs::read(&path)?, allowed);
             }
