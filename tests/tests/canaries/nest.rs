@@ -85,14 +85,19 @@ impl Nest {
         seen.into_iter().collect()
     }
 
-    /// The same for every file below a folder.
+    /// The same for every file below a folder. The seed of a second factor is in the file of users,
+    /// which only the owner can read: codes cannot be computed from a hash.
     pub fn none_in_files(&self, folder: &Path) -> Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             if path.is_dir() {
                 self.none_in_files(&path)?;
             } else {
-                self.none_in(&path.display().to_string(), &std::fs::read(&path)?);
+                let of_users = path
+                    .file_name()
+                    .is_some_and(|n| n.to_string_lossy().starts_with("users.sqlite"));
+                let allowed: &[&str] = if of_users { &["second factor, decoded"] } else { &[] };
+                self.none_in_but(&path.display().to_string(), &std::fs::read(&path)?, allowed);
             }
         }
         Ok(())
