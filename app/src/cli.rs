@@ -10,6 +10,7 @@ use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
 use crate::decode::DecodeArgs;
 use crate::device::DeviceArgs;
+use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -30,6 +31,7 @@ Examples:
   ioc decode --topic T payload.json        what the centre makes of a message, or why not
   ioc history export --out air.csv         what sensors said, as a file
   ioc device import devices.csv            devices from a list, all of it or nothing
+  ioc doctor                               unsafe settings and states, worst first
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -37,7 +39,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log or history, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log, history or what `ioc doctor` looks at, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -57,6 +59,7 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     History(HistoryArgs),
     Device(DeviceArgs),
+    Doctor(DoctorArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version
@@ -119,6 +122,8 @@ impl Language {
 
 #[derive(Args)]
 pub(crate) struct UserArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// The data folder of the centre
     #[arg(long, env = "IOC_DATA", default_value = "data", value_name = "DIR", global = true)]
     pub data: PathBuf,
@@ -126,15 +131,49 @@ pub(crate) struct UserArgs {
     pub action: UserAction,
 }
 
+/// A role, where, and in which services.
+#[derive(Args)]
+pub(crate) struct GrantArgs {
+    /// viewer reads; operator also works on alerts; supervisor also notifies and opens personal
+    /// data; engineer looks after rules and devices; auditor reads the audit log; administrator
+    /// may everything
+    #[arg(long, default_value = "operator")]
+    pub role: String,
+    /// Wards, communes or clusters of them, with commas; without: the whole city
+    #[arg(long, value_delimiter = ',', value_name = "AREA,…")]
+    pub areas: Option<Vec<String>>,
+    /// Services, with commas; without: all
+    #[arg(long, value_delimiter = ',', value_name = "SERVICE,…")]
+    pub services: Option<Vec<String>>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum UserAction {
-    /// Add an account; its random password is printed once
+    /// Add an account; its random password is printed once, and changed at the first sign-in
+    #[command(after_help = "\
+Examples:
+  ioc user add lan --role operator                       works on alerts of the whole city
+  ioc user add hoa --role operator --areas hai_chau      only in one ward
+  ioc user add minh --role viewer --services rain_flood  sees floods everywhere, nothing else")]
     Add {
+        /// Name to sign in with: A-Z a-z 0-9 _ . : -
+        name: String,
+        #[command(flatten)]
+        grant: GrantArgs,
+    },
+    /// Say anew what an account may, and where; open pages follow within seconds
+    #[command(after_help = "\
+Examples:
+  ioc user grant lan --role viewer                       only this from now on
+  ioc user grant lan --also --role viewer --services air besides what it has")]
+    Grant {
         /// Name to sign in with
         name: String,
-        /// viewer reads, operator also acknowledges, administrator also manages users
-        #[arg(long, default_value = "operator")]
-        role: String,
+        #[command(flatten)]
+        grant: GrantArgs,
+        /// Besides what the account has, not instead of it
+        #[arg(long)]
+        also: bool,
     },
     /// Give an account a new random password, printed once, and end its sessions
     Reset {
@@ -146,6 +185,26 @@ pub(crate) enum UserAction {
         /// Name to sign in with
         name: String,
     },
-    /// List accounts
+    /// Open a closed account again
+    Enable {
+        /// Name to sign in with
+        name: String,
+    },
+    /// List accounts: name, what they may, state, factor
     List,
+    /// List an account's open sessions: id, began, last used, address, browser
+    Sessions {
+        /// Name to sign in with
+        name: String,
+    },
+    /// End all sessions of an account
+    EndSessions {
+        /// Name to sign in with
+        name: String,
+    },
+    /// Take an account's second factor away: the way back for who lost the telephone
+    NoTotp {
+        /// Name to sign in with
+        name: String,
+    },
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Network;
 use crate::auth::oidc::{Oidc, OidcConfig};
+use crate::{Network, Role, SessionsConfig};
 
 /// The section `dashboard` of the settings file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,10 @@ pub struct DashboardConfig {
     /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
     /// gets new frames and not old ones.
     pub send_buffer_bytes: u32,
+    /// When sessions end.
+    pub sessions: SessionsConfig,
+    /// Roles whose people must have a second factor: until then they may only set one up.
+    pub second_factor_for: Vec<Role>,
     /// Identity providers by which people may sign in (OpenID Connect).
     pub oidc: Vec<OidcConfig>,
 }
@@ -99,6 +103,8 @@ impl Default for DashboardConfig {
             send_timeout_s: 10,
             session_check_s: 30,
             send_buffer_bytes: 128 * 1_024,
+            sessions: SessionsConfig::default(),
+            second_factor_for: Vec::new(),
             oidc: Vec::new(),
         }
     }
@@ -153,6 +159,8 @@ impl DashboardConfig {
             ("connection_max_s", self.connection_max_s),
             ("send_timeout_s", self.send_timeout_s),
             ("session_check_s", self.session_check_s),
+            ("sessions.idle_minutes", u64::from(self.sessions.idle_minutes)),
+            ("sessions.max_hours", u64::from(self.sessions.max_hours)),
             ("send_buffer_bytes", u64::from(self.send_buffer_bytes)),
         ] {
             if value == 0 {

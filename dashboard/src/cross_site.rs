@@ -51,7 +51,7 @@ fn check_it(
     let named = headers.contains_key(ORIGIN);
     // No browser sends this of its own, so no page can make one send it. A browser that does
     // names its page.
-    let by_token = headers.contains_key(AUTHORIZATION);
+    let by_token = headers.get(AUTHORIZATION).is_some_and(|v| v.as_bytes().starts_with(b"Bearer "));
     // A device has no page behind it either.
     if named || !(by_token || route.endpoint == Endpoint::Mqtt) {
         context.origins.origin(headers, host, request.peer.secure)?;

@@ -44,7 +44,10 @@ mod tests;
 
 pub use access::{Grant, Identity, Permission, Role, Seat};
 pub use auth::oidc::{GroupGrant, OidcConfig};
-pub use auth::{Auth, AuthError, FirstAdmin, SignInError, UserRow};
+pub use auth::{
+    ApiTokenRow, Auth, AuthError, FirstAdmin, SessionRow, SessionsConfig, SignInError, Source,
+    UserRow, WallRow, check_grants,
+};
 pub use config::{ConfigMistake, DashboardConfig, DashboardTlsConfig};
 pub use error::DashboardError;
 pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};

@@ -329,11 +329,11 @@ pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
 );
 
 /// No inline code or style, nothing from elsewhere. Styles set through the CSSOM (uPlot, Leaflet)
-/// are not inline. The two trusted-type policies are Svelte's and the page's own.
+/// are not inline. The one trusted-type policy is Svelte's, for its own templates.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; \
     base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
-    require-trusted-types-for 'script'; trusted-types svelte-trusted-html default; \
+    require-trusted-types-for 'script'; trusted-types svelte-trusted-html; \
     report-uri /api/v1/csp; report-to csp";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 

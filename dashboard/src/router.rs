@@ -13,11 +13,12 @@ use ioc_model::{Actor, Scope};
 use serde::de::DeserializeOwned;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 use warp::Filter;
-use warp::http::header::{CONTENT_LENGTH, COOKIE};
+use warp::http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
+use crate::auth::{Held, is_token};
 use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT, READ_TIMEOUT};
 use crate::context::{Context, blocking};
 use crate::denials::denied;
@@ -225,34 +226,70 @@ async fn check_policy(
         Policy::PublicIfSet if context.config.public_cap => return Ok(stranger),
         Policy::PublicIfSet => (Permission::Watch, Reach::Common),
         Policy::PublicIfOpen if context.parts.open_data.enabled() => {
-            let Some((who, token)) = session(context, request).await? else {
+            let Some((held, token)) = session(context, request).await? else {
                 slow_down(context, request)?;
                 return Ok(stranger);
             };
-            let scope = who.scope(Permission::Read, &context.parts.city);
-            return Ok((Some((who, token)), scope));
+            check_ready(route, &held)?;
+            let scope = held.who.scope(Permission::Read, &context.parts.city);
+            return Ok((Some((held.who, token)), scope));
         }
         Policy::PublicIfOpen => (Permission::Read, Reach::Scoped),
         Policy::Session => {
-            let held = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
-            return Ok((Some(held), Scope::nothing()));
+            let (held, token) =
+                session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+            check_ready(route, &held)?;
+            check_fresh(route, &held)?;
+            return Ok((Some((held.who, token)), Scope::nothing()));
         }
         Policy::Needs(permission, reach) => (permission, reach),
     };
-    let (who, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+    let (held, token) = session(context, request).await?.ok_or_else(ApiError::unauthorized)?;
+    check_ready(route, &held)?;
+    let who = &held.who;
     let scope = who.scope(permission, &context.parts.city);
     let from = request.peer.remote.ip();
     if scope.is_nothing() {
         let need = format!("this needs the permission `{}`", permission.as_str());
         let refusal = ApiError::forbidden("not_permitted", need);
-        return Err(denied(context, route, &who, from, refusal).await);
+        return Err(denied(context, route, who, from, refusal).await);
     }
     if reach == Reach::City && !scope.is_city() {
         let need = format!("this needs `{}` for the whole city", permission.as_str());
         let refusal = ApiError::forbidden("scope_too_small", need);
-        return Err(denied(context, route, &who, from, refusal).await);
+        return Err(denied(context, route, who, from, refusal).await);
     }
-    Ok((Some((who, token)), scope))
+    check_fresh(route, &held)?;
+    Ok((Some((held.who, token)), scope))
+}
+
+/// Who has a password that somebody else made changes it first; who must have a second factor sets
+/// it up first.
+fn check_ready(route: &Route, held: &Held) -> Result<(), ApiError> {
+    if held.change_password && !(route.policy == Policy::Session && !route.gives_access()) {
+        let message = "change your password first: somebody else made it";
+        return Err(ApiError::forbidden("change_password", message));
+    }
+    if held.second_factor && !route.sets_up() {
+        let message = "your role needs a second factor: set it up first";
+        return Err(ApiError::forbidden("second_factor_needed", message));
+    }
+    Ok(())
+}
+
+/// What is critical is done by a person who was there a few minutes ago.
+fn check_fresh(route: &Route, held: &Held) -> Result<(), ApiError> {
+    if !route.fresh {
+        return Ok(());
+    }
+    if !held.is_person() {
+        return Err(ApiError::forbidden("person_needed", "only a person may, not a program"));
+    }
+    if !held.fresh {
+        let message = "give your password once more: POST /api/v1/session/confirm";
+        return Err(ApiError::forbidden("confirm_needed", message));
+    }
+    Ok(())
 }
 
 /// Strangers may ask so often.
@@ -265,24 +302,44 @@ fn slow_down(context: &Context, request: &Incoming) -> Result<(), ApiError> {
     })
 }
 
-/// Who asks, with the token of the session, if there is a session that holds.
+/// Who asks, with the cookie or the token, if there is a session that holds.
 async fn session(
     context: &Arc<Context>,
     request: &Incoming,
-) -> Result<Option<(Identity, String)>, ApiError> {
-    let Some(token) = session_cookie(&request.headers, request.peer.cookie_name()) else {
-        return Ok(None);
-    };
-    let (auth, held) = (Arc::clone(&context.parts.auth), token.clone());
-    let who = blocking("check the session", move || auth.who(&held)).await?;
-    let who = who.map_err(|e| ApiError::internal("check the session", &e))?;
-    Ok(who.map(|who| (who, token)))
+) -> Result<Option<(Held, String)>, ApiError> {
+    let Some(credential) = credential(request) else { return Ok(None) };
+    let (auth, asked) = (Arc::clone(&context.parts.auth), credential.clone());
+    let held = blocking("check the session", move || auth.session(&asked)).await?;
+    let held = held.map_err(|e| ApiError::internal("check the session", &e))?;
+    Ok(held.map(|held| (held, credential)))
+}
+
+/// The token of a program, or the cookie of a browser; never the one in the place of the other, and
+/// with a token no cookie counts.
+fn credential(request: &Incoming) -> Option<String> {
+    if let Some(token) = bearer(&request.headers) {
+        return is_token(token).then(|| token.to_owned());
+    }
+    request.cookie().filter(|cookie| !is_token(cookie))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn session_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
     let mut pairs = lines.flat_map(|l| l.split(';')).filter_map(|p| p.trim().split_once('='));
     pairs.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
+}
+
+impl Incoming {
+    /// The session cookie, whether or not it stands for anybody.
+    pub fn cookie(&self) -> Option<String> {
+        session_cookie(&self.headers, self.peer.cookie_name())
+    }
 }
 
 impl Admitted {

@@ -19,6 +19,33 @@ pub(crate) enum Endpoint {
     OidcCallback,
     WhoAmI,
     SignOut,
+    SignInOptions,
+    SignInWall,
+    Confirm,
+    Account,
+    ChangePassword,
+    BeginTotp,
+    ConfirmTotp,
+    RemoveTotp,
+    OwnSessions,
+    EndOwnSession,
+    OwnTokens,
+    IssueOwnToken,
+    RevokeOwnToken,
+    People,
+    AddPerson,
+    SetGrants,
+    SetPersonState,
+    ResetPassword,
+    RemovePersonTotp,
+    PersonSessions,
+    EndPersonSessions,
+    RemovePerson,
+    ApiTokens,
+    RevokeApiToken,
+    Walls,
+    IssueWall,
+    RevokeWall,
     City,
     Map,
     Devices,
@@ -152,7 +179,6 @@ pub(crate) struct Route {
     /// Largest body it takes.
     pub body_limit: usize,
     /// Who does it must have shown a few minutes ago that they are themselves.
-    #[expect(dead_code, reason = "the people routes come with the accounts")]
     pub fresh: bool,
 }
 
@@ -161,6 +187,20 @@ impl Route {
     pub fn shared(&self) -> bool {
         use Endpoint::{Export, OpenData, OpenDataPart, SensorThings, SensorThingsPart};
         matches!(self.endpoint, Export | OpenData | OpenDataPart | SensorThings | SensorThingsPart)
+    }
+
+    /// Makes something by which somebody gets in.
+    pub fn gives_access(&self) -> bool {
+        matches!(self.endpoint, Endpoint::IssueOwnToken)
+    }
+
+    /// Is needed to set up a second factor, or to leave.
+    pub fn sets_up(&self) -> bool {
+        use Endpoint::{Account, BeginTotp, ChangePassword, Confirm, ConfirmTotp, SignOut, WhoAmI};
+        matches!(
+            self.endpoint,
+            Account | BeginTotp | ChangePassword | Confirm | ConfirmTotp | SignOut | WhoAmI
+        )
     }
 
     /// A state-changing request needs our Origin, a header of ours, and JSON.
@@ -231,6 +271,16 @@ mod tests {
         let listed = |e: Endpoint| match e {
             Endpoint::SignIn | Endpoint::SignInLink | Endpoint::WhoAmI | Endpoint::SignOut => {}
             Endpoint::SignInOidc | Endpoint::OidcCallback => {}
+            Endpoint::SignInOptions | Endpoint::SignInWall | Endpoint::Confirm => {}
+            Endpoint::Account | Endpoint::ChangePassword | Endpoint::BeginTotp => {}
+            Endpoint::ConfirmTotp | Endpoint::RemoveTotp | Endpoint::OwnSessions => {}
+            Endpoint::EndOwnSession | Endpoint::OwnTokens | Endpoint::IssueOwnToken => {}
+            Endpoint::RevokeOwnToken | Endpoint::People | Endpoint::AddPerson => {}
+            Endpoint::SetGrants | Endpoint::SetPersonState | Endpoint::ResetPassword => {}
+            Endpoint::RemovePersonTotp | Endpoint::PersonSessions => {}
+            Endpoint::EndPersonSessions | Endpoint::RemovePerson | Endpoint::ApiTokens => {}
+            Endpoint::RevokeApiToken | Endpoint::Walls | Endpoint::IssueWall => {}
+            Endpoint::RevokeWall => {}
             Endpoint::City | Endpoint::Map | Endpoint::Devices | Endpoint::Device => {}
             Endpoint::Alerts | Endpoint::Alert | Endpoint::Acknowledge | Endpoint::Services => {}
             Endpoint::Rules | Endpoint::History | Endpoint::HistorySeries | Endpoint::Ledger => {}
@@ -263,7 +313,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 84);
+        assert_eq!(seen.len(), 111);
     }
 
     #[test]
@@ -279,6 +329,8 @@ mod tests {
             "GET /signin/oidc",
             "GET /signin/oidc/callback",
             "POST /api/v1/csp",
+            "GET /api/v1/session/options",
+            "POST /api/v1/session/wall",
             "GET /healthz",
             "GET /readyz",
             "GET /metrics",

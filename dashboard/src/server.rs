@@ -81,6 +81,7 @@ impl Dashboard {
         parts: Parts,
     ) -> Result<(Self, SocketAddr), DashboardError> {
         config.check()?;
+        parts.auth.configure(config.sessions, config.second_factor_for.clone());
         let https = config.secure || parts.tls.is_some();
         let origins = Origins::new(&config.allowed_origins, https)?;
         let listener = listen(&config, config.listen)?;

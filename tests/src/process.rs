@@ -78,6 +78,8 @@ pub struct Ioc {
     pub tls: bool,
     /// One-time sign-in link of a first start.
     pub signin: Option<String>,
+    /// Password of the first administrator, as a first start printed it.
+    pub password: Option<String>,
     /// From start to the ready line.
     pub ready_after: Duration,
 }
@@ -114,12 +116,15 @@ impl Ioc {
         let start = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let out = child.stdout.take().context("no stdout")?;
-        let mut signin = None;
+        let (mut signin, mut password) = (None, None);
         let mut lines = BufReader::new(out).lines();
         for line in lines.by_ref() {
             let line = line?;
             if let Some(at) = line.find("/signin?token=") {
                 signin = Some(line[at..].split_whitespace().next().unwrap_or("").to_owned());
+            }
+            if let Some((_, said)) = line.split_once(" with password ") {
+                password = Some(said.trim().to_owned());
             }
             if let Some(rest) = line.strip_prefix("ready ") {
                 let field = |name: &str| {
@@ -134,7 +139,7 @@ impl Ioc {
                 // Nobody reads further lines, but the pipe must stay open.
                 std::thread::spawn(move || lines.for_each(drop));
                 let ready_after = start.elapsed();
-                return Ok(Self { child, mqtt, mqtts, http, tls, signin, ready_after });
+                return Ok(Self { child, mqtt, mqtts, http, tls, signin, password, ready_after });
             }
         }
         let status = child.wait()?;

@@ -1,8 +1,8 @@
-//! Token buckets against guessing. They slow; they never lock an account: after a wait of
-//! seconds the next attempt is let through, and addresses that signed in before are not slowed
-//! by strangers' attempts on the account.
+//! Limits against guessing: so many attempts in any minute. They slow; they never lock an account:
+//! a refused attempt is not counted, after at most the window the next one is let through, and
+//! addresses that signed in before are not slowed by strangers' attempts on the account.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,79 +10,68 @@ use ioc_model::Timestamp;
 
 use super::SignInError;
 
-/// Keys kept; when there are more, full buckets are forgotten first, then the oldest.
+/// Keys kept; when there are more, those without attempts are forgotten first, then the oldest.
 const MAX_KEYS: usize = 10_000;
 
-/// How many attempts at once, and how fast they come back.
+/// How many attempts in any stretch of time this long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
-    pub burst: f64,
-    pub per_minute: f64,
+    pub most: usize,
+    pub within_ms: i64,
 }
 
-impl Rate {
-    fn per_ms(self) -> f64 {
-        self.per_minute / 60_000.0
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Timestamp,
-}
-
-/// Buckets by key.
+/// The attempts of the last while, by key.
 #[derive(Debug)]
 pub(crate) struct Limiter<K> {
     rate: Rate,
-    buckets: HashMap<K, Bucket, ahash::RandomState>,
+    attempts: HashMap<K, VecDeque<Timestamp>, ahash::RandomState>,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
     pub fn new(rate: Rate) -> Self {
-        Self { rate, buckets: HashMap::default() }
+        Self { rate, attempts: HashMap::default() }
+    }
+
+    /// May there be one more now?
+    pub fn room(&mut self, key: &K, now: Timestamp) -> Result<(), SignInError> {
+        let rate = self.rate;
+        let Some(attempts) = self.attempts.get_mut(key) else { return Ok(()) };
+        attempts.retain(|at| now.since_ms(*at) < rate.within_ms);
+        let Some(first) = attempts.front().filter(|_| attempts.len() >= rate.most) else {
+            return Ok(());
+        };
+        let wait_ms = rate.within_ms - now.since_ms(*first);
+        Err(SignInError::TooMany { retry_after_s: (wait_ms.max(1) as u64).div_ceil(1_000) })
     }
 
     /// Takes one attempt.
     pub fn take(&mut self, key: K, now: Timestamp) -> Result<(), SignInError> {
-        if self.buckets.len() >= MAX_KEYS && !self.buckets.contains_key(&key) {
+        self.room(&key, now)?;
+        if self.attempts.len() >= MAX_KEYS && !self.attempts.contains_key(&key) {
             self.forget(now);
         }
-        let rate = self.rate;
-        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: rate.burst, at: now });
-        bucket.tokens = filled(*bucket, rate, now);
-        bucket.at = now;
-        if bucket.tokens < 1.0 {
-            let wait_ms = (1.0 - bucket.tokens) / rate.per_ms();
-            return Err(SignInError::TooMany { retry_after_s: (wait_ms / 1_000.0).ceil() as u64 });
-        }
-        bucket.tokens -= 1.0;
+        self.attempts.entry(key).or_default().push_back(now);
         Ok(())
     }
 
     /// Gives an attempt back: it was right.
     pub fn give_back(&mut self, key: &K) {
-        if let Some(bucket) = self.buckets.get_mut(key) {
-            bucket.tokens = (bucket.tokens + 1.0).min(self.rate.burst);
+        if let Some(attempts) = self.attempts.get_mut(key) {
+            attempts.pop_back();
         }
     }
 
     fn forget(&mut self, now: Timestamp) {
         let rate = self.rate;
-        self.buckets.retain(|_, b| filled(*b, rate, now) < rate.burst);
-        if self.buckets.len() >= MAX_KEYS {
-            let oldest = self.buckets.iter().min_by_key(|(_, b)| b.at).map(|(k, _)| k.clone());
-            if let Some(key) = oldest {
-                self.buckets.remove(&key);
+        let alive = |at: &Timestamp| now.since_ms(*at) < rate.within_ms;
+        self.attempts.retain(|_, attempts| attempts.back().is_some_and(alive));
+        if self.attempts.len() >= MAX_KEYS {
+            let oldest = self.attempts.iter().min_by_key(|(_, a)| a.back().copied());
+            if let Some(key) = oldest.map(|(k, _)| k.clone()) {
+                self.attempts.remove(&key);
             }
         }
     }
-}
-
-fn filled(bucket: Bucket, rate: Rate, now: Timestamp) -> f64 {
-    let waited = now.since_ms(bucket.at).max(0) as f64;
-    (bucket.tokens + waited * rate.per_ms()).min(rate.burst)
 }
 
 /// The address that is counted: one customer has a whole IPv6 /64.
@@ -100,18 +89,28 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { burst: 2.0, per_minute: 6.0 };
+    const RATE: Rate = Rate { most: 2, within_ms: 60_000 };
 
     #[test]
-    fn refuses_after_the_burst_and_says_how_long() {
+    fn refuses_after_so_many_and_says_how_long() {
         let mut limiter = Limiter::new(RATE);
         let now = Timestamp(1_000_000);
         assert!(limiter.take("a", now).is_ok());
-        assert!(limiter.take("a", now).is_ok());
-        let refused = limiter.take("a", now);
-        assert!(matches!(refused, Err(SignInError::TooMany { retry_after_s: 10 })), "{refused:?}");
+        assert!(limiter.take("a", now.plus_ms(5_000)).is_ok());
+        let refused = limiter.take("a", now.plus_ms(10_000));
+        assert!(matches!(refused, Err(SignInError::TooMany { retry_after_s: 50 })), "{refused:?}");
         assert!(limiter.take("b", now).is_ok(), "another key has its own allowance");
-        assert!(limiter.take("a", now.plus_ms(10_000)).is_ok(), "never locked out");
+        assert!(limiter.take("a", now.plus_ms(60_000)).is_ok(), "never locked out");
+        assert!(limiter.take("a", now.plus_ms(60_001)).is_err());
+    }
+
+    #[test]
+    fn what_was_right_is_given_back() {
+        let mut limiter = Limiter::new(RATE);
+        for _ in 0..10 {
+            assert!(limiter.take("a", Timestamp(1)).is_ok());
+            limiter.give_back(&"a");
+        }
     }
 
     #[test]
@@ -120,7 +119,7 @@ mod tests {
         for i in 0..MAX_KEYS as i64 + 500 {
             assert!(limiter.take(i, Timestamp(i)).is_ok());
         }
-        assert!(limiter.buckets.len() <= MAX_KEYS);
+        assert!(limiter.attempts.len() <= MAX_KEYS);
     }
 
     #[test]

@@ -1,20 +1,31 @@
-//! Users, sessions and one-time sign-in links, in one SQLite file.
+//! Users, sessions, second factors, tokens and one-time sign-in links, in one SQLite file.
 //!
-//! Passwords are argon2id (19 MiB, 2 passes); session ids and link tokens are 256 random bits of
-//! which only the SHA-256 is kept. Sessions outlive a restart of the server. Everything here
-//! blocks on the disk except [`Auth::sign_in`], which brings its own blocking thread.
+//! Passwords are argon2id (19 MiB, 2 passes); session ids and tokens are 256 random bits of which
+//! only the SHA-256 is kept. Sessions outlive a restart of the server. Everything here blocks on
+//! the disk except what is `async`, which brings its own blocking thread.
+//!
+//! [`people`] changes accounts, [`sessions`] says whom a cookie stands for, [`second`] is the second
+//! factor, [`keys`] are tokens of programs and screens, `oidc` lets identity providers vouch.
 
+mod common;
+mod config;
+mod failures;
+mod keys;
 mod limit;
 pub(crate) mod oidc;
 mod password;
+mod people;
+mod second;
+mod sessions;
 mod store;
 mod token;
+mod totp;
 mod types;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ioc_model::Timestamp;
@@ -22,47 +33,79 @@ use tokio::sync::Semaphore;
 
 use crate::parts::Clock;
 use crate::{Grant, Identity, Role};
+pub use config::SessionsConfig;
+use failures::Failures;
+pub(crate) use keys::{NewKey, NewWall, wall_grant};
 use limit::{Limiter, Rate};
+pub use people::check_grants;
+use people::{MAX_PASSWORD_BYTES, check_places};
+pub(crate) use sessions::{Held, Session};
 use store::Store;
 use token::Token;
-pub use types::{AuthError, FirstAdmin, SignInError, UserRow};
+pub use types::{
+    ApiTokenRow, AuthError, FirstAdmin, SessionRow, SignInError, Source, UserRow, WallRow,
+};
 
-/// A session nobody used for this long has ended: a wall screen reads all the time, a closed
-/// laptop over night does not.
-const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
-/// A session ends at this age even in use.
-const SESSION_MAX_MS: i64 = 7 * 24 * 3_600_000;
 /// A one-time link is good for this long.
 const LINK_MS: i64 = 24 * 3_600_000;
 /// An address that signed in to an account in this time is not slowed by others' attempts on it.
 const KNOWN_ADDRESS_MS: i64 = 30 * 24 * 3_600_000;
+/// Who showed in this time that they are themselves may do critical things.
+const FRESH_MS: i64 = 10 * 60_000;
 /// Password hashes computed at once (each takes 19 MiB and about 35 ms).
 const HASHES_AT_ONCE: usize = 2;
 /// Sign-ins that may wait for a hash; more are told to come again.
 const HASHES_WAITING: usize = 32;
-const ACCOUNT_RATE: Rate = Rate { burst: 5.0, per_minute: 5.0 };
-const ADDRESS_RATE: Rate = Rate { burst: 20.0, per_minute: 20.0 };
-const MIN_PASSWORD_CHARS: usize = 8;
-const MAX_PASSWORD_BYTES: usize = 256;
-
-/// A session that has just begun.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub token: Token,
-    pub who: Identity,
-}
+const MINUTE_MS: i64 = 60_000;
+const ACCOUNT_RATE: Rate = Rate { most: 5, within_ms: MINUTE_MS };
+const ADDRESS_RATE: Rate = Rate { most: 20, within_ms: MINUTE_MS };
+/// Of all strangers together: at 35 ms each, a tenth of two cores.
+const GLOBAL_RATE: Rate = Rate { most: 300, within_ms: MINUTE_MS };
+/// Wrong codes of a second factor, by who knows the password: a guess is right once in 300,000.
+const CODE_RATE: Rate = Rate { most: 5, within_ms: 5 * MINUTE_MS };
+/// Passwords asked again within a session.
+const CONFIRM_RATE: Rate = Rate { most: 5, within_ms: MINUTE_MS };
 
 struct Limits {
     account: Limiter<String>,
     address: Limiter<IpAddr>,
+    global: Limiter<()>,
+    code: Limiter<String>,
+    confirm: Limiter<String>,
+}
+
+/// What the settings say of accounts.
+#[derive(Debug, Default)]
+struct Settings {
+    sessions: SessionsConfig,
+    second_factor_for: Vec<Role>,
+}
+
+impl Settings {
+    fn wants_second_factor(&self, grants: &[Grant]) -> bool {
+        grants.iter().any(|g| self.second_factor_for.contains(&g.role))
+    }
+}
+
+/// What somebody gives to be let in.
+pub(crate) struct Attempt {
+    pub user: String,
+    pub password: String,
+    /// Of the second factor.
+    pub code: Option<String>,
+    pub from: IpAddr,
 }
 
 /// Users, sessions, one-time links.
 pub struct Auth {
     store: Mutex<Store>,
     limits: Mutex<Limits>,
+    settings: RwLock<Arc<Settings>>,
+    failures: Failures,
     hashing: Semaphore,
     waiting: AtomicUsize,
+    /// Hashes computed for sign-ins.
+    hashed: AtomicU64,
     clock: Clock,
 }
 
@@ -91,16 +134,27 @@ impl Auth {
             limits: Mutex::new(Limits {
                 account: Limiter::new(ACCOUNT_RATE),
                 address: Limiter::new(ADDRESS_RATE),
+                global: Limiter::new(GLOBAL_RATE),
+                code: Limiter::new(CODE_RATE),
+                confirm: Limiter::new(CONFIRM_RATE),
             }),
+            settings: RwLock::default(),
+            failures: Failures::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
             waiting: AtomicUsize::new(0),
+            hashed: AtomicU64::new(0),
             clock,
         })
     }
 
-    /// 100 random bits that can be typed, for users whom the command line adds.
-    pub fn random_password() -> String {
-        token::random_password()
+    /// Takes the settings of accounts; without, the defaults hold.
+    pub fn configure(&self, sessions: SessionsConfig, second_factor_for: Vec<Role>) {
+        let settings = Arc::new(Settings { sessions, second_factor_for });
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes `admin` with a random password and a one-time link when there is no user at all.
@@ -118,63 +172,6 @@ impl Auth {
         Ok(Some(FirstAdmin { user, password, signin_token }))
     }
 
-    /// Adds a user.
-    ///
-    /// # Errors
-    /// [`AuthError::BadName`], [`AuthError::WeakPassword`], [`AuthError::Exists`], the database.
-    pub fn add_user(&self, user: &str, password: &str, role: Role) -> Result<(), AuthError> {
-        check_name(user)?;
-        check_password(user, password)?;
-        let hash = password::hash(password)?;
-        self.store().add(user, &hash, &[Grant::city(role)], self.now())
-    }
-
-    /// Sets a password and ends the user's sessions.
-    ///
-    /// # Errors
-    /// [`AuthError::WeakPassword`], [`AuthError::NotFound`], the database.
-    pub fn set_password(&self, user: &str, password: &str) -> Result<(), AuthError> {
-        check_password(user, password)?;
-        let hash = password::hash(password)?;
-        self.store().set_password(user, &hash)
-    }
-
-    /// Says what a user may do; open sessions have it from their next request on.
-    ///
-    /// # Errors
-    /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], [`AuthError::BadGrant`], the
-    /// database.
-    pub fn set_grants(&self, user: &str, grants: &[Grant]) -> Result<(), AuthError> {
-        if !(1..=Grant::MOST).contains(&grants.len()) {
-            return Err(AuthError::BadGrant(format!("1 to {} of them", Grant::MOST)));
-        }
-        self.store().set_grants(user, grants)
-    }
-
-    /// Ends the user's sessions and refuses new ones.
-    ///
-    /// # Errors
-    /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], the database.
-    pub fn disable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, true)
-    }
-
-    /// Lets a disabled user sign in again.
-    ///
-    /// # Errors
-    /// [`AuthError::NotFound`], the database.
-    pub fn enable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, false)
-    }
-
-    /// All users by name.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn list(&self) -> Result<Vec<UserRow>, AuthError> {
-        self.store().list()
-    }
-
     /// A new one-time token for `/signin?token=…`; older ones of the user end.
     ///
     /// # Errors
@@ -188,56 +185,129 @@ impl Auth {
     /// Checks a password and begins a session. Takes the same time for unknown users.
     pub(crate) async fn sign_in(
         self: &Arc<Self>,
-        user: String,
-        password: String,
-        from: IpAddr,
+        attempt: Attempt,
     ) -> Result<Session, SignInError> {
-        let from = limit::network_of(from);
-        let (auth, name) = (Arc::clone(self), user.clone());
+        let attempt = Attempt { from: limit::network_of(attempt.from), ..attempt };
+        let (auth, name, from) = (Arc::clone(self), attempt.user.clone(), attempt.from);
         blocking(move || auth.admit(&name, from)).await?;
+        let auth = Arc::clone(self);
+        self.hashing(move || auth.let_in(&attempt)).await
+    }
+
+    /// Runs what computes a hash, two at once; refuses when many wait.
+    async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, SignInError> + Send + 'static,
+    ) -> Result<T, SignInError> {
         if self.waiting.fetch_add(1, Relaxed) >= HASHES_WAITING {
             self.waiting.fetch_sub(1, Relaxed);
             return Err(SignInError::TooMany { retry_after_s: 2 });
         }
         let permit = self.hashing.acquire().await;
         self.waiting.fetch_sub(1, Relaxed);
-        let auth = Arc::clone(self);
-        let session = blocking(move || auth.check_password(&user, &password, from)).await;
+        let done = blocking(work).await;
         drop(permit);
-        session
+        done
     }
 
-    /// Takes the attempt from the allowances of the address and of the account.
+    /// Takes the attempt from the allowances of the address, of all, and of the account; those of
+    /// strangers do not count against an address that the user is known to come from.
     fn admit(&self, user: &str, from: IpAddr) -> Result<(), SignInError> {
         let now = self.now();
         let known = self.store().knows_address(user, from, now.plus_ms(-KNOWN_ADDRESS_MS))?;
-        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.address.take(from, now)?;
-        if known {
-            return Ok(());
+        let mut limits = self.limits();
+        let account: String = user.chars().take(64).collect();
+        limits.address.room(&from, now)?;
+        if !known {
+            limits.account.room(&account, now)?;
+            limits.global.take((), now)?;
+            limits.account.take(account, now)?;
         }
-        limits.account.take(user.chars().take(64).collect(), now)
+        limits.address.take(from, now)
     }
 
-    fn check_password(
-        &self,
-        user: &str,
-        password: &str,
-        from: IpAddr,
-    ) -> Result<Session, SignInError> {
-        let held = self.store().find(user)?;
-        let hash = held.as_ref().map_or(password::DUMMY, |u| u.hash.as_str());
-        let fits = password.len() <= MAX_PASSWORD_BYTES;
-        let right = password::verify(if fits { password } else { "" }, hash) && fits;
-        let Some(held) = held.filter(|u| right && !u.disabled) else {
-            return Err(SignInError::Wrong);
-        };
-        let who = Identity::person(user, held.grants);
-        let session = self.begin(who, from)?;
-        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        limits.account.give_back(&session.who.user);
+    /// The attempt was right: it counts for nothing.
+    fn forgive(&self, user: &str, from: IpAddr) {
+        let mut limits = self.limits();
+        limits.account.give_back(&user.into());
         limits.address.give_back(&from);
+        limits.global.give_back(&());
+    }
+
+    /// Is it the password? Exactly one hash is computed, whatever the answer.
+    fn fits(&self, password: &str, hash: Option<&str>) -> bool {
+        self.hashed.fetch_add(1, Relaxed);
+        let short = password.len() <= MAX_PASSWORD_BYTES;
+        let password = if short { password } else { "" };
+        password::verify(password, hash.unwrap_or(password::DUMMY)) && short
+    }
+
+    fn let_in(&self, attempt: &Attempt) -> Result<Session, SignInError> {
+        let (user, from) = (attempt.user.as_str(), attempt.from);
+        let held = self.store().find(user)?;
+        let right = self.fits(&attempt.password, held.as_ref().map(|u| u.hash.as_str()));
+        let now = self.now();
+        let may =
+            |u: &store::StoredUser| right && !u.disabled && u.initial.is_none_or(|ends| now < ends);
+        let held = held.filter(may).ok_or(SignInError::Wrong)?;
+        if let Some(secret) = &held.totp {
+            let checked = self.check_code(user, secret, attempt.code.as_deref());
+            if matches!(checked, Err(SignInError::CodeNeeded)) {
+                self.forgive(user, from);
+            }
+            checked?;
+        }
+        let session = self.begin(Identity::person(user, held.grants), from)?;
+        self.forgive(user, from);
         Ok(session)
+    }
+
+    /// The person of a session shows once more that they are themselves.
+    pub(crate) async fn confirm(
+        self: &Arc<Self>,
+        session: String,
+        attempt: Attempt,
+    ) -> Result<(), SignInError> {
+        self.limits().confirm.take(attempt.user.clone(), self.now())?;
+        let auth = Arc::clone(self);
+        let work = move || {
+            let held = auth.store().find(&attempt.user)?;
+            let hash = held.as_ref().map(|u| u.hash.as_str());
+            if !auth.fits(&attempt.password, hash) {
+                return Err(SignInError::Wrong);
+            }
+            if let Some(secret) = held.and_then(|u| u.totp) {
+                auth.check_code(&attempt.user, &secret, attempt.code.as_deref())?;
+            }
+            auth.confirmed(&session)?;
+            auth.limits().confirm.give_back(&attempt.user);
+            Ok(())
+        };
+        self.hashing(work).await
+    }
+
+    /// Changes one's own password; the other sessions end.
+    pub(crate) async fn change_password(
+        self: &Arc<Self>,
+        session: String,
+        user: String,
+        (old, new): (String, String),
+    ) -> Result<(), SignInError> {
+        self.limits().confirm.take(user.clone(), self.now())?;
+        let auth = Arc::clone(self);
+        let work = move || {
+            auth.local(&user)?;
+            let held = auth.store().find(&user)?;
+            if !auth.fits(&old, held.as_ref().map(|u| u.hash.as_str())) {
+                return Err(SignInError::Wrong);
+            }
+            auth.limits().confirm.give_back(&user);
+            if old == new {
+                return Err(AuthError::SamePassword.into());
+            }
+            Ok(auth.replace_password(&user, &session, &new)?)
+        };
+        self.hashing(work).await
     }
 
     /// Uses up a one-time link and begins a session.
@@ -254,33 +324,21 @@ impl Auth {
         Ok(self.begin(who, from)?)
     }
 
-    fn begin(&self, who: Identity, from: IpAddr) -> Result<Session, AuthError> {
-        let (token, now) = (Token::random(), self.now());
-        let mut store = self.store();
-        store.purge(now.plus_ms(-SESSION_IDLE_MS), now.plus_ms(-SESSION_MAX_MS), now)?;
-        store.add_session(&token.hash(), &who.user, from, now)?;
-        Ok(Session { token, who })
-    }
-
-    /// Who a session belongs to, if it has not ended.
-    pub(crate) fn who(&self, token: &str) -> Result<Option<Identity>, AuthError> {
-        let Some(token) = Token::parse(token) else { return Ok(None) };
+    /// Counts a refused sign-in; what to write down of it, if it is time to: whose account it was
+    /// about, if there is one of that name, and how often.
+    pub(crate) fn count_failure(
+        &self,
+        user: &str,
+        from: IpAddr,
+        limited: bool,
+    ) -> Result<Option<(Option<String>, u64)>, AuthError> {
         let now = self.now();
-        let (idle, oldest) = (now.plus_ms(-SESSION_IDLE_MS), now.plus_ms(-SESSION_MAX_MS));
-        self.store().session(&token.hash(), idle, oldest, now)
-    }
-
-    /// Ends a session.
-    pub(crate) fn sign_out(&self, token: &str) -> Result<(), AuthError> {
-        match Token::parse(token) {
-            Some(token) => self.store().end_session(&token.hash()),
-            None => Ok(()),
-        }
-    }
-
-    /// Seconds a cookie may live at most.
-    pub(crate) fn cookie_max_age_s() -> i64 {
-        SESSION_MAX_MS / 1_000
+        // Never what was typed in the place of a name: people type passwords there.
+        let known = self.store().find(user)?.map(|_| user.to_owned());
+        let key =
+            if limited { (None, None) } else { (known.clone(), Some(limit::network_of(from))) };
+        let times = self.failures.count(key, now);
+        Ok(times.map(|n| (if limited { None } else { known }, n)))
     }
 
     fn now(&self) -> Timestamp {
@@ -309,20 +367,9 @@ fn wall_clock() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn check_name(user: &str) -> Result<(), AuthError> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    if (1..=64).contains(&user.len()) && user.chars().all(good) {
-        return Ok(());
-    }
-    Err(AuthError::BadName(user.chars().take(64).collect()))
-}
-
-fn check_password(user: &str, password: &str) -> Result<(), AuthError> {
-    let long_enough = password.chars().count() >= MIN_PASSWORD_CHARS;
-    if long_enough && password.len() <= MAX_PASSWORD_BYTES && password != user {
-        return Ok(());
-    }
-    Err(AuthError::WeakPassword)
+/// Does it look like an API token, and so belong into `Authorization`, not into a cookie?
+pub(crate) fn is_token(credential: &str) -> bool {
+    credential.starts_with(keys::PREFIX)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ioc_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{AuthError, UserRow};
+use super::{AuthError, Source, UserRow};
 use crate::{Grant, Identity, Role};
 
 const SCHEMA: &str = "
@@ -24,18 +24,53 @@ CREATE TABLE IF NOT EXISTS links (
 CREATE TABLE IF NOT EXISTS addresses (
   user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE, address TEXT NOT NULL,
   seen INTEGER NOT NULL, PRIMARY KEY (user, address)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recovery (
+  user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE, hash BLOB NOT NULL,
+  PRIMARY KEY (user, hash)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tokens (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE, hash BLOB NOT NULL UNIQUE,
+  label TEXT NOT NULL, grants TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL,
+  used INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS walls (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+  label TEXT NOT NULL, view TEXT NOT NULL, grants TEXT NOT NULL, created INTEGER NOT NULL,
+  expires INTEGER, used INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS wall_sessions (
+  hash BLOB PRIMARY KEY, wall INTEGER NOT NULL REFERENCES walls(id) ON DELETE CASCADE,
+  began INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// Sessions kept per user; the oldest ends when one more begins.
-const SESSIONS_PER_USER: i64 = 50;
-/// Use of a session is written at most this often.
-const SEEN_STEP_MS: i64 = 60_000;
+/// Columns that came later: table, name, rest.
+const LATER: [(&str, &str, &str); 8] = [
+    // When the password was set last.
+    ("users", "changed", "INTEGER NOT NULL DEFAULT 0"),
+    // A password that somebody else made ends then, and is to be changed.
+    ("users", "initial", "INTEGER"),
+    // Secret of the second factor; the one that waits for its first code; the last used step.
+    ("users", "totp", "BLOB"),
+    ("users", "totp_new", "BLOB"),
+    ("users", "totp_step", "INTEGER NOT NULL DEFAULT 0"),
+    ("sessions", "address", "TEXT NOT NULL DEFAULT ''"),
+    ("sessions", "agent", "TEXT NOT NULL DEFAULT ''"),
+    // When the person last showed that they are themselves.
+    ("sessions", "confirmed", "INTEGER NOT NULL DEFAULT 0"),
+];
+
+/// Sessions kept per user, and per wall token; the oldest ends when one more begins.
+pub(super) const SESSIONS_PER_USER: i64 = 50;
+/// Use of a session or a token is written at most this often.
+pub(super) const SEEN_STEP_MS: i64 = 60_000;
 
 /// A user with the hash of the password.
 pub(crate) struct StoredUser {
     pub hash: String,
     pub grants: Vec<Grant>,
     pub disabled: bool,
+    /// Made by somebody else, ends then.
+    pub initial: Option<Timestamp>,
+    /// Secret of the second factor.
+    pub totp: Option<Vec<u8>>,
 }
 
 pub(crate) struct Store {
@@ -54,35 +89,49 @@ impl Store {
         db.pragma_update(None, "foreign_keys", true)?;
         migrate(&db)?;
         db.execute_batch(SCHEMA)?;
+        for (table, column, rest) in LATER {
+            add_column(&db, table, column, rest)?;
+        }
         db.execute_batch(super::oidc::SCHEMA)?;
         Ok(Self { db })
     }
 
+    /// `initial`: the password was made by somebody else and ends then.
     pub fn add(
         &self,
-        user: &str,
-        hash: &str,
+        (user, hash): (&str, &str),
         grants: &[Grant],
+        initial: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), AuthError> {
-        let sql = "INSERT INTO users (name, hash, grants, created) VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT DO NOTHING";
-        match self.db.execute(sql, params![user, hash, text_of(grants), now.0])? {
+        let sql = "INSERT INTO users (name, hash, grants, created, changed, initial)
+                   VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT DO NOTHING";
+        let initial = initial.map(|t| t.0);
+        match self.db.execute(sql, params![user, hash, text_of(grants), now.0, initial])? {
             0 => Err(AuthError::Exists(user.into())),
             _ => Ok(()),
         }
     }
 
     pub fn find(&self, user: &str) -> Result<Option<StoredUser>, AuthError> {
-        let sql = "SELECT hash, grants, disabled FROM users WHERE name = ?1";
+        let sql = "SELECT hash, grants, disabled, initial, totp FROM users WHERE name = ?1";
         let row = self.db.prepare_cached(sql)?.query_row([user], |r| {
-            Ok(StoredUser { hash: r.get(0)?, grants: grants_of(r, 1)?, disabled: r.get(2)? })
+            Ok(StoredUser {
+                hash: r.get(0)?,
+                grants: grants_of(r, 1)?,
+                disabled: r.get(2)?,
+                initial: r.get::<_, Option<i64>>(3)?.map(Timestamp),
+                totp: r.get(4)?,
+            })
         });
         Ok(row.optional()?)
     }
 
     pub fn list(&self) -> Result<Vec<UserRow>, AuthError> {
-        let sql = "SELECT name, grants, disabled, created FROM users ORDER BY name";
+        let sql = "SELECT name, grants, disabled, created, totp IS NOT NULL,
+                     EXISTS (SELECT 1 FROM oidc_accounts o WHERE o.user = name),
+                     (SELECT max(seen) FROM addresses a WHERE a.user = name)
+                   FROM users ORDER BY name";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], |r| {
             Ok(UserRow {
@@ -90,18 +139,43 @@ impl Store {
                 grants: grants_of(r, 1)?,
                 disabled: r.get(2)?,
                 created: Timestamp(r.get(3)?),
+                totp: r.get(4)?,
+                source: if r.get(5)? { Source::Oidc } else { Source::Local },
+                seen: r.get::<_, Option<i64>>(6)?.map(Timestamp),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    pub fn set_password(&mut self, user: &str, hash: &str) -> Result<(), AuthError> {
+    /// Sets a password and ends the sessions but `kept`.
+    pub fn set_password(
+        &mut self,
+        (user, hash): (&str, &str),
+        initial: Option<Timestamp>,
+        kept: Option<[u8; 32]>,
+        now: Timestamp,
+    ) -> Result<(), AuthError> {
         let tx = self.db.transaction()?;
-        let n = tx.execute("UPDATE users SET hash = ?2 WHERE name = ?1", [user, hash])?;
-        tx.execute("DELETE FROM sessions WHERE user = ?1", [user])?;
+        let sql = "UPDATE users SET hash = ?2, initial = ?3, changed = ?4 WHERE name = ?1
+                   AND NOT EXISTS (SELECT 1 FROM oidc_accounts o WHERE o.user = name)";
+        let n = tx.execute(sql, params![user, hash, initial.map(|t| t.0), now.0])?;
+        let kept = kept.map_or_else(Vec::new, |k| k.to_vec());
+        tx.execute("DELETE FROM sessions WHERE user = ?1 AND hash <> ?2", params![user, kept])?;
         tx.execute("DELETE FROM links WHERE user = ?1", [user])?;
+        found(n, user)?;
         tx.commit()?;
-        found(n, user)
+        Ok(())
+    }
+
+    /// Forgets a user with all that is theirs.
+    pub fn remove(&mut self, user: &str) -> Result<(), AuthError> {
+        let tx = self.db.transaction()?;
+        let did = administers(&tx, user)?;
+        let n = tx.execute("DELETE FROM users WHERE name = ?1", [user])?;
+        keep_an_administrator(&tx, user, did)?;
+        found(n, user)?;
+        tx.commit()?;
+        Ok(())
     }
 
     pub fn set_grants(&mut self, user: &str, grants: &[Grant]) -> Result<(), AuthError> {
@@ -167,9 +241,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), AuthError> {
         let tx = self.db.transaction()?;
+        let from = from.to_string();
         tx.execute(
-            "INSERT INTO sessions (hash, user, began, seen) VALUES (?1, ?2, ?3, ?3)",
-            params![hash, user, now.0],
+            "INSERT INTO sessions (hash, user, began, seen, confirmed, address)
+             VALUES (?1, ?2, ?3, ?3, ?3, ?4)",
+            params![hash, user, now.0, from],
         )?;
         tx.execute(
             "DELETE FROM sessions WHERE user = ?1 AND hash NOT IN
@@ -179,36 +255,15 @@ impl Store {
         tx.execute(
             "INSERT INTO addresses (user, address, seen) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET seen = ?3",
-            params![user, from.to_string(), now.0],
+            params![user, from, now.0],
         )?;
         tx.commit()?;
         Ok(())
     }
 
-    pub fn session(
-        &self,
-        hash: &[u8; 32],
-        idle: Timestamp,
-        oldest: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Identity>, AuthError> {
-        let sql = "SELECT u.name, u.grants, s.seen FROM sessions s JOIN users u ON u.name = s.user
-                   WHERE s.hash = ?1 AND s.seen > ?2 AND s.began > ?3 AND u.disabled = 0";
-        let found = self
-            .db
-            .prepare_cached(sql)?
-            .query_row(params![hash, idle.0, oldest.0], |r| Ok((identity(r)?, r.get::<_, i64>(2)?)))
-            .optional()?;
-        let Some((who, seen)) = found else { return Ok(None) };
-        if now.0 - seen >= SEEN_STEP_MS {
-            self.db
-                .execute("UPDATE sessions SET seen = ?2 WHERE hash = ?1", params![hash, now.0])?;
-        }
-        Ok(Some(who))
-    }
-
     pub fn end_session(&self, hash: &[u8; 32]) -> Result<(), AuthError> {
         self.db.execute("DELETE FROM sessions WHERE hash = ?1", [hash])?;
+        self.db.execute("DELETE FROM wall_sessions WHERE hash = ?1", [hash])?;
         Ok(())
     }
 
@@ -236,6 +291,8 @@ impl Store {
         let sql = "DELETE FROM sessions WHERE seen <= ?1 OR began <= ?2";
         self.db.execute(sql, params![idle.0, oldest.0])?;
         self.db.execute("DELETE FROM links WHERE expires <= ?1", [now.0])?;
+        self.db.execute("DELETE FROM tokens WHERE expires <= ?1", [now.0])?;
+        self.db.execute("DELETE FROM walls WHERE expires <= ?1", [now.0])?;
         let old = now.plus_ms(-super::KNOWN_ADDRESS_MS);
         self.db.execute("DELETE FROM addresses WHERE seen <= ?1", [old.0])?;
         Ok(())
@@ -252,7 +309,7 @@ fn protect(path: &Path) -> Result<(), AuthError> {
     options.open(path).map(drop).map_err(failed)
 }
 
-fn found(n: usize, user: &str) -> Result<(), AuthError> {
+pub(super) fn found(n: usize, user: &str) -> Result<(), AuthError> {
     if n == 0 { Err(AuthError::NotFound(user.into())) } else { Ok(()) }
 }
 
@@ -284,11 +341,19 @@ pub(super) fn text_of(grants: &[Grant]) -> String {
     serde_json::json!(grants).to_string()
 }
 
-fn grants_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Vec<Grant>> {
+pub(super) fn grants_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Vec<Grant>> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|e| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
     })
+}
+
+fn add_column(db: &Connection, table: &str, column: &str, rest: &str) -> Result<(), AuthError> {
+    let sql = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
+    if db.query_row(sql, [table, column], |_| Ok(())).optional()?.is_none() {
+        db.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {rest}"))?;
+    }
+    Ok(())
 }
 
 /// Files of versions before grants had one role per user.

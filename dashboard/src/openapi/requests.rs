@@ -48,13 +48,10 @@ fn hold() -> Value {
 
 /// The JSON body of a route that takes one.
 pub(super) fn request_schema(endpoint: Endpoint) -> Option<Value> {
+    if let Some(schema) = super::people::request(endpoint) {
+        return Some(schema);
+    }
     match endpoint {
-        Endpoint::SignIn => Some(object(
-            &["user", "password"],
-            json!({
-                "user": text(), "password": text(),
-            }),
-        )),
         Endpoint::Acknowledge | Endpoint::EndHold | Endpoint::RollBack => {
             Some(object(&[], json!({ "note": text() })))
         }
@@ -72,10 +69,9 @@ pub(super) fn request_schema(endpoint: Endpoint) -> Option<Value> {
                 "dry_run": { "type": "boolean" },
             }),
         )),
-        Endpoint::SetDeviceState => Some(object(
-            &["state"],
-            json!({ "state": { "enum": ["approved", "pending", "blocked"] } }),
-        )),
+        Endpoint::SetDeviceState => {
+            Some(object(&["state"], json!({ "state": { "enum": ["approved", "blocked"] } })))
+        }
         Endpoint::IssueDeviceToken => Some(object(&["label"], json!({ "label": text() }))),
         Endpoint::Rerun => {
             Some(object(&[], json!({ "device": text(), "reason": text(), "limit": int() })))

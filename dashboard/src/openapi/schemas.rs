@@ -2,11 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::Permission;
-
 use super::shapes::{
-    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference, roles,
-    text,
+    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference, text,
 };
 
 /// A rule; `canonical` and `running` only where one rule is asked for.
@@ -45,16 +42,6 @@ pub(super) fn schemas() -> Value {
         "Text": object(&["vi", "en"], json!({ "vi": text(), "en": text() })),
         "Error": object(&["code", "message", "request_id"], json!({
             "code": text(), "message": text(), "request_id": text(),
-        })),
-        "Identity": object(&["user", "role", "kind", "grants", "can"], json!({
-            "user": text(), "role": roles(), "kind": { "enum": ["person", "wall", "token"] },
-            "view": text(), "token": int(), "grants": array(reference("Grant")),
-            "can": array(json!({ "enum": Permission::ALL })),
-        })),
-        "Grant": object(&["role"], json!({
-            "role": roles(),
-            "areas": { "type": ["array", "null"], "items": text() },
-            "services": { "type": ["array", "null"], "items": text() },
         })),
         "Devices": object(&["rev", "devices"], json!({
             "rev": int(), "devices": array(object(&["idx", "id"], device)),

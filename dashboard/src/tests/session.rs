@@ -93,7 +93,7 @@ async fn guessing_is_slowed_but_nobody_is_locked_out() {
     let slowed = client.change("POST", "/api/v1/session", &right).send().await.expect("answers");
     assert_eq!(slowed.status(), 429);
     let wait: i64 = slowed.headers()["retry-after"].to_str().expect("text").parse().expect("s");
-    assert!((1..=12).contains(&wait), "{wait}");
+    assert!((1..=60).contains(&wait), "{wait}");
     server.clock.fetch_add(wait * 1_000, Relaxed);
     assert_eq!(client.post("/api/v1/session", &right).await.0, 200);
     // Now the address is known: others' guesses do not slow it.
@@ -108,24 +108,23 @@ async fn guessing_is_slowed_but_nobody_is_locked_out() {
 async fn sessions_end_by_idleness_age_disabling_and_new_password() {
     let server = Server::start().await;
     let who = async |client: &crate::testing::Client| client.get("/api/v1/session").await.0;
-    let hour = 3_600_000;
+    let minute = 60_000;
 
     let idle = server.client(Role::Viewer).await;
-    server.clock.fetch_add(11 * hour, Relaxed);
-    assert_eq!(who(&idle).await, 200, "use keeps it");
-    server.clock.fetch_add(11 * hour, Relaxed);
-    assert_eq!(who(&idle).await, 200);
-    server.clock.fetch_add(13 * hour, Relaxed);
+    for _ in 0..3 {
+        server.clock.fetch_add(29 * minute, Relaxed);
+        assert_eq!(who(&idle).await, 200, "use keeps it");
+    }
+    server.clock.fetch_add(30 * minute, Relaxed);
     assert_eq!(who(&idle).await, 401, "idle");
 
     let old = server.client(Role::Viewer).await;
-    for _ in 0..16 {
+    for _ in 0..28 {
+        server.clock.fetch_add(25 * minute, Relaxed);
         assert_eq!(who(&old).await, 200);
-        server.clock.fetch_add(10 * hour, Relaxed);
     }
-    assert_eq!(who(&old).await, 200, "in use, not a week old");
-    server.clock.fetch_add(9 * hour, Relaxed);
-    assert_eq!(who(&old).await, 401, "older than 7 days");
+    server.clock.fetch_add(20 * minute, Relaxed);
+    assert_eq!(who(&old).await, 401, "12 hours old, though in use");
 
     let disabled = server.client(Role::Viewer).await;
     server.auth.disable("viewer").expect("disables");
