@@ -370,4 +370,9 @@ pub(crate) fn is_token(credential: &str) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) use totp::code as totp_code;
+
+#[cfg(test)]
+mod guessing;
+#[cfg(test)]
 mod tests;

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::Permission;
 
 use super::shapes::{
-    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference, roles,
+    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference,
     text,
 };
 
