@@ -50,7 +50,14 @@ pub(crate) fn user(args: &UserArgs) -> anyhow::Result<()> {
         },
         UserAction::Sessions { name } => {
             for s in auth.sessions(name, None)? {
-                println!("{}\t{}\t{}\t{}\t{}", s.id, when(s.began), when(s.seen), s.address, s.agent);
+                println!(
+                    "{}\t{}\t{}\t{}\t{}",
+                    s.id,
+                    when(s.began),
+                    when(s.seen),
+                    s.address,
+                    s.agent
+                );
             }
         }
         UserAction::EndSessions { name } => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, Role, SessionsConfig};
 use crate::auth::oidc::{Oidc, OidcConfig};
+use crate::{Network, Role, SessionsConfig};
 
 /// The section `dashboard` of the settings file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

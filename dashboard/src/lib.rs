@@ -44,8 +44,8 @@ mod tests;
 pub use access::{Grant, Identity, Permission, Role, Seat};
 pub use auth::oidc::{GroupGrant, OidcConfig};
 pub use auth::{
-    ApiTokenRow, Auth, AuthError, FirstAdmin, SessionRow, SessionsConfig, SignInError, Source, UserRow,
-    WallRow, check_grants,
+    ApiTokenRow, Auth, AuthError, FirstAdmin, SessionRow, SessionsConfig, SignInError, Source,
+    UserRow, WallRow, check_grants,
 };
 pub use config::{ConfigMistake, DashboardConfig, DashboardTlsConfig};
 pub use error::DashboardError;

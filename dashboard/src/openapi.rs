@@ -204,10 +204,7 @@ fn responses(route: &Route) -> Value {
         Endpoint::RemoveDevice | Endpoint::IssueDeviceToken => {
             all.insert("409".into(), error("one of `devices.csv`, or it has 8 tokens"));
         }
-        Endpoint::SignIn
-        | Endpoint::SignInWall
-        | Endpoint::Confirm
-        | Endpoint::ChangePassword => {
+        Endpoint::SignIn | Endpoint::SignInWall | Endpoint::Confirm | Endpoint::ChangePassword => {
             all.insert("401".into(), error("it is wrong, or the code is missing: `code_needed`"));
             all.insert("409".into(), error("the account has no password here"));
             all.insert("429".into(), error("too many attempts: Retry-After"));

@@ -195,9 +195,7 @@ impl Route {
 
     /// Is needed to set up a second factor, or to leave.
     pub fn sets_up(&self) -> bool {
-        use Endpoint::{
-            Account, BeginTotp, ChangePassword, Confirm, ConfirmTotp, SignOut, WhoAmI,
-        };
+        use Endpoint::{Account, BeginTotp, ChangePassword, Confirm, ConfirmTotp, SignOut, WhoAmI};
         matches!(
             self.endpoint,
             Account | BeginTotp | ChangePassword | Confirm | ConfirmTotp | SignOut | WhoAmI

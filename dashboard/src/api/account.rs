@@ -170,9 +170,8 @@ pub(crate) async fn issue_own_token(mut call: Admitted) -> Result<Response, ApiE
     let body: TokenBody = call.body().await?;
     let (who, city): (Identity, _) = (call.who()?.clone(), Arc::clone(&call.context.parts.city));
     let detail = json!({ "label": body.label.trim(), "grants": body.grants, "days": body.days });
-    let work = move |auth: &Auth| {
-        auth.issue_token(&who, &body.label, &body.grants, body.days, &city)
-    };
+    let work =
+        move |auth: &Auth| auth.issue_token(&who, &body.label, &body.grants, body.days, &city);
     let NewKey { id, token, expires } = with(&call, "make a token", work).await?;
     let mut noted = detail;
     noted["token"] = json!(id);

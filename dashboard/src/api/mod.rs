@@ -25,6 +25,10 @@ mod walls;
 mod within;
 mod words;
 
+pub(crate) use account::{
+    account, begin_totp, change_password, confirm_totp, end_own_session, issue_own_token,
+    own_sessions, own_tokens, remove_totp, revoke_own_token,
+};
 pub(crate) use actions::{acknowledge, act, act_on_many, undo};
 pub(crate) use alerts::{alert, alerts};
 pub(crate) use audit::audit;
@@ -37,6 +41,10 @@ pub(crate) use incidents::{incident, incidents};
 pub(crate) use kpi::kpi;
 pub(crate) use notifications::{deliveries, receivers, retry_delivery, test_receiver};
 pub(crate) use operation::{ledger, metrics, quarantine, ready, status, text};
+pub(crate) use people::{
+    add_person, api_tokens, end_person_sessions, people, person_sessions, remove_person,
+    remove_person_totp, reset_password, revoke_api_token, set_grants, set_person_state,
+};
 pub(crate) use personal::{personal, reveal};
 pub(crate) use registry::{
     device_tokens, export_devices, import_devices, issue_device_token, put_device, received,
@@ -46,24 +54,16 @@ pub(crate) use rules::{
     backtest, check_rules, delete_rule, explain_rule, patch_rule, put_rule, roll_back, rule,
     rule_entities, rule_shadow, rule_version, rule_versions, rules, start_backtest,
 };
-pub(crate) use account::{
-    account, begin_totp, change_password, confirm_totp, end_own_session, issue_own_token,
-    own_sessions, own_tokens, remove_totp, revoke_own_token,
-};
-pub(crate) use people::{
-    add_person, api_tokens, end_person_sessions, people, person_sessions, remove_person,
-    remove_person_totp, reset_password, revoke_api_token, set_grants, set_person_state,
-};
 pub(crate) use session::{
     confirm, sign_in, sign_in_by_link, sign_in_options, sign_in_refused, sign_out, welcome,
     who_am_i,
 };
-pub(crate) use walls::{issue_wall, revoke_wall, sign_in_wall, walls};
 pub(crate) use share::{export, open_data, sensorthings};
 pub(crate) use shifts::{
     begin_shift, end_shift, entry_done, handover, handover_csv, handover_html, shift_log, shifts,
     write_entry,
 };
+pub(crate) use walls::{issue_wall, revoke_wall, sign_in_wall, walls};
 
 /// Documents with a version: the browser keeps them and asks whether they still hold.
 pub(crate) const REVALIDATE: &str = "private, no-cache";

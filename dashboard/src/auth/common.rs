@@ -9,8 +9,24 @@ const LIST: &str = include_str!("data/common-passwords.txt");
 /// Words of this place and this system: a password that is one of them and a few digits or signs
 /// is guessed soon.
 const CONTEXT: [&str; 18] = [
-    "ioc", "danang", "dnang", "dana", "vietnam", "admin", "administrator", "operator", "operations",
-    "password", "matkhau", "haichau", "sontra", "thanhpho", "city", "dashboard", "welcome", "xinchao",
+    "ioc",
+    "danang",
+    "dnang",
+    "dana",
+    "vietnam",
+    "admin",
+    "administrator",
+    "operator",
+    "operations",
+    "password",
+    "matkhau",
+    "haichau",
+    "sontra",
+    "thanhpho",
+    "city",
+    "dashboard",
+    "welcome",
+    "xinchao",
 ];
 
 static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| LIST.lines().collect());
@@ -25,7 +41,8 @@ pub(super) fn is_common(password: &str, user: &str) -> bool {
     let core: String = core.chars().filter(|c| !c.is_whitespace() && !"_-.".contains(*c)).collect();
     let mut rest = core.as_str();
     // `danangioc`: words of ours in a row.
-    while let Some(word) = CONTEXT.iter().filter(|w| rest.starts_with(**w)).max_by_key(|w| w.len()) {
+    while let Some(word) = CONTEXT.iter().filter(|w| rest.starts_with(**w)).max_by_key(|w| w.len())
+    {
         rest = &rest[word.len()..];
     }
     let same = lower.chars().next();
@@ -45,12 +62,23 @@ mod tests {
     #[test]
     fn common_ones_and_our_own_words_are_refused_whatever_is_around_them() {
         for bad in [
-            "password1", "PassWord1", "123456789", "Danang2026!", "danang-ioc", "IOC12345678",
-            "Admin@123456", "aaaaaaaaaaaa", "lan.2026!!!", "87654321090", "matkhau!!123",
+            "password1",
+            "PassWord1",
+            "123456789",
+            "Danang2026!",
+            "danang-ioc",
+            "IOC12345678",
+            "Admin@123456",
+            "aaaaaaaaaaaa",
+            "lan.2026!!!",
+            "87654321090",
+            "matkhau!!123",
         ] {
             assert!(is_common(bad, "lan"), "{bad}");
         }
-        for good in ["một mật khẩu dài", "cầu Rồng phun lửa", "correct horse battery", "danangsky9x"] {
+        for good in
+            ["một mật khẩu dài", "cầu Rồng phun lửa", "correct horse battery", "danangsky9x"]
+        {
             assert!(!is_common(good, "lan"), "{good}");
         }
     }

@@ -38,7 +38,8 @@ fn guess(auth: &Auth, now: &AtomicI64, account: impl Fn(usize) -> String) -> Vec
 }
 
 fn most_in_a_minute(times: &[i64]) -> usize {
-    let within = |from: &i64| times.iter().filter(|t| (*from..from + MINUTE_MS).contains(t)).count();
+    let within =
+        |from: &i64| times.iter().filter(|t| (*from..from + MINUTE_MS).contains(t)).count();
     times.iter().map(within).max().unwrap_or(0)
 }
 
@@ -52,8 +53,11 @@ async fn ten_thousand_guesses_on_one_account_get_five_a_minute_and_its_owner_sig
     let hashed = auth.hashed.load(Relaxed);
     let through = guess(&auth, &now, |_| "an".into());
     let times: Vec<i64> = through.iter().map(|(t, _)| *t).collect();
-    println!("10,000 guesses on one account in 10 min: {} hashes, at most {} in a minute",
-        times.len(), most_in_a_minute(&times));
+    println!(
+        "10,000 guesses on one account in 10 min: {} hashes, at most {} in a minute",
+        times.len(),
+        most_in_a_minute(&times)
+    );
     assert_eq!(most_in_a_minute(&times), 5);
     assert_eq!(auth.hashed.load(Relaxed), hashed, "what is refused costs no hash");
     // In the thick of it, from where they have been, and on the way.
@@ -61,7 +65,9 @@ async fn ten_thousand_guesses_on_one_account_get_five_a_minute_and_its_owner_sig
     let away = auth.sign_in(attempt("an", PASSWORD, IpAddr::from([10, 9, 9, 9]))).await;
     assert!(matches!(away, Err(SignInError::TooMany { retry_after_s: 1..=60 })), "{away:?}");
     now.fetch_add(MINUTE_MS, Relaxed);
-    auth.sign_in(attempt("an", PASSWORD, IpAddr::from([10, 9, 9, 9]))).await.expect("a minute later");
+    auth.sign_in(attempt("an", PASSWORD, IpAddr::from([10, 9, 9, 9])))
+        .await
+        .expect("a minute later");
 }
 
 #[tokio::test]
@@ -74,8 +80,12 @@ async fn ten_thousand_guesses_on_many_accounts_are_bounded_together() {
     let through = guess(&auth, &now, |n| format!("user{}", n % 1_000));
     let times: Vec<i64> = through.iter().map(|(t, _)| *t).collect();
     let most = most_in_a_minute(&times);
-    println!("10,000 guesses on 1,000 accounts in 10 min: {} hashes, at most {most} in a minute: \
-        {:.1} s of a core at 35 ms", times.len(), most as f64 * 0.035);
+    println!(
+        "10,000 guesses on 1,000 accounts in 10 min: {} hashes, at most {most} in a minute: \
+        {:.1} s of a core at 35 ms",
+        times.len(),
+        most as f64 * 0.035
+    );
     assert_eq!(most, GLOBAL_RATE.most);
     for account in 0..1_000 {
         let user = format!("user{account}");
@@ -104,7 +114,12 @@ fn known_unknown_and_closed_accounts_cost_one_hash_each() {
     auth.disable("closed").expect("closes");
     let n: usize = std::env::var("IOC_TIMING_N").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
     let long = "x".repeat(1_000);
-    let cases = [("an", "wrong password"), ("nobody", "wrong password"), ("closed", PASSWORD), ("an", &long)];
+    let cases = [
+        ("an", "wrong password"),
+        ("nobody", "wrong password"),
+        ("closed", PASSWORD),
+        ("an", &long),
+    ];
     let mut took: [Vec<f64>; 4] = Default::default();
     // In turn, so that what else the machine does meets all alike.
     for _ in 0..n {
@@ -121,7 +136,9 @@ fn known_unknown_and_closed_accounts_cost_one_hash_each() {
     for (name, other) in [("unknown", &took[1]), ("closed", &took[2]), ("too long", &took[3])] {
         println!(
             "n = {n}: known {:.3} ms, {name} {:.3} ms, Welch's t = {:.2}",
-            mean(&took[0]), mean(other), welch(&took[0], other)
+            mean(&took[0]),
+            mean(other),
+            welch(&took[0], other)
         );
     }
 }

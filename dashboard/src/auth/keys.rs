@@ -95,8 +95,7 @@ impl Auth {
         id: u64,
         user: Option<&str>,
     ) -> Result<Option<String>, AuthError> {
-        let sql =
-            "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING user";
+        let sql = "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING user";
         let id = i64::try_from(id).unwrap_or(-1);
         Ok(self.store().db.query_row(sql, params![id, user], |r| r.get(0)).optional()?)
     }
@@ -212,9 +211,8 @@ impl Auth {
         let sql = "UPDATE walls SET used = ?2
                    WHERE hash = ?1 AND (expires IS NULL OR expires > ?2)
                    RETURNING user, grants, view, id";
-        let found = tx.query_row(sql, params![hash, now.0], |r| {
-            Ok((wall_identity(r)?, r.get::<_, i64>(3)?))
-        });
+        let found = tx
+            .query_row(sql, params![hash, now.0], |r| Ok((wall_identity(r)?, r.get::<_, i64>(3)?)));
         let Some((who, wall)) = found.optional()? else { return Ok(None) };
         let session = Token::random();
         let sql = "INSERT INTO wall_sessions (hash, wall, began) VALUES (?1, ?2, ?3)";
@@ -266,8 +264,8 @@ fn within_owner(who: &Identity, grants: &[Grant], city: &City) -> Result<(), Aut
 
 fn checked_label(label: &str) -> Result<&str, AuthError> {
     let label = label.trim();
-    let good = (1..=LABEL_CHARS).contains(&label.chars().count())
-        && !label.chars().any(char::is_control);
+    let good =
+        (1..=LABEL_CHARS).contains(&label.chars().count()) && !label.chars().any(char::is_control);
     let bad = || AuthError::BadToken(format!("label: 1 to {LABEL_CHARS} characters on one line"));
     good.then_some(label).ok_or_else(bad)
 }

@@ -183,7 +183,10 @@ impl Auth {
     }
 
     /// Checks a password and begins a session. Takes the same time for unknown users.
-    pub(crate) async fn sign_in(self: &Arc<Self>, attempt: Attempt) -> Result<Session, SignInError> {
+    pub(crate) async fn sign_in(
+        self: &Arc<Self>,
+        attempt: Attempt,
+    ) -> Result<Session, SignInError> {
         let attempt = Attempt { from: limit::network_of(attempt.from), ..attempt };
         let (auth, name, from) = (Arc::clone(self), attempt.user.clone(), attempt.from);
         blocking(move || auth.admit(&name, from)).await?;
@@ -244,9 +247,8 @@ impl Auth {
         let held = self.store().find(user)?;
         let right = self.fits(&attempt.password, held.as_ref().map(|u| u.hash.as_str()));
         let now = self.now();
-        let may = |u: &store::StoredUser| {
-            right && !u.disabled && u.initial.is_none_or(|ends| now < ends)
-        };
+        let may =
+            |u: &store::StoredUser| right && !u.disabled && u.initial.is_none_or(|ends| now < ends);
         let held = held.filter(may).ok_or(SignInError::Wrong)?;
         if let Some(secret) = &held.totp {
             let checked = self.check_code(user, secret, attempt.code.as_deref());
@@ -333,7 +335,8 @@ impl Auth {
         let now = self.now();
         // Never what was typed in the place of a name: people type passwords there.
         let known = self.store().find(user)?.map(|_| user.to_owned());
-        let key = if limited { (None, None) } else { (known.clone(), Some(limit::network_of(from))) };
+        let key =
+            if limited { (None, None) } else { (known.clone(), Some(limit::network_of(from))) };
         let times = self.failures.count(key, now);
         Ok(times.map(|n| (if limited { None } else { known }, n)))
     }

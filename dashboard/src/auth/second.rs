@@ -40,7 +40,8 @@ fn new_recovery_code() -> String {
 fn recovery_hash(user: &str, code: &str) -> Option<[u8; 32]> {
     let plain: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     let plain = plain.to_ascii_lowercase();
-    let good = plain.len() == RECOVERY_CHARS && plain.bytes().all(|b| RECOVERY_ALPHABET.contains(&b));
+    let good =
+        plain.len() == RECOVERY_CHARS && plain.bytes().all(|b| RECOVERY_ALPHABET.contains(&b));
     let hash = || {
         Sha256::new().chain_update(user).chain_update([0]).chain_update(&plain).finalize().into()
     };

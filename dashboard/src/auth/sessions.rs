@@ -96,7 +96,8 @@ impl Auth {
         let (idle, oldest) = (now.plus_ms(-limits.idle_ms()), now.plus_ms(-limits.max_ms()));
         let found = store.db.prepare_cached(sql)?.query_row(params![hash, idle.0, oldest.0], |r| {
             let who = Identity::person(r.get::<_, String>(0)?, grants_of(r, 1)?);
-            let second_factor = settings.wants_second_factor(&who.grants) && !r.get::<_, bool>(6)?;
+            let second_factor =
+                settings.wants_second_factor(&who.grants) && !r.get::<_, bool>(6)?;
             let held = Held {
                 fresh: now.0 - r.get::<_, i64>(4)? < FRESH_MS,
                 change_password: r.get(5)?,

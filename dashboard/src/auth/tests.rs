@@ -103,7 +103,9 @@ fn refuses_bad_names_and_passwords() {
         let refused = auth.add_user(name, "long enough", Role::Viewer);
         assert!(matches!(refused, Err(AuthError::BadName(_))), "{name}");
     }
-    for password in ["short", &"xy".repeat(129), "username", "UserName", "password1", "iocdanang2026"] {
+    for password in
+        ["short", &"xy".repeat(129), "username", "UserName", "password1", "iocdanang2026"]
+    {
         let refused = auth.add_user("username", password, Role::Viewer);
         assert!(matches!(refused, Err(AuthError::WeakPassword)), "{password}");
     }

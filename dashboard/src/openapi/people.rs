@@ -29,10 +29,9 @@ fn days() -> Value {
 /// The JSON body of a route about accounts.
 pub(super) fn request(endpoint: Endpoint) -> Option<Value> {
     let (required, fields): (&[&str], Value) = match endpoint {
-        Endpoint::SignIn => (
-            &["user", "password"],
-            json!({ "user": text(), "password": text(), "code": text() }),
-        ),
+        Endpoint::SignIn => {
+            (&["user", "password"], json!({ "user": text(), "password": text(), "code": text() }))
+        }
         Endpoint::SignInWall => (&["token"], json!({ "token": text() })),
         Endpoint::Confirm => (&["password"], json!({ "password": text(), "code": text() })),
         Endpoint::ChangePassword => (&["old", "new"], json!({ "old": text(), "new": text() })),

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-
 use super::shapes::{
-    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference,
-    text,
+    array, both, flag, int, maybe_int, maybe_number, maybe_text, number, object, reference, text,
 };
 
 /// A rule; `canonical` and `running` only where one rule is asked for.

@@ -95,95 +95,158 @@ pub(crate) const ROUTES: &[Route] = &[
         .by("DELETE")
         .answers(""),
     get("/api/v1/session/options", Endpoint::SignInOptions, Policy::Open, "ways to sign in")
-    .answers("SignInOptions"),
-    get("/api/v1/session/wall", Endpoint::SignInWall, Policy::Open, "sign a screen in with its wall token")
+        .answers("SignInOptions"),
+    get(
+        "/api/v1/session/wall",
+        Endpoint::SignInWall,
+        Policy::Open,
+        "sign a screen in with its wall token",
+    )
     .by("POST")
     .answers("Identity"),
-    get("/api/v1/session/confirm", Endpoint::Confirm, OWN, "give the password once more, for critical acts")
+    get(
+        "/api/v1/session/confirm",
+        Endpoint::Confirm,
+        OWN,
+        "give the password once more, for critical acts",
+    )
     .by("POST")
     .answers(""),
-    get("/api/v1/account", Endpoint::Account, OWN, "one's own account")
-    .answers("Account"),
-    get("/api/v1/account/password", Endpoint::ChangePassword, OWN, "change one's password; the other sessions end")
+    get("/api/v1/account", Endpoint::Account, OWN, "one's own account").answers("Account"),
+    get(
+        "/api/v1/account/password",
+        Endpoint::ChangePassword,
+        OWN,
+        "change one's password; the other sessions end",
+    )
     .by("POST")
     .answers(""),
-    get("/api/v1/account/totp", Endpoint::BeginTotp, OWN, "a new secret for the second factor; it is told this once")
+    get(
+        "/api/v1/account/totp",
+        Endpoint::BeginTotp,
+        OWN,
+        "a new secret for the second factor; it is told this once",
+    )
     .by("POST")
     .fresh()
     .answers("NewTotp"),
-    get("/api/v1/account/totp/confirm", Endpoint::ConfirmTotp, OWN, "put the new secret to use; the recovery codes are told this once")
+    get(
+        "/api/v1/account/totp/confirm",
+        Endpoint::ConfirmTotp,
+        OWN,
+        "put the new secret to use; the recovery codes are told this once",
+    )
     .by("POST")
     .fresh()
     .answers("RecoveryCodes"),
     get("/api/v1/account/totp", Endpoint::RemoveTotp, OWN, "do without a second factor")
-    .by("DELETE")
-    .fresh()
-    .answers(""),
+        .by("DELETE")
+        .fresh()
+        .answers(""),
     get("/api/v1/account/sessions", Endpoint::OwnSessions, OWN, "one's open sessions")
-    .answers("Sessions"),
+        .answers("Sessions"),
     get("/api/v1/account/sessions/{id}", Endpoint::EndOwnSession, OWN, "end one of them")
-    .by("DELETE")
-    .answers(""),
+        .by("DELETE")
+        .answers(""),
     get("/api/v1/account/tokens", Endpoint::OwnTokens, OWN, "one's API tokens, not in clear")
-    .answers("ApiTokens"),
-    get("/api/v1/account/tokens", Endpoint::IssueOwnToken, OWN, "a new API token; it is told this once")
+        .answers("ApiTokens"),
+    get(
+        "/api/v1/account/tokens",
+        Endpoint::IssueOwnToken,
+        OWN,
+        "a new API token; it is told this once",
+    )
     .by("POST")
     .fresh()
     .gives("201")
     .answers("NewApiToken"),
-    get("/api/v1/account/tokens/{id}", Endpoint::RevokeOwnToken, OWN, "end one of one's API tokens")
+    get(
+        "/api/v1/account/tokens/{id}",
+        Endpoint::RevokeOwnToken,
+        OWN,
+        "end one of one's API tokens",
+    )
     .by("DELETE")
     .answers(""),
     get("/api/v1/people", Endpoint::People, PEOPLE, "all accounts, and what the roles may")
-    .answers("People"),
-    get("/api/v1/people", Endpoint::AddPerson, PEOPLE, "a new account; its password is told this once")
+        .answers("People"),
+    get(
+        "/api/v1/people",
+        Endpoint::AddPerson,
+        PEOPLE,
+        "a new account; its password is told this once",
+    )
     .by("POST")
     .fresh()
     .gives("201")
     .answers("NewPerson"),
-    get("/api/v1/people/{id}/grants", Endpoint::SetGrants, PEOPLE, "say what somebody may, and where")
+    get(
+        "/api/v1/people/{id}/grants",
+        Endpoint::SetGrants,
+        PEOPLE,
+        "say what somebody may, and where",
+    )
     .by("PUT")
     .fresh()
     .answers(""),
     get("/api/v1/people/{id}/state", Endpoint::SetPersonState, PEOPLE, "close or open an account")
-    .by("POST")
-    .fresh()
-    .answers(""),
-    get("/api/v1/people/{id}/password", Endpoint::ResetPassword, PEOPLE, "a new password; it is told this once")
+        .by("POST")
+        .fresh()
+        .answers(""),
+    get(
+        "/api/v1/people/{id}/password",
+        Endpoint::ResetPassword,
+        PEOPLE,
+        "a new password; it is told this once",
+    )
     .by("POST")
     .fresh()
     .answers("NewPassword"),
-    get("/api/v1/people/{id}/totp", Endpoint::RemovePersonTotp, PEOPLE, "take a lost second factor away")
+    get(
+        "/api/v1/people/{id}/totp",
+        Endpoint::RemovePersonTotp,
+        PEOPLE,
+        "take a lost second factor away",
+    )
     .by("DELETE")
     .fresh()
     .answers(""),
-    get("/api/v1/people/{id}/sessions", Endpoint::PersonSessions, PEOPLE, "somebody's open sessions")
+    get(
+        "/api/v1/people/{id}/sessions",
+        Endpoint::PersonSessions,
+        PEOPLE,
+        "somebody's open sessions",
+    )
     .answers("Sessions"),
-    get("/api/v1/people/{id}/sessions", Endpoint::EndPersonSessions, PEOPLE, "end all of somebody's sessions")
+    get(
+        "/api/v1/people/{id}/sessions",
+        Endpoint::EndPersonSessions,
+        PEOPLE,
+        "end all of somebody's sessions",
+    )
     .by("DELETE")
     .fresh()
     .answers(""),
     get("/api/v1/people/{id}", Endpoint::RemovePerson, PEOPLE, "forget an account")
-    .by("DELETE")
-    .fresh()
-    .answers(""),
+        .by("DELETE")
+        .fresh()
+        .answers(""),
     get("/api/v1/people/tokens", Endpoint::ApiTokens, PEOPLE, "all API tokens, not in clear")
-    .answers("ApiTokens"),
+        .answers("ApiTokens"),
     get("/api/v1/people/tokens/{id}", Endpoint::RevokeApiToken, PEOPLE, "end an API token")
-    .by("DELETE")
-    .fresh()
-    .answers(""),
-    get("/api/v1/walls", Endpoint::Walls, PEOPLE, "all wall tokens, not in clear")
-    .answers("Walls"),
+        .by("DELETE")
+        .fresh()
+        .answers(""),
+    get("/api/v1/walls", Endpoint::Walls, PEOPLE, "all wall tokens, not in clear").answers("Walls"),
     get("/api/v1/walls", Endpoint::IssueWall, PEOPLE, "a new wall token; it is told this once")
-    .by("POST")
-    .fresh()
-    .gives("201")
-    .answers("NewWall"),
+        .by("POST")
+        .fresh()
+        .gives("201")
+        .answers("NewWall"),
     get("/api/v1/walls/{id}", Endpoint::RevokeWall, PEOPLE, "end a wall token and its screens")
-    .by("DELETE")
-    .fresh()
-    .answers(""),
+        .by("DELETE")
+        .fresh()
+        .answers(""),
     get(
         "/api/v1/city",
         Endpoint::City,

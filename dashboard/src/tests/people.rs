@@ -83,8 +83,15 @@ async fn an_administrator_makes_changes_closes_and_removes_accounts() {
     let (status, last) = admin.send("DELETE", "/api/v1/people/administrator", None).await;
     assert_eq!((status, &last["code"]), (409, &json!("last_administrator")));
     let expected = [
-        "person_added", "signed_in", "grants_changed", "person_disabled", "person_enabled",
-        "password_changed", "signed_in", "sessions_ended", "person_removed",
+        "person_added",
+        "signed_in",
+        "grants_changed",
+        "person_disabled",
+        "person_enabled",
+        "password_changed",
+        "signed_in",
+        "sessions_ended",
+        "person_removed",
     ];
     assert_eq!(server.actions(), expected);
     let log = format!("{:?}", server.acts.lock().expect("no panic"));
@@ -166,7 +173,8 @@ async fn over_tls_the_cookie_is_bound_to_the_host_and_the_plain_one_counts_for_n
     assert_eq!(ask(format!("ioc_session=x; __Host-ioc={session}")).await, 200);
     let link = server.auth.signin_link("viewer").expect("a link");
     let signed = client.request("GET", &format!("/signin?token={link}")).send().await;
-    let cookie = signed.expect("answers").headers()["set-cookie"].to_str().expect("text").to_owned();
+    let cookie =
+        signed.expect("answers").headers()["set-cookie"].to_str().expect("text").to_owned();
     assert!(cookie.starts_with("__Host-ioc="), "{cookie}");
     for part in ["; Secure", "; HttpOnly", "; SameSite=Strict", "; Path=/;"] {
         assert!(cookie.contains(part), "{cookie}");
@@ -272,7 +280,8 @@ async fn a_wall_watches_its_view_and_nothing_else_until_it_is_revoked() {
 
     let mut screen = server.stranger();
     let body = json!({ "token": token });
-    let signed = screen.change("POST", "/api/v1/session/wall", &body).send().await.expect("answers");
+    let signed =
+        screen.change("POST", "/api/v1/session/wall", &body).send().await.expect("answers");
     assert_eq!(signed.status(), 200);
     let cookie = signed.headers()["set-cookie"].to_str().expect("text").to_owned();
     screen.session = cookie.split(['=', ';']).nth(1).map(String::from);

@@ -43,7 +43,8 @@ async fn set_up(server: &Server, client: &Client) -> (Vec<u8>, Vec<String>) {
         client.post("/api/v1/account/totp/confirm", &json!({ "code": "000000" })).await;
     assert_eq!((status, &body["code"]), (400, &json!("wrong_code")));
     let code = server.code(&secret);
-    let (status, body) = client.post("/api/v1/account/totp/confirm", &json!({ "code": code })).await;
+    let (status, body) =
+        client.post("/api/v1/account/totp/confirm", &json!({ "code": code })).await;
     assert_eq!(status, 200, "{body}");
     let codes = body["recovery"].as_array().expect("codes");
     assert_eq!(codes.len(), 10);
