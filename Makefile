@@ -50,6 +50,7 @@ bench:
 	cargo bench --locked -p ioc-journal -p ioc-ingest -p ioc-rules -p ioc-history -p ioc-alerts -p ioc-dashboard
 	cargo build --locked --release -p ioc -p ioc-sim
 	BIN="$(TARGET)/release" bash tests/bench-chain.sh
+	bash tests/bench-attacks.sh
 
 clean-data:
 	rm -rf "$(DATA)"

@@ -31,7 +31,7 @@ if [ ${#need[@]} -gt 0 ]; then
   apt-get install -y -qq --no-install-recommends "${need[@]}"
 fi
 # Readers and validators of what we give to others, from PyPI, each in its own environment.
-for part in export opendata sensorthings; do bash "$(dirname "$0")/$part/venv.sh" >/dev/null; done
+for part in export opendata sensorthings openapi tls; do bash "$(dirname "$0")/$part/venv.sh" >/dev/null; done
 bash "$(dirname "$0")/mqtt/deps.sh" >/dev/null
 bash "$(dirname "$0")/supply/tools.sh" >/dev/null
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt

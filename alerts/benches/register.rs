@@ -5,7 +5,8 @@
 //!
 //! The open alerts and 20,000 closed ones are made through `apply` and `act`; these are copied with
 //! other ids and times (rows and members, not their incidents and audit lines) up to a million.
-//! `cargo bench -p ioc-alerts --bench register`; without `--bench` a hundredth of it runs.
+//! `cargo bench -p ioc-alerts --bench register`; without `--bench` a hundredth of it runs
+//! (`IOC_BENCH_SCALE=10`: a tenth).
 
 mod city;
 
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 use city::{City, NOW};
 use ioc_alerts::Register;
 use ioc_model::{
-    Action, ActionRequest, Actor, AlertFilter, AlertStore, Scope, Severity, Target, Timestamp, Work,
+    Action, ActionRequest, Actor, AlertFilter, AlertStore, Choice, Scope, ScopePart, Severity,
+    Target, Timestamp, Work,
 };
 
 const PAGE: usize = 200;
@@ -28,7 +30,8 @@ fn main() {
         City::build(path.as_ref(), scale.parse().expect("a number"));
         return;
     }
-    let scale = if args.iter().any(|a| a == "--bench") { 1 } else { 100 };
+    let asked = std::env::var("IOC_BENCH_SCALE").ok().and_then(|n| n.parse().ok());
+    let scale = asked.unwrap_or(if args.iter().any(|a| a == "--bench") { 1 } else { 100 });
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk");
     let path = dir.path().join("alerts.sqlite");
     let started = Instant::now();
@@ -125,6 +128,26 @@ fn lists(register: &Register, city: &City) {
         ("all of a device", AlertFilter { device: some("device-77"), ..all() }),
         ("rejected", AlertFilter { work: Some(Work::Rejected), ..all() }),
     ];
+    let wards = |n: u64| Choice::only((0..n).map(|i| format!("ward-{}", i * 9)));
+    let services = |n: u64| Choice::only((0..n).map(|i| format!("service-{}", i * 5)));
+    let scopes = [
+        ("10 wards x 3 services", ScopePart { areas: wards(10), services: services(3) }),
+        ("a ward", ScopePart { areas: wards(1), services: Choice::All }),
+        ("3 services", ScopePart { areas: Choice::All, services: services(3) }),
+        ("a ward without alerts", ScopePart { areas: Choice::only(["x"]), services: Choice::All }),
+    ];
+    let scoped = scopes.into_iter().flat_map(|(name, part)| {
+        let of = || AlertFilter { limit: PAGE, ..AlertFilter::of(Scope::of([part.clone()])) };
+        let open = || AlertFilter { open_only: true, ..of() };
+        [
+            (format!("{name}: listed"), AlertFilter { held: Some(false), ..open() }),
+            (format!("{name}: unseen"), AlertFilter { acknowledged: Some(false), ..open() }),
+            (format!("{name}: all"), of()),
+            (format!("{name}: closed"), AlertFilter { work: Some(Work::Closed), ..of() }),
+            (format!("{name}: a service"), AlertFilter { service: some("service-5"), ..of() }),
+        ]
+    });
+    let filters = filters.map(|(name, filter)| (name.to_owned(), filter)).into_iter().chain(scoped);
     println!(
         "\npage of {PAGE}, ms                      rows   first p50    p99    deep p50    p99"
     );
@@ -154,6 +177,7 @@ fn acknowledge(from: u64, n: u64, key: Option<String>) -> ActionRequest {
         targets: (from..from + n).map(target).collect(),
         action: Action::Acknowledge { note: Some("đã báo phường".into()) },
         actor: Actor { user: "lan".into(), origin: Some("10.0.0.7".into()), at: NOW },
+        scope: Scope::city(),
         key,
     }
 }

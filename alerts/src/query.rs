@@ -1,8 +1,11 @@
 //! Reading the register.
 
+pub(crate) mod strand;
+
 use ioc_model::{AlertFilter, AlertId, AlertRow, AuditRow, RegisterError, Timestamp, Work};
 use rusqlite::{Connection, params, types::Value};
 
+use self::strand::{Strand, asked, split};
 use crate::schema::{newest_change, parse, severity, store};
 
 /// Most rows one call returns.
@@ -15,6 +18,9 @@ pub(crate) fn list(
     // One snapshot for the rows and the number.
     let tx = db.unchecked_transaction().map_err(store)?;
     let newest = newest_change(&tx)?;
+    if asked(&f.scope, (&f.area, &f.service)).is_nothing() {
+        return Ok((Vec::new(), newest));
+    }
     let (sql, values) = select(f);
     let mut statement = tx.prepare_cached(&sql).map_err(store)?;
     let texts = statement
@@ -63,18 +69,47 @@ fn index(f: &AlertFilter) -> &'static str {
 }
 
 /// Only the shape of the filter reaches the text of the query; what users wrote is bound.
+///
+/// Of a scope each ward (or service) is read by its own index, in the order of the list, and
+/// SQLite merges them: it looks at what the page shows and at no alert of another ward.
 fn select(f: &AlertFilter) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT row FROM alert INDEXED BY {} WHERE 1", index(f));
     let mut values: Vec<Value> = Vec::new();
-    if let Some((condition, texts)) = f.scope.condition("area", "service") {
+    let mut sql = match split(f) {
+        Some(strands) => {
+            let one = |strand| part(f, Some(&strand), &mut values);
+            strands.into_iter().map(one).collect::<Vec<_>>().join(" UNION ALL ")
+        }
+        None => part(f, None, &mut values),
+    };
+    sql.push_str(match f.after_change {
+        Some(_) => " ORDER BY change",
+        None => " ORDER BY raised_at DESC, id DESC",
+    });
+    sql.push_str(" LIMIT ?");
+    values.push((f.limit.clamp(1, MAX_ROWS) as i64).into());
+    (sql, values)
+}
+
+/// The rows of a filter, of one strand of its scope or of all of it, without their order.
+fn part(f: &AlertFilter, strand: Option<&Strand>, values: &mut Vec<Value>) -> String {
+    // What is held is open. A strand also has its indexes by what the work says.
+    let open = (f.open_only || f.held == Some(true)).then_some(true);
+    let worked = f.work.map(|w| !matches!(w, Work::Closed | Work::Rejected));
+    let open = open.or(worked.filter(|_| strand.is_some()));
+    let index = strand.map_or_else(|| index(f), |s| s.index(open));
+    let mut sql = format!("SELECT row, raised_at, id FROM alert INDEXED BY {index} WHERE 1");
+    let condition = match strand {
+        Some(strand) => Some(strand.condition()),
+        None => asked(&f.scope, (&f.area, &f.service)).condition("area", "service"),
+    };
+    if let Some((condition, texts)) = condition {
         sql.push_str(" AND ");
         sql.push_str(&condition);
         values.extend(texts.into_iter().map(Value::from));
     }
     // These stand in the text: they are what the indexes of open alerts say.
     let flags = [
-        // What is held is open.
-        ("open", (f.open_only || f.held == Some(true)).then_some(true)),
+        ("open", open),
         ("held", f.held),
         ("acknowledged", f.acknowledged),
         ("overdue", f.overdue.then_some(true)),
@@ -115,13 +150,7 @@ fn select(f: &AlertFilter) -> (String, Vec<Value>) {
         sql.push_str(" AND (raised_at, id) < (?, ?)");
         values.extend([time.0.into(), id.clone().into()]);
     }
-    sql.push_str(match f.after_change {
-        Some(_) => " ORDER BY change",
-        None => " ORDER BY raised_at DESC, id DESC",
-    });
-    sql.push_str(" LIMIT ?");
-    values.push((f.limit.clamp(1, MAX_ROWS) as i64).into());
-    (sql, values)
+    sql
 }
 
 /// Columns of a line, in the order of [`line`].
@@ -202,7 +231,7 @@ pub(crate) fn begins_with(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ioc_model::{IncidentId, Scope, Severity};
+    use ioc_model::{Choice, IncidentId, Scope, ScopePart, Severity};
 
     fn policy() -> crate::policy::Policy {
         let text = include_str!("../../config/alerts.yaml");
@@ -272,6 +301,38 @@ mod tests {
             assert!(plan.contains(&format!("USING INDEX {index} (")), "{filter:?}: {plan}");
             assert!(plan.contains(seek) && plan.contains(key), "{filter:?}: {plan}");
         }
+        let wards = |wards: &[&str]| ScopePart {
+            areas: Choice::only(wards.iter().copied()),
+            services: Choice::only(["a", "b"]),
+        };
+        let wards = Scope::of([wards(&["a", "b", "c"]), wards(&["d"])]);
+        let service = Scope::of([ScopePart { areas: Choice::All, services: Choice::only(["a"]) }]);
+        for (filter, index, times) in [
+            (
+                AlertFilter { held: Some(false), scope: wards.clone(), ..open() },
+                "alert_open_area",
+                4,
+            ),
+            (
+                AlertFilter { work: Some(Work::New), scope: wards.clone(), ..all() },
+                "alert_open_area",
+                4,
+            ),
+            (
+                AlertFilter { work: Some(Work::Closed), scope: wards.clone(), ..all() },
+                "alert_done_area",
+                4,
+            ),
+            (AlertFilter { service: some("a"), scope: wards.clone(), ..all() }, "alert_area", 4),
+            (AlertFilter { area: some("b"), scope: wards.clone(), ..all() }, "alert_area", 1),
+            (AlertFilter { scope: service.clone(), ..open() }, "alert_open_service", 1),
+            (AlertFilter { scope: service, ..all() }, "alert_service", 1),
+        ] {
+            let plan = plan(&db, &filter);
+            assert_eq!(plan.matches(&format!("USING INDEX {index} (")).count(), times, "{plan}");
+            assert_eq!(plan.matches(key).count(), times, "{plan}");
+            assert!(!plan.contains("B-TREE") && !plan.contains("SCAN"), "{plan}");
+        }
         let resume = AlertFilter { after_change: Some(7), ..AlertFilter::of(Scope::city()) };
         assert!(plan(&db, &resume).contains("USING INDEX alert_change (change>?)"));
     }
@@ -306,8 +367,13 @@ mod tests {
                     before: on(11).then(|| (Timestamp(1), "a".to_owned())),
                     ..AlertFilter::of(Scope::city())
                 };
-                let plan = plan(&db, &filter);
-                assert!(!plan.contains("B-TREE"), "{filter:?}: {plan}");
+                let wards = ScopePart { areas: Choice::only(["a", "b"]), services: Choice::All };
+                let services = ScopePart { areas: Choice::All, services: Choice::only(["a", "c"]) };
+                for scope in [vec![ScopePart::CITY], vec![wards.clone()], vec![services, wards]] {
+                    let filter = AlertFilter { scope: Scope::of(scope), ..filter.clone() };
+                    let plan = plan(&db, &filter);
+                    assert!(!plan.contains("B-TREE"), "{filter:?}: {plan}");
+                }
             }
         }
     }

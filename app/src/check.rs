@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ioc_alerts::notify::NotifyConfig;
 use ioc_alerts::policy::Policy;
+use ioc_dashboard::OidcConfig;
 use ioc_model::{City, ConfigError, ConfigFiles};
 use ioc_rules::RuleSet;
 use ioc_share::opendata::OpenData;
@@ -92,6 +93,8 @@ fn base(files: &ConfigFiles, mistakes: &mut Vec<ConfigError>) -> Option<Base> {
     if let Some(settings) = &settings {
         let wrong = settings.personal.check(|service| city.services.contains_key(service));
         let tell = |m| ConfigError::new(settings::FILE, 0, 0, m);
+        keep(wrong.into_iter().map(tell).collect());
+        let wrong = OidcConfig::mistakes(&settings.dashboard.oidc, &city);
         keep(wrong.into_iter().map(tell).collect());
     }
     let policy = Policy::load(files, &city).map_err(&mut keep).ok();

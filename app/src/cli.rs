@@ -10,6 +10,7 @@ use crate::audit::AuditArgs;
 use crate::backtest::BacktestArgs;
 use crate::decode::DecodeArgs;
 use crate::device::DeviceArgs;
+use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
 use crate::history::HistoryArgs;
 
@@ -30,6 +31,7 @@ Examples:
   ioc decode --topic T payload.json        what the centre makes of a message, or why not
   ioc history export --out air.csv         what sensors said, as a file
   ioc device import devices.csv            devices from a list, all of it or nothing
+  ioc doctor                               unsafe settings and states, worst first
   ioc user add lan --role operator         an account for the dashboard
 
 A first reading, from any machine with Mosquitto's clients:
@@ -37,7 +39,7 @@ A first reading, from any machine with Mosquitto's clients:
     -m '{\"time\":'$(date +%s000)',\"values\":{\"pm25\":35.1}}'
 
 Settings come from ioc.yaml in the configuration folder, then IOC_* variables, then flags.
-Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log or history, 2 wrong command line or configuration,
+Exit codes: 0 done, 1 failed while running, a message refused, or something bad in the audit log, history or what `ioc doctor` looks at, 2 wrong command line or configuration,
 3 the two sets of rules differ (`ioc backtest --against DIR --exit-code`)."
 )]
 pub(crate) struct Cli {
@@ -57,6 +59,7 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     History(HistoryArgs),
     Device(DeviceArgs),
+    Doctor(DoctorArgs),
     /// Manage the dashboard's accounts
     User(UserArgs),
     /// Print the version

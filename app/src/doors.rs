@@ -65,7 +65,13 @@ pub(crate) fn known_registry(base: &mut Base) -> anyhow::Result<Option<Arc<Regis
 /// Opens or makes the device registry in the data folder, which is made if it is missing.
 pub(crate) fn registry(base: &Base) -> anyhow::Result<Arc<Registry>> {
     let data = &base.settings.data;
-    std::fs::create_dir_all(data)
+    let mut folder = std::fs::DirBuilder::new();
+    // Accounts, keys and personal data: nobody else has business there.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder
+        .recursive(true)
+        .create(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let (path, config) = (base.settings.file(REGISTRY), base.settings.ingest.registry.clone());
     Ok(Registry::open(&path, config, Arc::clone(&base.city))?)

@@ -1,5 +1,6 @@
 //! Exit codes, in one table: 0 done · 1 failed while running, `ioc decode` was given a message
-//! that is refused, or `ioc audit verify` or `ioc history verify` found something bad · 2 the command line or the
+//! that is refused, or `ioc audit verify`, `ioc history verify` or `ioc doctor` found something bad (notes of
+//! the doctor do not count) · 2 the command line or the
 //! configuration is wrong · 3 the two sets of rules differ (`ioc backtest --exit-code`).
 
 use std::process::ExitCode;
@@ -46,6 +47,11 @@ pub(crate) struct Refused(pub u64);
 #[derive(Debug, thiserror::Error)]
 #[error("history is not whole: {0} findings")]
 pub(crate) struct Damaged(pub u64);
+
+/// `ioc doctor`: so many things are not as they should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} to see to")]
+pub(crate) struct Unsafe(pub usize);
 
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {

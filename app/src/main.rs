@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod decode;
 mod device;
+mod doctor;
 mod doors;
 mod exit;
 mod explain;
@@ -39,6 +40,7 @@ fn main() -> std::process::ExitCode {
         Command::Decode(args) => decode::command(&args),
         Command::History(args) => history::command(&args),
         Command::Device(args) => device::command(&args),
+        Command::Doctor(args) => doctor::command(&args),
         Command::User(args) => user::user(&args),
         Command::Version => {
             println!("ioc {}", env!("CARGO_PKG_VERSION"));

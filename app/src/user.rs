@@ -121,7 +121,7 @@ fn described(grants: &[Grant]) -> String {
 }
 
 fn when(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |t| t.to_string())
+    at.to_rfc3339()
 }
 
 #[cfg(test)]

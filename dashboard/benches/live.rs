@@ -8,8 +8,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ioc_dashboard::Live;
 use ioc_model::{
-    AlertId, AlertRow, Body, City, DeviceSpec, Entity, Entry, Quality, Record, Severity, Text,
-    Timestamp, Transition, TransitionKind,
+    AlertId, AlertRow, Body, City, DeviceSpec, Entity, Entry, Quality, Record, Scope, Severity,
+    Text, Timestamp, Transition, TransitionKind,
 };
 
 const START: i64 = 1_761_588_000_000;
@@ -140,7 +140,9 @@ fn alerts(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-    c.bench_function("counts of 100,000 open alerts", |b| b.iter(|| live.alert_counts()));
+    c.bench_function("counts of 100,000 open alerts", |b| {
+        b.iter(|| live.alert_counts(&Scope::city()))
+    });
 }
 
 // Alerts first: what the others leave behind would hide what they take.

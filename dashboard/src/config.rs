@@ -40,6 +40,12 @@ pub struct DashboardConfig {
     pub max_connections_per_address: usize,
     /// Open WebSockets; further ones are answered 503.
     pub max_sockets: usize,
+    /// Open WebSockets of one user, with their tokens; a wall has as many of its own. Further ones
+    /// are answered 429.
+    pub max_sockets_per_user: usize,
+    /// Open WebSockets of one address (IPv6: /64); loopback is free. Further ones are answered
+    /// 429.
+    pub max_sockets_per_address: usize,
     /// Seconds a client may take for a request's head, and to send the next one.
     pub header_timeout_s: u64,
     /// Seconds after which an HTTP connection is closed at the end of its request, and 10 s later
@@ -47,7 +53,8 @@ pub struct DashboardConfig {
     pub connection_max_s: u64,
     /// Seconds a WebSocket frame may take before the socket is closed with code 1013.
     pub send_timeout_s: u64,
-    /// Seconds between two looks at whether a WebSocket's session has ended.
+    /// Seconds between two looks at whether a WebSocket's session has ended or may do other
+    /// things than before; what this process changes is seen at once.
     pub session_check_s: u64,
     /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
     /// gets new frames and not old ones.
@@ -101,7 +108,9 @@ impl Default for DashboardConfig {
             header_timeout_s: 10,
             connection_max_s: 300,
             send_timeout_s: 10,
-            session_check_s: 30,
+            max_sockets_per_user: 20,
+            max_sockets_per_address: 64,
+            session_check_s: 4,
             send_buffer_bytes: 128 * 1_024,
             sessions: SessionsConfig::default(),
             second_factor_for: Vec::new(),
@@ -114,6 +123,10 @@ impl Default for DashboardConfig {
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1_024;
 /// Largest body of the one route that names up to 10,000 alerts.
 pub(crate) const MAX_BULK_BYTES: usize = 1_024 * 1_024;
+/// Largest report of a browser.
+pub(crate) const MAX_REPORT_BYTES: usize = 8 * 1_024;
+/// Longest time in which a read must begin to answer; one that changes something is not broken off.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest list of devices: about 100,000 rows.
 pub(crate) const MAX_IMPORT_BYTES: usize = 32 * 1_024 * 1_024;
 /// Time a client may take to send a body, and the rate at which it gets more: one that sends a
@@ -151,6 +164,8 @@ impl DashboardConfig {
             ("max_connections_per_address", self.max_connections_per_address as u64),
             ("tls.handshake_timeout_ms", self.tls.as_ref().map_or(1, |t| t.handshake_timeout_ms)),
             ("max_sockets", self.max_sockets as u64),
+            ("max_sockets_per_user", self.max_sockets_per_user as u64),
+            ("max_sockets_per_address", self.max_sockets_per_address as u64),
             ("header_timeout_s", self.header_timeout_s),
             ("connection_max_s", self.connection_max_s),
             ("send_timeout_s", self.send_timeout_s),

@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ioc_model::Timestamp;
+use ioc_model::{Scope, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::oidc::Oidc;
 use crate::denials::Denials;
+use crate::hub::Seats;
+use crate::live::View;
 use crate::origin::Origins;
 use ioc_share::{DeviceView, Sources};
 
@@ -20,6 +22,8 @@ use crate::{DashboardConfig, Parts};
 const AT_ONCE: usize = 2;
 /// Exports under way; each holds up to some 20 MiB.
 const EXPORTS_AT_ONCE: usize = 8;
+/// Device lists kept as JSON: of the whole city and of as many scopes as are used at once.
+const DEVICE_LISTS: usize = 16;
 
 /// What the dashboard counts of itself.
 #[derive(Debug, Default)]
@@ -39,6 +43,9 @@ pub(crate) struct Stats {
     pub sockets_open: AtomicU64,
     pub sockets_opened: AtomicU64,
     pub sockets_refused: AtomicU64,
+    /// Looks at whether a session with sockets still holds, and those that found a change.
+    pub session_checks: AtomicU64,
+    pub session_changes: AtomicU64,
     pub sockets_closed_slow: AtomicU64,
     pub frames_sent: AtomicU64,
     pub frame_bytes_sent: AtomicU64,
@@ -47,7 +54,7 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 17] {
+    fn rows(&self) -> [(&'static str, &'static str, &AtomicU64); 19] {
         [
             ("requests_total", "counter", &self.requests),
             ("refused_origin_total", "counter", &self.refused_origin),
@@ -61,6 +68,8 @@ impl Stats {
             ("sockets", "gauge", &self.sockets_open),
             ("sockets_total", "counter", &self.sockets_opened),
             ("sockets_refused_total", "counter", &self.sockets_refused),
+            ("session_checks_total", "counter", &self.session_checks),
+            ("session_changes_total", "counter", &self.session_changes),
             ("sockets_closed_slow_total", "counter", &self.sockets_closed_slow),
             ("frames_sent_total", "counter", &self.frames_sent),
             ("frame_bytes_sent_total", "counter", &self.frame_bytes_sent),
@@ -86,6 +95,8 @@ pub(crate) struct Context {
     pub exports: Arc<Semaphore>,
     /// First lists of sockets.
     pub listings: Semaphore,
+    /// Reports of browsers that are read.
+    pub csp: crate::api::CspLog,
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
     /// What export, open data and SensorThings are made from.
@@ -95,7 +106,10 @@ pub(crate) struct Context {
     pub openapi: Arc<Document>,
     /// Identity providers.
     pub oidc: Oidc,
-    devices: Mutex<Option<(u32, Arc<Document>)>>,
+    /// Who holds sockets.
+    pub seats: Arc<Seats>,
+    /// Device lists of the scopes asked for last, newest last.
+    devices: Mutex<Vec<(Arc<View>, u64, Arc<Document>)>>,
 }
 
 impl Context {
@@ -117,7 +131,9 @@ impl Context {
             exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             listings: Semaphore::new(AT_ONCE),
             stats: Stats::default(),
+            csp: Default::default(),
             denials: Denials::default(),
+            seats: Arc::default(),
             devices: Mutex::default(),
             oidc: Oidc::of_checked(&config),
             config,
@@ -138,16 +154,26 @@ impl Context {
         (self.parts.clock)()
     }
 
-    /// The device list, made again when it has changed. Blocks when it has.
-    pub fn device_document(&self) -> Arc<Document> {
-        let rev = self.parts.live.rev();
+    /// The device list of a scope, made again when it has changed. Blocks when it has.
+    pub fn device_document(&self, scope: &Scope) -> Arc<Document> {
+        let view = self.parts.live.view(scope);
+        let rev = self.parts.live.rev(&view);
         let mut held = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, document)) = held.as_ref().filter(|(made_of, _)| *made_of >= rev) {
-            return Arc::clone(document);
+        let same = |made_for: &Arc<View>| Arc::ptr_eq(made_for, &view);
+        if let Some(at) = held.iter().position(|(made_for, ..)| same(made_for)) {
+            let kept = held.remove(at);
+            if kept.1 >= rev {
+                let document = Arc::clone(&kept.2);
+                held.push(kept);
+                return document;
+            }
         }
-        let (rev, list) = self.parts.live.device_list();
+        if held.len() >= DEVICE_LISTS {
+            held.remove(0);
+        }
+        let (rev, list) = self.parts.live.device_list(&view);
         let document = Document::new(crate::reply::JSON, list);
-        *held = Some((rev, Arc::clone(&document)));
+        held.push((view, rev, Arc::clone(&document)));
         document
     }
 
@@ -189,9 +215,10 @@ impl Context {
 
 fn sources(parts: &Parts) -> Sources {
     let live = Arc::clone(&parts.live);
-    let held: Mutex<Option<(u32, Arc<Vec<DeviceView>>)>> = Mutex::default();
+    let held: Mutex<Option<(u64, Arc<Vec<DeviceView>>)>> = Mutex::default();
+    let whole = live.view(&Scope::city());
     let devices = move || {
-        let rev = live.rev();
+        let rev = live.rev(&whole);
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, devices)) = held.as_ref().filter(|(made_of, _)| *made_of >= rev) {
             return Arc::clone(devices);

@@ -115,6 +115,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
         Endpoint::Rerun => api::rerun(call).await,
         Endpoint::Reveal => api::reveal(call).await,
         Endpoint::Status => api::status(call).await,
+        Endpoint::CspReport => api::csp_report(call).await,
         Endpoint::Health => Ok(api::text(StatusCode::OK, "ok\n")),
         Endpoint::Ready => Ok(api::ready(&call)),
         Endpoint::Metrics => api::metrics(call).await,

@@ -6,6 +6,9 @@
 mod listing;
 mod message;
 mod pace;
+mod rights;
+mod seats;
+mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
+use ioc_model::Scope;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
@@ -24,13 +28,16 @@ use warp::ws::{Message, WebSocket, Ws};
 
 use crate::Identity;
 use crate::config::MAX_BODY_BYTES;
-use crate::context::{Context, blocking};
-use crate::live::{AlertBatch, FloodState};
+use crate::context::Context;
+use crate::live::{AlertBatch, FloodState, View};
 use crate::reply::ApiError;
 use crate::router::Admitted;
 use listing::{Done, Listing, Step};
 use message::{Inbound, Resume, Sub};
 use pace::{InboundRate, Pace};
+pub(crate) use seats::Seats;
+use seats::{Place, Standing};
+use topic::Topic;
 
 const PROTO: u32 = 1;
 /// The pace that a client gets which does not ask.
@@ -39,6 +46,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// What a close frame may take on a socket that may be stuck.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Of a topic that is refused, so much is said again.
+const MAX_TOPIC_CHARS: usize = 64;
+
 const GOING_AWAY: u16 = 1001;
 const BAD_DATA: u16 = 1007;
 const POLICY: u16 = 1008;
@@ -46,8 +56,15 @@ const TRY_LATER: u16 = 1013;
 
 /// Upgrades a request that has passed all checks.
 pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
-    let Admitted { context, session, .. } = call;
+    let Admitted { context, session, scope, request, .. } = call;
     let (who, token) = session.ok_or_else(ApiError::unauthorized)?;
+    let from = request.peer.remote.ip();
+    let place = context.seats.join(&context, &who, &token, from).ok_or_else(|| {
+        context.stats.sockets_refused.fetch_add(1, Relaxed);
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let error = ApiError::new(status, "too_many_sockets", "too many of yours are open");
+        ApiError { retry_after_s: Some(15), ..error }
+    })?;
     let permit = Arc::clone(&context.sockets).try_acquire_owned().map_err(|_| {
         context.stats.sockets_refused.fetch_add(1, Relaxed);
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -61,7 +78,7 @@ pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
             tracker.track_future(async move {
                 context.stats.sockets_opened.fetch_add(1, Relaxed);
                 context.stats.sockets_open.fetch_add(1, Relaxed);
-                Client::new(Arc::clone(&context), socket, who, token).serve().await;
+                Client::new(Arc::clone(&context), socket, who, scope, place).serve().await;
                 context.stats.sockets_open.fetch_sub(1, Relaxed);
                 drop(permit);
             })
@@ -83,8 +100,10 @@ struct Client {
     context: Arc<Context>,
     out: SplitSink<WebSocket, Message>,
     input: SplitStream<WebSocket>,
-    who: Identity,
-    token: String,
+    who: Arc<Identity>,
+    place: Place,
+    /// What it may see.
+    view: Arc<View>,
     wants_state: bool,
     wants_tiles: bool,
     /// Number of the last change sent; `None`: send everything.
@@ -95,25 +114,36 @@ struct Client {
     /// A list under way; changes wait until it is complete.
     listing: Option<Listing>,
     flood: watch::Receiver<FloodState>,
+    /// It was told of a flood that it does not know the end of.
+    flooded: bool,
     tiles: u64,
-    rev: u32,
+    rev: u64,
     ticks: Interval,
     pace: Pace,
     inbound: InboundRate,
 }
 
 impl Client {
-    fn new(context: Arc<Context>, socket: WebSocket, who: Identity, token: String) -> Self {
+    fn new(
+        context: Arc<Context>,
+        socket: WebSocket,
+        who: Identity,
+        scope: Scope,
+        place: Place,
+    ) -> Self {
         let (out, input) = socket.split();
         let now = Instant::now();
+        let view = context.parts.live.view(&scope);
         Self {
-            rev: context.parts.live.rev(),
+            rev: context.parts.live.rev(&view),
+            view,
+            flooded: false,
             flood: context.parts.live.subscribe_flood(),
             context,
             out,
             input,
-            who,
-            token,
+            who: Arc::new(who),
+            place,
             wants_state: false,
             wants_tiles: false,
             sent: None,
@@ -146,7 +176,6 @@ impl Client {
     async fn run(&mut self) -> Result<End, End> {
         let stop = self.context.stop.clone();
         let mut hearts = every(HEARTBEAT);
-        let mut checks = every(Duration::from_secs(self.context.config.session_check_s));
         self.hello().await?;
         loop {
             tokio::select! {
@@ -155,7 +184,7 @@ impl Client {
                     self.alerts_came(batch).await?;
                 }
                 step = next_step(&mut self.listing) => self.list_came(step).await?,
-                Ok(()) = self.flood.changed(), if self.alerts.is_some() => {
+                Ok(()) = self.flood.changed(), if self.hears_floods() => {
                     self.tell_flood().await?;
                 }
                 message = self.input.next() => self.message_came(message).await?,
@@ -164,7 +193,7 @@ impl Client {
                     let heartbeat = self.context.parts.live.heartbeat(self.context.wall());
                     self.send(Message::binary(heartbeat)).await?;
                 }
-                _ = checks.tick() => self.check_session().await?,
+                Ok(()) = self.place.standing.changed() => self.rights_changed().await?,
             }
         }
     }
@@ -189,7 +218,8 @@ impl Client {
         let hello = json!({
             "t": "hello", "proto": PROTO, "epoch": live.epoch(), "seq": live.seq(),
             "rev": self.rev, "server_ms": self.context.wall(), "tick_ms": 200,
-            "user": self.who.user, "role": self.who.role(), "build": crate::assets::build(),
+            "user": self.who.user, "role": self.who.role(),
+            "can": self.who.can(&self.context.parts.city), "build": crate::assets::build(),
         });
         self.send(Message::text(hello.to_string())).await
     }
@@ -228,24 +258,31 @@ impl Client {
             self.pace = Pace::new(hz, Instant::now());
         }
         let live = Arc::clone(&self.context.parts.live);
-        let wants = |topic: &str| sub.topics.iter().any(|t| t == topic);
+        let (topics, refused) = topic::admit(&sub.topics, &self.who, &self.context.parts.city);
+        for (topic, code) in refused {
+            let topic: String = topic.chars().take(MAX_TOPIC_CHARS).collect();
+            let refused = json!({ "t": "refused", "topic": topic, "code": code });
+            self.send(Message::text(refused.to_string())).await?;
+        }
+        let wants = |topic| topics.contains(&topic);
         if let Some(Resume { epoch, seq, .. }) = &sub.resume {
             let held = *epoch == live.epoch() && *seq <= live.seq();
             self.sent = held.then_some(*seq);
         }
-        if wants("alerts") {
+        if wants(Topic::Alerts) {
             // First listen, then read: what changes in between comes twice, not never.
             self.alerts.get_or_insert_with(|| live.subscribe_alerts());
             let resume = sub.resume.as_ref().map(|r| r.change).filter(|c| *c > 0);
-            self.listing = Some(Listing::start(&self.context, resume));
+            self.listing = Some(Listing::start(&self.context, self.view.scope(), resume));
             // A page that was away may still show a flood that is over.
-            if self.flood.borrow_and_update().on || sub.resume.is_some() {
+            let on = self.flood.borrow_and_update().on;
+            if self.hears_floods() && (on || sub.resume.is_some()) {
                 self.tell_flood().await?;
             }
         } else {
             (self.alerts, self.listing) = (None, None);
         }
-        (self.wants_state, self.wants_tiles) = (wants("state"), wants("tiles"));
+        (self.wants_state, self.wants_tiles) = (wants(Topic::State), wants(Topic::Tiles));
         self.pace.counts(self.wants_state, Instant::now());
         self.changes(true).await
     }
@@ -262,13 +299,13 @@ impl Client {
     /// subscription is always a frame, so that the page knows that it is up to date.
     async fn changes(&mut self, answer: bool) -> Result<(), End> {
         let live = Arc::clone(&self.context.parts.live);
-        let rev = live.rev();
+        let rev = live.rev(&self.view);
         if rev != self.rev && (self.wants_state || self.wants_tiles) {
             self.rev = rev;
             self.send(Message::text(json!({ "t": "rev", "rev": rev }).to_string())).await?;
         }
         if self.wants_state {
-            let (frame, seq) = live.frame(self.sent, self.context.wall());
+            let (frame, seq) = live.frame(&self.view, self.sent, self.context.wall());
             let frame =
                 frame.or_else(|| answer.then(|| live.empty_frame(seq, self.context.wall())));
             if let Some(frame) = frame {
@@ -277,7 +314,7 @@ impl Client {
             self.sent = Some(seq);
         }
         if self.wants_tiles {
-            let (number, tiles) = live.tiles();
+            let (number, tiles) = live.tiles(&self.view);
             if number != self.tiles {
                 self.tiles = number;
                 self.send(Message::text(format!(r#"{{"t":"tiles","tiles":{tiles}}}"#))).await?;
@@ -290,7 +327,10 @@ impl Client {
         match batch {
             Ok(batch) => {
                 self.change = self.change.max(batch.change);
-                self.send(Message::text(batch.text.clone())).await
+                match batch.within(self.view.scope()) {
+                    Some(text) => self.send(Message::text(text)).await,
+                    None => Ok(()),
+                }
             }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(
@@ -299,7 +339,8 @@ impl Client {
                     "socket is behind, reads the register"
                 );
                 self.context.stats.alert_gaps.fetch_add(1, Relaxed);
-                self.listing = Some(Listing::start(&self.context, Some(self.change)));
+                let scope = self.view.scope();
+                self.listing = Some(Listing::catch_up(&self.context, scope, self.change));
                 Ok(())
             }
             Err(RecvError::Closed) => {
@@ -311,41 +352,24 @@ impl Client {
 
     async fn list_came(&mut self, step: Step) -> Result<(), End> {
         let (text, done) = match step {
-            Step::Part(text) => (text, None),
+            Step::Part(text) => (Some(text), None),
             Step::Last(text, done) => (text, Some(done)),
-            Step::Reset(done) => (json!({ "t": "alerts_reset" }).to_string(), Some(done)),
+            Step::Reset(done) => (Some(reset_text()), Some(done)),
             Step::Failed => return Err(End::Close(TRY_LATER, "alerts cannot be read")),
         };
-        self.send(Message::text(text)).await?;
+        if let Some(text) = text {
+            self.send(Message::text(text)).await?;
+        }
         if let Some(Done(change)) = done {
             self.change = change;
             self.listing = None;
         }
         Ok(())
     }
+}
 
-    async fn tell_flood(&mut self) -> Result<(), End> {
-        let FloodState { on, raised, positions } = *self.flood.borrow_and_update();
-        let flood = json!({ "t": "flood", "on": on, "raised": raised, "positions": positions });
-        self.send(Message::text(flood.to_string())).await
-    }
-
-    async fn check_session(&mut self) -> Result<(), End> {
-        let (auth, token) = (Arc::clone(&self.context.parts.auth), self.token.clone());
-        match blocking("check the session", move || auth.who(&token)).await {
-            Ok(Ok(Some(who))) => {
-                self.who = who;
-                Ok(())
-            }
-            Ok(Ok(None)) => Err(End::Close(POLICY, "session ended")),
-            // The database is busy or broken; who was let in stays in until it says otherwise.
-            Ok(Err(error)) => {
-                tracing::error!(%error, "session of a socket cannot be checked");
-                Ok(())
-            }
-            Err(_) => Ok(()),
-        }
-    }
+fn reset_text() -> String {
+    json!({ "t": "alerts_reset" }).to_string()
 }
 
 async fn next_batch(

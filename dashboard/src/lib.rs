@@ -20,6 +20,7 @@ mod assets;
 mod auth;
 mod config;
 mod context;
+mod cross_site;
 mod denials;
 mod dispatch;
 mod error;

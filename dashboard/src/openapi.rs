@@ -2,17 +2,19 @@
 
 mod alerts;
 mod devices;
+mod parameters;
 mod people;
 mod requests;
 mod schemas;
 mod shapes;
+mod shared;
 
 use serde_json::{Map, Value, json};
 
 use requests::request_schema;
 use shapes::reference;
 
-use crate::routes::{Endpoint, Param, Policy, ROUTES, Reach, Route};
+use crate::routes::{Endpoint, Policy, ROUTES, Reach, Route};
 
 /// `GET /api/v1/openapi.json`.
 pub(crate) fn document() -> Value {
@@ -48,6 +50,7 @@ fn all_schemas() -> Value {
         alerts::groups(),
         alerts::kpi(),
         alerts::desk(),
+        shared::schemas(),
         people::people(),
     ];
     let fields = parts.into_iter().filter_map(|part| match part {
@@ -62,11 +65,9 @@ fn header(name: &str, required: bool, schema: Value) -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let mut parameters: Vec<Value> = route.query.iter().map(query_parameter).collect();
+    let mut parameters: Vec<Value> = route.query.iter().map(parameters::query).collect();
     if let Some((_, name, _)) = route.placeholder() {
-        parameters.push(json!({
-            "name": name, "in": "path", "required": true, "schema": { "type": "string" },
-        }));
+        parameters.push(parameters::placeholder(route, name));
     }
     if route.changes_state() {
         parameters.push(header("X-IOC-Request", true, json!({ "type": "string", "const": "1" })));
@@ -125,21 +126,44 @@ fn acts(endpoint: Endpoint) -> bool {
     matches!(endpoint, Endpoint::Acknowledge | Endpoint::Act | Endpoint::ActOnMany)
 }
 
-fn query_parameter(param: &Param) -> Value {
+fn error(about: &str) -> Value {
     json!({
-        "name": param.name, "in": "query", "required": param.required,
-        "description": param.about, "schema": { "type": param.kind },
+        "description": about,
+        "content": { "application/json": { "schema": reference("Error") } },
     })
 }
 
-fn responses(route: &Route) -> Value {
-    let error = |about: &str| {
-        json!({
-            "description": about,
-            "content": { "application/json": { "schema": reference("Error") } },
-        })
-    };
+/// What any route of its kind may answer: the checks before the handler, and how bodies are read.
+fn refusals(route: &Route) -> Map<String, Value> {
     let mut all = Map::new();
+    all.insert("400".into(), error("the path, a parameter, a header or the body is wrong"));
+    all.insert("403".into(), error("not from this Host or Origin, or not permitted"));
+    if !matches!(route.policy, Policy::Open | Policy::Local) {
+        all.insert("401".into(), error("no session"));
+    }
+    if route.placeholder().is_some() || route.shared() {
+        all.insert("404".into(), error("no such id, or not in the scope of who asks"));
+    }
+    if route.policy == Policy::PublicIfOpen {
+        all.insert("429".into(), error("too many requests without a session: Retry-After"));
+    }
+    all.insert("414".into(), error("path and query are over 8 KiB"));
+    if route.changes_state() && route.method != "DELETE" {
+        all.insert("408".into(), error("the body did not come in time"));
+        all.insert("413".into(), error(&format!("over {} KiB", route.body_limit / 1_024)));
+    }
+    if matches!(route.method, "POST" | "PATCH") {
+        all.insert("415".into(), error("Content-Type is not application/json"));
+    }
+    if route.fresh {
+        let about = "confirm_needed: the session must be confirmed; or not permitted";
+        all.insert("403".into(), error(about));
+    }
+    all
+}
+
+fn responses(route: &Route) -> Value {
+    let mut all = refusals(route);
     let (status, answer) = match (route.endpoint, route.answer) {
         (Endpoint::Socket | Endpoint::Mqtt, _) => {
             ("101", json!({ "description": "switching protocols" }))
@@ -165,16 +189,6 @@ fn responses(route: &Route) -> Value {
         ),
     };
     all.insert(status.into(), answer);
-    if route.policy != Policy::Open {
-        all.insert("401".into(), error("no session"));
-        all.insert("403".into(), error("not allowed"));
-    }
-    if !route.query.is_empty() || request_schema(route.endpoint).is_some() {
-        all.insert("400".into(), error("a parameter or the body is wrong"));
-    }
-    if route.placeholder().is_some() {
-        all.insert("404".into(), error("no such id"));
-    }
     match route.endpoint {
         Endpoint::Acknowledge | Endpoint::Act => {
             let about = "refused: `by`, `at`, and `alert` as it stands; or the key is used up";
@@ -183,7 +197,6 @@ fn responses(route: &Route) -> Value {
         }
         Endpoint::ActOnMany => {
             all.insert("409".into(), error("the key was used for another request"));
-            all.insert("413".into(), error("the body is over 1 MiB"));
         }
         Endpoint::Undo => {
             all.insert("409".into(), error("too late, not yours, or nothing to undo"));
@@ -193,9 +206,14 @@ fn responses(route: &Route) -> Value {
             all.insert("409".into(), error("the folder cannot be written, or differs"));
             all.insert("412".into(), error("If-Match: another version runs, `version`"));
             all.insert("422".into(), error("the rules are wrong: `mistakes`; nothing changed"));
+            all.insert("503".into(), error("another change is under way"));
         }
         Endpoint::CheckRules | Endpoint::StartBacktest => {
+            all.insert("404".into(), error("`rollback`: no such version"));
+            all.insert("409".into(), error("the folder of rules cannot be written, or differs"));
+            all.insert("412".into(), error("If-Match: another version runs, `version`"));
             all.insert("422".into(), error("the rules are wrong: `mistakes`"));
+            all.insert("503".into(), error("another change or backtest is under way"));
         }
         Endpoint::ImportDevices | Endpoint::PutDevice => {
             all.insert("409".into(), error("`devices.csv` of the configuration says otherwise"));
@@ -203,6 +221,12 @@ fn responses(route: &Route) -> Value {
         }
         Endpoint::RemoveDevice | Endpoint::IssueDeviceToken => {
             all.insert("409".into(), error("one of `devices.csv`, or it has 8 tokens"));
+        }
+        Endpoint::SetDeviceState => {
+            all.insert("409".into(), error("`devices.csv` of the configuration says otherwise"));
+        }
+        Endpoint::Personal => {
+            all.insert("404".into(), error("this centre keeps no personal data"));
         }
         Endpoint::SignIn | Endpoint::SignInWall | Endpoint::Confirm | Endpoint::ChangePassword => {
             all.insert("401".into(), error("it is wrong, or the code is missing: `code_needed`"));
@@ -224,9 +248,13 @@ fn responses(route: &Route) -> Value {
                          administrator";
             all.insert("409".into(), error(about));
         }
+        Endpoint::OidcCallback => {
+            all.insert("429".into(), error("too many attempts: Retry-After"));
+        }
         Endpoint::History | Endpoint::HistorySeries => {
             all.insert("503".into(), error("history does not answer"));
         }
+        _ if route.shared() => shared::responses(route, &mut all),
         _ => {}
     }
     Value::Object(all)

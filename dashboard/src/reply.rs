@@ -295,11 +295,13 @@ fn gzip(plain: &[u8], level: Compression) -> Vec<u8> {
 
 /// Puts the headers that every answer carries, unless the handler has said otherwise.
 pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> Response {
-    const ALWAYS: [(HeaderName, &str); 6] = [
+    const ALWAYS: [(HeaderName, &str); 8] = [
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+        (HeaderName::from_static("reporting-endpoints"), "csp=\"/api/v1/csp\""),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
         (HeaderName::from_static("x-frame-options"), "DENY"),
     ];
@@ -319,12 +321,20 @@ pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> 
     response
 }
 
+/// Told at sign-out: what the page has kept is gone with the session. Not `cookies`, which means
+/// those of all sister hosts too; ours is taken away by its own line.
+pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("clear-site-data"),
+    HeaderValue::from_static("\"cache\", \"storage\""),
+);
+
 /// No inline code or style, nothing from elsewhere. Styles set through the CSSOM (uPlot, Leaflet)
-/// are not inline. The two trusted-type policies are Svelte's and the page's own.
+/// are not inline. The one trusted-type policy is Svelte's, for its own templates.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; \
     base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
-    require-trusted-types-for 'script'; trusted-types svelte-trusted-html default";
+    require-trusted-types-for 'script'; trusted-types svelte-trusted-html; \
+    report-uri /api/v1/csp; report-to csp";
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 #[cfg(test)]

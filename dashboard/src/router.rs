@@ -11,23 +11,24 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use hyper::upgrade::OnUpgrade;
 use ioc_model::{Actor, Scope};
 use serde::de::DeserializeOwned;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 use warp::Filter;
-use warp::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, ORIGIN};
+use warp::http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
 use crate::auth::{Held, is_token};
-use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT};
+use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT, READ_TIMEOUT};
 use crate::context::{Context, blocking};
 use crate::denials::denied;
 use crate::dispatch::dispatch;
+use crate::json::JsonLimits;
 use crate::query::Query;
-use crate::reply::{ApiError, recover};
+use crate::reply::{ApiError, CLEAR_SITE_DATA, recover, request_id};
 use crate::routes::{Endpoint, Found, Policy, Reach, Route, find};
 use crate::server::SLOT;
-use crate::{Identity, Permission, api, assets};
+use crate::{Identity, Permission, api, assets, cross_site, json};
 
 /// The name of the session cookie where there is no TLS: Safari does not keep `Secure` ones there.
 pub(crate) const COOKIE_NAME: &str = "ioc_session";
@@ -91,6 +92,8 @@ pub(crate) struct Admitted {
     pub id: String,
     /// Largest body of the route.
     body_limit: usize,
+    /// What JSON in it may look like.
+    json: JsonLimits,
 }
 
 /// Everything the server serves.
@@ -153,13 +156,15 @@ where
 async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response, ApiError> {
     context.stats.requests.fetch_add(1, Relaxed);
     let host = context.origins.host(&request.headers, request.peer.local.ip());
-    let host = host.inspect_err(|_| count_refused(&context))?;
+    let host = host.inspect_err(|_| {
+        context.stats.refused_origin.fetch_add(1, Relaxed);
+    })?;
     let (route, id) = match find(&request.method, &request.path) {
         Found::Route(route, id) => (route, id),
         Found::WrongMethod(allow) => return Err(wrong_method(allow)),
         Found::Nothing => return assets::answer(&request),
     };
-    check_origin(&context, route, &request, &host)?;
+    cross_site::check(&context, route, &request, &host)?;
     let id = if route.shared() {
         String::new()
     } else {
@@ -172,64 +177,34 @@ async fn serve(context: Arc<Context>, mut request: Incoming) -> Result<Response,
     }
     let (session, scope) = check_policy(&context, route, &request).await?;
     let body_limit = route.body_limit;
-    dispatch(route.endpoint, Admitted { context, request, session, scope, id, body_limit }).await
+    let json = JsonLimits::of(route);
+    let call = Admitted { context, request, session, scope, id, body_limit, json };
+    answer(route, call).await
+}
+
+/// Calls the handler.
+async fn answer(route: &Route, call: Admitted) -> Result<Response, ApiError> {
+    let answer = dispatch(route.endpoint, call);
+    if route.changes_state() {
+        let mut answer = answer.await?;
+        if route.endpoint == Endpoint::SignOut {
+            let (name, value) = CLEAR_SITE_DATA;
+            answer.headers_mut().insert(name, value);
+        }
+        return Ok(answer);
+    }
+    timeout(READ_TIMEOUT, answer).await.unwrap_or_else(|_| {
+        tracing::warn!(path = route.path, request_id = request_id(), "a read took too long");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let error = ApiError::new(status, "took_too_long", "this took too long, ask for less");
+        Err(ApiError { retry_after_s: Some(10), ..error })
+    })
 }
 
 fn wrong_method(allow: Vec<&'static str>) -> ApiError {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let error = ApiError::new(status, "method_not_allowed", "not with this method");
     ApiError { allow, ..error }
-}
-
-fn count_refused(context: &Context) {
-    context.stats.refused_origin.fetch_add(1, Relaxed);
-}
-
-/// Requests that change state, and sockets, must come from our own page.
-fn check_origin(
-    context: &Context,
-    route: &Route,
-    request: &Incoming,
-    host: &str,
-) -> Result<(), ApiError> {
-    let socket = matches!(route.endpoint, Endpoint::Socket | Endpoint::Mqtt);
-    if !route.changes_state() && !socket {
-        return Ok(());
-    }
-    // No browser sends a token by itself, so no page elsewhere can make it: what it may is checked
-    // below, and that the body is JSON.
-    if bearer(&request.headers).is_some() && !request.headers.contains_key(ORIGIN) {
-        return if socket { Ok(()) } else { check_json(route, request) };
-    }
-    // A device has no page behind it; a browser always names its own.
-    if route.endpoint == Endpoint::Mqtt && !request.headers.contains_key(ORIGIN) {
-        return Ok(());
-    }
-    context
-        .origins
-        .origin(&request.headers, host, request.peer.secure)
-        .inspect_err(|_| count_refused(context))?;
-    if socket {
-        return Ok(());
-    }
-    // A page elsewhere cannot send this header without asking first, and is refused then.
-    if request.headers.get("x-ioc-request").is_none_or(|v| v != "1") {
-        return Err(ApiError::forbidden(
-            "header_missing",
-            "the header X-IOC-Request: 1 is missing",
-        ));
-    }
-    check_json(route, request)
-}
-
-fn check_json(route: &Route, request: &Incoming) -> Result<(), ApiError> {
-    let kind = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let json = kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json");
-    if matches!(route.method, "POST" | "PATCH") && !json {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "not_json", "Content-Type must be application/json"));
-    }
-    Ok(())
 }
 
 /// Who asks, if anybody is signed in, and where the permission that the route needs holds for them.
@@ -391,8 +366,10 @@ impl Admitted {
 
     /// Reads the JSON body; unknown fields are refused by `T`.
     pub async fn body<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let limits = self.json;
         let body = self.bytes().await?;
-        serde_json::from_slice(&body)
+        json::check(&body, limits)
+            .and_then(|()| serde_json::from_slice(&body))
             .map_err(|error| ApiError::bad_request("bad_body", format!("body: {error}")))
     }
 

@@ -118,6 +118,7 @@ pub(crate) enum Endpoint {
     Rerun,
     Status,
     OpenApi,
+    CspReport,
     Health,
     Ready,
     Metrics,
@@ -303,6 +304,7 @@ mod tests {
             Endpoint::PutDevice | Endpoint::RemoveDevice | Endpoint::SetDeviceState => {}
             Endpoint::DeviceTokens | Endpoint::IssueDeviceToken => {}
             Endpoint::RevokeDeviceToken | Endpoint::Received | Endpoint::Rerun => {}
+            Endpoint::CspReport => {}
         };
         let mut seen = std::collections::HashSet::new();
         for route in ROUTES {
@@ -311,7 +313,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 110);
+        assert_eq!(seen.len(), 111);
     }
 
     #[test]
@@ -326,6 +328,7 @@ mod tests {
             "GET /signin",
             "GET /signin/oidc",
             "GET /signin/oidc/callback",
+            "POST /api/v1/csp",
             "GET /api/v1/session/options",
             "POST /api/v1/session/wall",
             "GET /healthz",

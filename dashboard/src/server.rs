@@ -134,7 +134,7 @@ impl Dashboard {
                 send_on(Arc::clone(&server), redirect, (tracker.clone(), own.clone()), port);
             tracker.spawn(own.track_future(send_on));
         }
-        let limit = Arc::new(Semaphore::new(most));
+        let limit = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -297,8 +297,8 @@ impl Server {
             ended = http.as_mut() => Some(ended),
             () = self.context.stop.cancelled() => None,
             () = outlived(longest, &sent) => None,
-            // It waits for its client, who gets no grace.
-            () = slot.end.cancelled() => Some(Ok(())),
+            // Who is waited for gets no grace; a request that came at this moment does.
+            () = slot.end.cancelled() => slot.waits().then_some(Ok(())),
         };
         let ended = match ended {
             Some(ended) => ended,

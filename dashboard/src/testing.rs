@@ -356,6 +356,11 @@ impl Server {
         }
     }
 
+    /// The accounts' database, as the command line opens it.
+    pub fn users_file(&self) -> std::path::PathBuf {
+        self._folder.path().join("users.sqlite")
+    }
+
     pub fn parts(&self) -> Parts {
         self.parts.clone()
     }

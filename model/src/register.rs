@@ -350,7 +350,8 @@ pub trait AlertStore: Send + Sync {
     /// What may be done to this alert now, for the page's buttons.
     fn allowed(&self, row: &AlertRow) -> Vec<&'static str>;
 
-    /// Incidents that fit, newest first, with a cursor for the next page.
+    /// Incidents that fit, newest first, with a cursor for the next page. Their counters are of
+    /// the alerts inside of the scope.
     fn incidents(
         &self,
         filter: &IncidentFilter,

@@ -35,3 +35,6 @@ impl Scope {
         matches!(self, Self::Published(_))
     }
 }
+
+#[cfg(test)]
+mod tests;

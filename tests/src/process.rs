@@ -74,8 +74,12 @@ pub struct Ioc {
     pub mqtts: Option<String>,
     /// Where it serves the page.
     pub http: String,
+    /// Over TLS.
+    pub tls: bool,
     /// One-time sign-in link of a first start.
     pub signin: Option<String>,
+    /// Password of the first administrator, as a first start printed it.
+    pub password: Option<String>,
     /// From start to the ready line.
     pub ready_after: Duration,
 }
@@ -112,12 +116,15 @@ impl Ioc {
         let start = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let out = child.stdout.take().context("no stdout")?;
-        let mut signin = None;
+        let (mut signin, mut password) = (None, None);
         let mut lines = BufReader::new(out).lines();
         for line in lines.by_ref() {
             let line = line?;
             if let Some(at) = line.find("/signin?token=") {
                 signin = Some(line[at..].split_whitespace().next().unwrap_or("").to_owned());
+            }
+            if let Some((_, said)) = line.split_once(" with password ") {
+                password = Some(said.trim().to_owned());
             }
             if let Some(rest) = line.strip_prefix("ready ") {
                 let field = |name: &str| {
@@ -126,11 +133,13 @@ impl Ioc {
                         .map(str::to_owned)
                         .with_context(|| format!("no {name} in `{line}`"))
                 };
-                let (mqtt, http) = (field("mqtt=")?, field("http=")?);
-                let mqtts = field("mqtts=").ok();
+                let (mqtt, mqtts) = (field("mqtt=")?, field("mqtts=").ok());
+                let tls = field("https=").is_ok();
+                let http = field(if tls { "https=" } else { "http=" })?;
                 // Nobody reads further lines, but the pipe must stay open.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, mqtt, mqtts, http, signin, ready_after: start.elapsed() });
+                let ready_after = start.elapsed();
+                return Ok(Self { child, mqtt, mqtts, http, tls, signin, password, ready_after });
             }
         }
         let status = child.wait()?;
@@ -161,9 +170,10 @@ impl Ioc {
         Ok(start.elapsed())
     }
 
-    /// `http://…`.
+    /// `http://…` or `https://…`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.http)
     }
 
     /// `mqtt://…`.

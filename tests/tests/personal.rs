@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures::{SinkExt, StreamExt};
+use ioc_tests::answers::{all_answers, listen};
 use ioc_tests::process::{binary, copy_folder};
 use ioc_tests::publisher::{Message as DeviceMessage, Publisher};
 use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, wait_until};
@@ -19,9 +19,6 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Message, http};
 
 use personal::canary::{Canaries, DEVICE, in_other_fields};
 use personal::search::{files_with, journal_bytes, memory_hits};
@@ -56,24 +53,6 @@ async fn user(ioc: &Ioc, data: &Path, name: &str, role: &str) -> Result<Api> {
     Api::sign_in_as(ioc, name, password).await
 }
 
-/// All frames of a socket from now on, until the server goes.
-async fn listen(ioc: &Ioc, api: &Api) -> Result<mpsc::UnboundedReceiver<Vec<u8>>> {
-    let mut request = format!("ws://{}/ws", ioc.http).into_client_request()?;
-    let headers = request.headers_mut();
-    headers.insert("cookie", http::HeaderValue::from_str(&api.cookie)?);
-    headers.insert("origin", http::HeaderValue::from_str(&format!("http://{}", ioc.http))?);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await?;
-    let sub = json!({"t":"sub","topics":["state","tiles","alerts"],"hz":10,"resume":null});
-    socket.send(Message::text(sub.to_string())).await?;
-    let (frames, heard) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(Ok(message)) = socket.next().await {
-            let _ = frames.send(message.into_data().to_vec());
-        }
-    });
-    Ok(heard)
-}
-
 /// Publishes as an MQTT 5 device that listens to its errors; all that it was told.
 async fn publish_as_device(ioc: &Ioc, messages: &[DeviceMessage]) -> Result<Vec<Vec<u8>>> {
     let mut options = MqttOptions::new(DEVICE, "127.0.0.1", Ioc::port(&ioc.mqtt));
@@ -104,52 +83,6 @@ async fn publish_as_device(ioc: &Ioc, messages: &[DeviceMessage]) -> Result<Vec<
     tokio::time::timeout(LIMIT, all).await.context("the device was not answered")??;
     println!("the device was told {acknowledged} reason codes and {errors} errors");
     Ok(told)
-}
-
-/// Every answer to every GET that the centre serves, with its path.
-async fn all_answers(ioc: &Ioc, api: &Api) -> Result<Vec<(String, String)>> {
-    let document = api.get("/api/v1/openapi.json").await?;
-    let paths = document["paths"].as_object().context("paths")?;
-    let mut wanted: Vec<String> = paths
-        .iter()
-        .filter(|(p, m)| m["get"].is_object() && !p.contains('{'))
-        .map(|(p, _)| p.clone())
-        .collect();
-    for more in
-        ["/sensorthings/v1.1", "/sensorthings/v1.1/Things", "/sensorthings/v1.1/Observations"]
-    {
-        wanted.push(more.into());
-    }
-    let catalogue = api.get("/open/catalog.jsonld").await?.to_string();
-    let links = catalogue.split('"').filter_map(|t| t.split_once("/open/datasets/"));
-    let published: Vec<String> = links.map(|(_, p)| format!("/open/datasets/{p}")).collect();
-    anyhow::ensure!(published.iter().any(|p| p.ends_with("data.csv")), "nothing is published");
-    wanted.push("/open/catalog.jsonld".into());
-    wanted.extend(published);
-    let span = format!("from={}&to={}", now_ms() - 3_600_000, now_ms() + 60_000);
-    let devices = api.get("/api/v1/devices").await?;
-    for device in devices["devices"].as_array().context("devices")? {
-        let id = device["id"].as_str().context("id")?;
-        wanted.push(format!("/api/v1/devices/{id}"));
-        for property in device["properties"].as_array().context("properties")? {
-            let property = property.as_str().context("property")?;
-            wanted.push(format!("/api/v1/history?device={id}&property={property}&{span}"));
-        }
-    }
-    for alert in api.alerts().await? {
-        wanted.push(format!("/api/v1/alerts/{}", alert["id"].as_str().context("id")?));
-    }
-    wanted.push("/api/v1/quarantine?limit=1000".into());
-    wanted.push("/api/v1/personal?limit=1000".into());
-    wanted.push(format!("/api/v1/export?format=csv&{span}"));
-    let mut answers = Vec::new();
-    for path in wanted.into_iter().filter(|p| p != "/ws" && p != "/signin") {
-        let (_, body) = api.text(&path).await.with_context(|| path.clone())?;
-        answers.push((path, body));
-    }
-    anyhow::ensure!(answers.iter().any(|(_, b)| b.contains("ioc_messages_total")), "no metrics");
-    let _ = ioc;
-    Ok(answers)
 }
 
 async fn rows(api: &Api) -> Result<Vec<Value>> {
@@ -206,7 +139,7 @@ async fn plates_and_links_come_out_only_where_an_administrator_asks_with_a_reaso
 
     // Screens, answers, messages to devices.
     let mut seen = Vec::new();
-    for (path, body) in all_answers(&ioc, &admin).await? {
+    for (path, body) in all_answers(&admin).await? {
         seen.extend(canaries.hits(body.as_bytes()).into_iter().map(|c| format!("{path}: {c}")));
     }
     nothing_clear("REST answers", &seen)?;

@@ -6,6 +6,7 @@ use ioc_model::{
 use rusqlite::{Connection, types::Value};
 
 use super::incident::Incident;
+use crate::query::strand::{Strand, asked, strands};
 use crate::schema::{parse, store};
 
 /// Most incidents, or alerts of one, that a call returns.
@@ -19,9 +20,14 @@ pub(crate) fn list(
     db: &Connection,
     filter: &IncidentFilter,
 ) -> Result<(Vec<IncidentRow>, Option<String>), RegisterError> {
+    if asked(&filter.scope, (&filter.area, &filter.service)).is_nothing() {
+        return Ok((Vec::new(), None));
+    }
     let limit = filter.limit.clamp(1, MAX_ROWS);
     let (sql, values) = select(filter, limit + 1)?;
-    let mut statement = db.prepare_cached(&sql).map_err(store)?;
+    // One snapshot for the incidents and the alerts that are counted.
+    let tx = db.unchecked_transaction().map_err(store)?;
+    let mut statement = tx.prepare_cached(&sql).map_err(store)?;
     let texts: Vec<String> = statement
         .query_map(rusqlite::params_from_iter(values), |r| r.get(0))
         .and_then(Iterator::collect)
@@ -30,27 +36,56 @@ pub(crate) fn list(
     let mut rows = texts.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     let more = rows.len() > limit;
     rows.truncate(limit);
+    rows = rows.into_iter().map(|r| recount(&tx, &filter.scope, r)).collect::<Result<_, _>>()?;
     let next = rows.last().filter(|_| more).map(|r| format!("{}.{}", r.opened_at.0, r.id));
     Ok((rows, next))
 }
 
-/// Only the shape of the filter reaches the text of the query; what users wrote is bound.
+/// Only the shape of the filter reaches the text of the query; what users wrote is bound. Of a
+/// scope each ward is read by its own index, as in lists of alerts.
 fn select(f: &IncidentFilter, limit: usize) -> Result<(String, Vec<Value>), RegisterError> {
+    let scope = asked(&f.scope, (&f.area, &f.service));
     let severe = f.min_severity >= Some(Severity::Critical);
-    let mut sql = format!(
-        "SELECT state FROM incident INDEXED BY {}",
-        match f {
-            // Open ones are few: no other index is better, whatever else is asked.
-            _ if f.open_only => "incident_open WHERE open > 0",
-            // So are severe ones.
-            _ if severe => "incident_severe WHERE alerts > 0 AND severity >= 4",
-            _ if f.area.is_some() => "incident_area WHERE alerts > 0",
-            _ if f.service.is_some() => "incident_service WHERE alerts > 0",
-            _ => "incident_time WHERE alerts > 0",
-        }
-    );
+    let found = match f.open_only || severe || scope.is_city() {
+        true => None,
+        false => strands(&scope).filter(|all| all.iter().all(Strand::is_area)),
+    };
     let mut values: Vec<Value> = Vec::new();
-    if let Some((condition, texts)) = f.scope.condition("area", "service") {
+    let mut sql = match found {
+        Some(strands) => {
+            let mut each = Vec::new();
+            for strand in strands {
+                let index = "incident_area WHERE alerts > 0";
+                each.push(part(f, (index, Some(strand.condition())), &mut values)?);
+            }
+            each.join(" UNION ALL ")
+        }
+        None => {
+            let index = match f {
+                // Open ones are few: no other index is better, whatever else is asked.
+                _ if f.open_only => "incident_open WHERE open > 0",
+                // So are severe ones.
+                _ if severe => "incident_severe WHERE alerts > 0 AND severity >= 4",
+                _ if f.area.is_some() => "incident_area WHERE alerts > 0",
+                _ if f.service.is_some() => "incident_service WHERE alerts > 0",
+                _ => "incident_time WHERE alerts > 0",
+            };
+            part(f, (index, scope.condition("area", "service")), &mut values)?
+        }
+    };
+    sql.push_str(" ORDER BY opened_at DESC, id DESC LIMIT ?");
+    values.push((limit as i64).into());
+    Ok((sql, values))
+}
+
+/// The incidents of a filter that an index and a part of the scope give, without their order.
+fn part(
+    f: &IncidentFilter,
+    (index, scope): (&str, Option<(String, Vec<String>)>),
+    values: &mut Vec<Value>,
+) -> Result<String, RegisterError> {
+    let mut sql = format!("SELECT state, opened_at, id FROM incident INDEXED BY {index}");
+    if let Some((condition, texts)) = scope {
         sql.push_str(" AND ");
         sql.push_str(&condition);
         values.extend(texts.into_iter().map(Value::from));
@@ -80,9 +115,36 @@ fn select(f: &IncidentFilter, limit: usize) -> Result<(String, Vec<Value>), Regi
         sql.push_str("?)");
         values.push(id.to_owned().into());
     }
-    sql.push_str(" ORDER BY opened_at DESC, id DESC LIMIT ?");
-    values.push((limit as i64).into());
-    Ok((sql, values))
+    Ok(sql)
+}
+
+/// Counts only the alerts that who asks may see. (The incident's severity and times stay those of
+/// the whole: they say how bad it is.)
+fn recount(
+    db: &Connection,
+    scope: &Scope,
+    mut row: IncidentRow,
+) -> Result<IncidentRow, RegisterError> {
+    let Some((inside, texts)) = scope.condition("area", "service") else { return Ok(row) };
+    // Its root is inside, or it would not be told of.
+    if row.alerts <= 1 {
+        return Ok(row);
+    }
+    let mut values: Vec<Value> = vec![row.id.0.clone().into()];
+    values.extend(texts.into_iter().map(Value::from));
+    (row.alerts, row.open, row.unacknowledged) = db
+        .prepare_cached(&format!(
+            "SELECT count(*), ifnull(sum(open), 0),
+                    ifnull(sum(open = 1 AND held = 0 AND acknowledged = 0), 0)
+             FROM alert INDEXED BY alert_incident WHERE incident = ? AND {inside}"
+        ))
+        .and_then(|mut s| {
+            s.query_row(rusqlite::params_from_iter(values), |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            })
+        })
+        .map_err(store)?;
+    Ok(row)
 }
 
 /// One incident and its alerts, at most `limit`: the root first, then open ones before the others
@@ -113,5 +175,5 @@ pub(crate) fn get(
         .and_then(|mut s| s.query_map(rusqlite::params_from_iter(values), |r| r.get(0))?.collect())
         .map_err(store)?;
     let rows = texts.iter().map(|t| parse(t)).collect::<Result<Vec<_>, _>>()?;
-    Ok((incident.row, rows))
+    Ok((recount(&tx, scope, incident.row)?, rows))
 }

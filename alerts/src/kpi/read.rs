@@ -242,6 +242,8 @@ pub(crate) fn positions(db: &Connection, from: i64, to: i64) -> Result<u32, Regi
 
 #[cfg(test)]
 mod tests {
+    use ioc_model::{Choice, Scope, ScopePart};
+
     use super::*;
 
     #[test]
@@ -264,11 +266,17 @@ mod tests {
                 .and_then(Iterator::collect)
                 .expect("tells")
         };
-        let lines = plan(EPISODES).join("\n");
-        for index in ["alert_all (raised_at>? AND raised_at<?)", "alert_open", "alert_closed"] {
-            assert!(lines.contains(&format!("SEARCH alert USING INDEX {index}")), "{lines}");
+        let part = ScopePart { areas: Choice::only(["a", "b"]), services: Choice::All };
+        let query = KpiQuery::of(Scope::of([part]));
+        let scoped = episodes(&query, &Asked { from: 0, to: 1, positions: 1 }).0;
+        assert_eq!(scoped.matches('?').count(), 2, "{scoped}");
+        for sql in [EPISODES, &scoped] {
+            let lines = plan(sql).join("\n");
+            for index in ["alert_all (raised_at>? AND raised_at<?)", "alert_open", "alert_closed"] {
+                assert!(lines.contains(&format!("SEARCH alert USING INDEX {index}")), "{lines}");
+            }
+            assert!(!lines.contains("SCAN"), "{lines}");
         }
-        assert!(!lines.contains("SCAN"), "{lines}");
         assert_eq!(plan(CHATTERERS), ["SEARCH audit USING INDEX audit_chatter (at>?)"]);
     }
 }

@@ -91,6 +91,10 @@ CREATE INDEX IF NOT EXISTS alert_open_rule ON alert
   (rule, raised_at DESC, id DESC, severity, acknowledged, held) WHERE open = 1;
 CREATE INDEX IF NOT EXISTS alert_open_assignee ON alert (assignee, raised_at DESC, id DESC)
   WHERE open = 1 AND assignee IS NOT NULL;
+CREATE INDEX IF NOT EXISTS alert_done_area ON alert
+  (area, raised_at DESC, id DESC, work, service, severity) WHERE open = 0;
+CREATE INDEX IF NOT EXISTS alert_done_service ON alert
+  (service, raised_at DESC, id DESC, work, area, severity) WHERE open = 0;
 CREATE INDEX IF NOT EXISTS act_unkeyed ON act (id) WHERE key IS NULL;
 CREATE INDEX IF NOT EXISTS audit_alert ON audit (alert, seq);
 ";

@@ -1,6 +1,6 @@
 use ioc_model::{
-    Action, AlertStore, Evidence, EvidenceFact, HeldBy, HoldRequest, HoldScope, KpiQuery, KpiStore,
-    RegisterError, Scope, Severity, ShiftStore, Text,
+    Action, AlertStore, Choice, Evidence, EvidenceFact, HeldBy, HoldRequest, HoldScope, KpiQuery,
+    KpiStore, RegisterError, Scope, ScopePart, Severity, ShiftStore, Text,
 };
 
 use crate::desk::{
@@ -45,6 +45,62 @@ fn the_report_tells_what_became_of_the_alerts() {
     };
     assert_eq!(ids(&report.areas), ["hoa_cuong", "hai_chau"]);
     assert_eq!(ids(&report.services), ["rain_flood", "air"]);
+}
+
+/// The report of a scope is that of a register that never heard of the rest (but for incidents,
+/// which alerts of other services of the ward belong to).
+#[test]
+fn a_scope_leaves_the_others_out_of_every_part_of_the_report() {
+    let devices: Vec<String> = (0..60).map(|n| format!("d{}", n % 20)).collect();
+    let specs: Vec<Spec<'_>> = (0..60i64)
+        .map(|n| Spec {
+            rule: ["flood.street", "air.pm25", "river.level"][n as usize % 3],
+            area: ["hai_chau", "son_tra", "unassigned", "cam_le"][n as usize / 3 % 4],
+            service: ["rain_flood", "air"][n as usize % 2],
+            severity: Severity::from_u8(n as u8 % 5 + 1).expect("1 to 5"),
+            clears_after: (n % 4 > 0).then_some((n % 7 + 1) * 20 * S),
+            timers: (n % 3 * S, n % 2 * S),
+            ..flood(&devices[n as usize], n * 7 * MINUTE)
+        })
+        .collect();
+    let of = |inside: &dyn Fn(&Spec<'_>) -> bool| {
+        let desk = Desk::new();
+        for (n, spec) in specs.iter().enumerate().filter(|(_, spec)| inside(spec)) {
+            let id = desk.apply(spec);
+            match n % 5 {
+                0 => desk.act(&id, spec.at + MINUTE, acknowledge()),
+                1 => desk.act(&id, spec.at + MINUTE, reject()),
+                _ => {}
+            }
+        }
+        desk
+    };
+    let all = of(&|_| true);
+    let only = |areas, services| ScopePart { areas, services };
+    let (ward, air) = (Choice::only(["hai_chau", "cam_le"]), Choice::only(["air"]));
+    for parts in [
+        vec![only(ward.clone(), Choice::All)],
+        vec![only(ward.clone(), air.clone())],
+        vec![only(Choice::only(["son_tra"]), Choice::All), only(Choice::All, air)],
+        vec![only(Choice::only(["x' OR 1=1 --"]), Choice::All)],
+        vec![],
+    ] {
+        let scope = Scope::of(parts);
+        let report = |desk: &Desk, scope: &Scope| {
+            let query = KpiQuery { scope: scope.clone(), ..query(0, DAY) };
+            let mut report = desk.kpis.report(&query).expect("reads");
+            report.incidents = 0;
+            report.periods.iter_mut().for_each(|p| p.incidents = 0);
+            let of_incidents = |id: &str| id.starts_with("incidents") || id == "grouped";
+            report.figures.retain(|f| !of_incidents(&f.id));
+            report
+        };
+        let part = of(&|spec| scope.allows(spec.area, spec.service));
+        let is = report(&all, &scope);
+        assert_eq!(is, report(&part, &Scope::city()), "{scope:?}");
+        let none = !specs.iter().any(|spec| scope.allows(spec.area, spec.service));
+        assert_eq!(is.alarms == 0, none, "{scope:?}");
+    }
 }
 
 #[test]

@@ -28,3 +28,48 @@ fn an_act_about_no_alert_is_a_line_of_the_chain_with_its_reason_and_detail() {
     let report = verify(&desk.path(), None, &mut |_, _| {}).expect("readable");
     assert_eq!((report.lines, report.first_bad), (2, None));
 }
+
+/// Accounts, sessions and refusals (issue 7).
+const PEOPLE: [&str; 17] = [
+    "signed_in",
+    "sign_in_failed",
+    "signed_out",
+    "sessions_ended",
+    "password_changed",
+    "totp_set",
+    "totp_removed",
+    "person_added",
+    "person_removed",
+    "grants_changed",
+    "person_disabled",
+    "person_enabled",
+    "token_issued",
+    "token_revoked",
+    "wall_issued",
+    "wall_revoked",
+    "denied",
+];
+
+#[test]
+fn what_people_did_to_accounts_is_shown_and_a_changed_word_is_found() {
+    let desk = Desk::new();
+    let register = desk.open();
+    for (n, action) in PEOPLE.iter().enumerate() {
+        let detail = serde_json::json!({ "of": "lan", "count": n }).to_string();
+        let who = actor("quản trị", NOW.plus_ms(n as i64));
+        register.note_act(action, &who, (None, Some(&detail))).expect("written");
+    }
+    drop(register);
+    let log = AuditLog::open(&desk.path()).expect("opens");
+    let lines = log.newest(&AuditFilter::default(), 100).expect("reads");
+    assert_eq!(lines.iter().map(|l| &*l.action).collect::<Vec<_>>(), PEOPLE);
+    for (n, line) in lines.iter().enumerate() {
+        let detail = format!(r#"{{"count":{n},"of":"lan"}}"#);
+        assert_eq!((line.detail.as_deref(), &*line.actor), (Some(&*detail), "quản trị"));
+    }
+    let found = || verify(&desk.path(), None, &mut |_, _| {}).expect("readable");
+    assert_eq!((found().lines, found().first_bad), (PEOPLE.len() as u64, None));
+    let db = rusqlite::Connection::open(desk.path()).expect("opens");
+    db.execute("UPDATE audit SET action = 'signed_in' WHERE action = 'denied'", []).expect("done");
+    assert_eq!(found().first_bad.map(|b| b.seq), Some(PEOPLE.len() as u64));
+}

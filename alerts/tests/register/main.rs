@@ -6,6 +6,7 @@ mod apply;
 mod bulk;
 mod desk;
 mod lists;
+mod scope;
 mod tick;
 mod undo;
 mod versions;

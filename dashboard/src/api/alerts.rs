@@ -28,7 +28,7 @@ pub(crate) async fn alerts(call: Admitted) -> Result<Response, ApiError> {
         reply::weak_tag(format!("{} {change} {counts:?} {query:?} {scope:?}", live.epoch()))
     };
     ask(&call, "list alerts", move |parts, headers| {
-        let counts = parts.live.alert_counts();
+        let counts = parts.live.alert_counts(&filter.scope);
         if reply::asks_again(headers) {
             let none = AlertFilter {
                 after_change: Some(i64::MAX as u64),

@@ -12,14 +12,15 @@ const DEVICE_QUARANTINE: usize = 20;
 
 /// `GET /api/v1/devices`.
 pub(crate) async fn devices(call: Admitted) -> Result<Response, ApiError> {
-    let context = Arc::clone(&call.context);
-    let document = blocking("list the devices", move || context.device_document()).await?;
+    let (context, scope) = (Arc::clone(&call.context), call.scope.clone());
+    let work = move || context.device_document(&scope);
+    let document = blocking("list the devices", work).await?;
     Ok(document.answer(&call.request.headers, REVALIDATE))
 }
 
 /// `GET /api/v1/devices/{id}`.
 pub(crate) async fn device(call: Admitted) -> Result<Response, ApiError> {
-    let found = call.context.parts.live.device(&call.id);
+    let found = call.context.parts.live.device(&call.id, &call.scope);
     let device = found.ok_or_else(|| ApiError::not_found("no such device"))?;
     let (store, id) = (Arc::clone(&call.context.parts.quarantine), call.id.clone());
     let act = "read the quarantine";
@@ -36,7 +37,7 @@ pub(crate) async fn device(call: Admitted) -> Result<Response, ApiError> {
 
 /// `GET /api/v1/services`: the tiles as they were at the last sweep.
 pub(crate) fn services(call: &Admitted) -> Response {
-    let (_, tiles) = call.context.parts.live.tiles();
+    let tiles = call.context.parts.live.tiles_now(&call.scope);
     let body = format!(r#"{{"services":{tiles}}}"#);
     reply::bytes(warp::http::StatusCode::OK, reply::JSON, body)
 }

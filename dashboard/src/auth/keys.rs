@@ -97,7 +97,9 @@ impl Auth {
     ) -> Result<Option<String>, AuthError> {
         let sql = "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING user";
         let id = i64::try_from(id).unwrap_or(-1);
-        Ok(self.store().db.query_row(sql, params![id, user], |r| r.get(0)).optional()?)
+        self.changing(|store| {
+            Ok(store.db.query_row(sql, params![id, user], |r| r.get(0)).optional()?)
+        })
     }
 
     /// Who sends an API token: with its own grants, within those that its owner has now.
@@ -188,7 +190,7 @@ impl Auth {
     /// Ends a wall token and the sessions of its screens; was there one?
     pub(crate) fn revoke_wall(&self, id: u64) -> Result<bool, AuthError> {
         let id = i64::try_from(id).unwrap_or(-1);
-        Ok(self.store().db.execute("DELETE FROM walls WHERE id = ?1", [id])? > 0)
+        self.changing(|store| Ok(store.db.execute("DELETE FROM walls WHERE id = ?1", [id])? > 0))
     }
 
     /// Begins the session of a screen.

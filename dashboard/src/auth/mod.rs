@@ -7,6 +7,7 @@
 //! [`people`] changes accounts, [`sessions`] says whom a cookie stands for, [`second`] is the second
 //! factor, [`keys`] are tokens of programs and screens, `oidc` lets identity providers vouch.
 
+mod changes;
 mod common;
 mod config;
 mod failures;
@@ -36,6 +37,7 @@ use crate::{Grant, Identity, Role};
 pub use config::SessionsConfig;
 use failures::Failures;
 pub(crate) use keys::{NewKey, NewWall, wall_grant};
+pub(crate) use limit::network_of;
 use limit::{Limiter, Rate};
 pub use people::check_grants;
 use people::{MAX_PASSWORD_BYTES, check_places};
@@ -107,6 +109,7 @@ pub struct Auth {
     /// Hashes computed for sign-ins.
     hashed: AtomicU64,
     clock: Clock,
+    changes: changes::Changes,
 }
 
 impl std::fmt::Debug for Auth {
@@ -144,6 +147,7 @@ impl Auth {
             waiting: AtomicUsize::new(0),
             hashed: AtomicU64::new(0),
             clock,
+            changes: changes::Changes::default(),
         })
     }
 
@@ -339,6 +343,21 @@ impl Auth {
             if limited { (None, None) } else { (known.clone(), Some(limit::network_of(from))) };
         let times = self.failures.count(key, now);
         Ok(times.map(|n| (if limited { None } else { known }, n)))
+    }
+
+    /// Hears of each change of accounts, grants, sessions and tokens that this process makes.
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Makes a change of who may do what, and tells of it.
+    fn changing<T>(
+        &self,
+        change: impl FnOnce(&mut Store) -> Result<T, AuthError>,
+    ) -> Result<T, AuthError> {
+        let done = change(&mut self.store())?;
+        self.changes.tell();
+        Ok(done)
     }
 
     fn now(&self) -> Timestamp {

@@ -126,7 +126,7 @@ impl Auth {
         check_password(user, password)?;
         self.local(user)?;
         let hash = password::hash(password)?;
-        self.store().set_password((user, &hash), None, None, self.now())
+        self.changing(|store| store.set_password((user, &hash), None, None, self.now()))
     }
 
     /// Gives a user a random password, which is returned, and ends the sessions. It is to be
@@ -139,7 +139,7 @@ impl Auth {
         let password = token::random_password();
         let (hash, now) = (password::hash(&password)?, self.now());
         let initial = Some(now.plus_ms(INITIAL_MS));
-        self.store().set_password((user, &hash), initial, None, now)?;
+        self.changing(|store| store.set_password((user, &hash), initial, None, now))?;
         Ok(password)
     }
 
@@ -153,7 +153,7 @@ impl Auth {
         check_password(user, password)?;
         let kept = token::Token::parse(session).map(|t| t.hash());
         let hash = password::hash(password)?;
-        self.store().set_password((user, &hash), None, kept, self.now())
+        self.changing(|store| store.set_password((user, &hash), None, kept, self.now()))
     }
 
     /// Says what a user may do; open sessions have it from their next request on. Ask
@@ -164,7 +164,7 @@ impl Auth {
     /// database.
     pub fn set_grants(&self, user: &str, grants: &[Grant]) -> Result<(), AuthError> {
         count_grants(grants)?;
-        self.store().set_grants(user, grants)
+        self.changing(|store| store.set_grants(user, grants))
     }
 
     /// Ends the user's sessions and refuses new ones.
@@ -172,7 +172,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], the database.
     pub fn disable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, true)
+        self.changing(|store| store.set_disabled(user, true))
     }
 
     /// Lets a disabled user sign in again.
@@ -180,7 +180,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], the database.
     pub fn enable(&self, user: &str) -> Result<(), AuthError> {
-        self.store().set_disabled(user, false)
+        self.changing(|store| store.set_disabled(user, false))
     }
 
     /// Forgets a user with sessions, tokens and second factor. What they did stays in the audit log.
@@ -188,7 +188,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], [`AuthError::LastAdministrator`], the database.
     pub fn remove(&self, user: &str) -> Result<(), AuthError> {
-        self.store().remove(user)
+        self.changing(|store| store.remove(user))
     }
 
     /// All users by name.

@@ -118,7 +118,7 @@ impl Auth {
     /// Ends a session.
     pub(crate) fn sign_out(&self, token: &str) -> Result<(), AuthError> {
         match Token::parse(token) {
-            Some(token) => self.store().end_session(&token.hash()),
+            Some(token) => self.changing(|store| store.end_session(&token.hash())),
             None => Ok(()),
         }
     }
@@ -157,7 +157,7 @@ impl Auth {
     /// Ends one session of a user; was there one?
     pub(crate) fn end_session(&self, user: &str, id: &str) -> Result<bool, AuthError> {
         let sql = "DELETE FROM sessions WHERE user = ?1 AND lower(hex(substr(hash, 1, 8))) = ?2";
-        Ok(self.store().db.execute(sql, [user, id])? > 0)
+        self.changing(|store| Ok(store.db.execute(sql, [user, id])? > 0))
     }
 
     /// Ends all sessions of a user; how many there were.
@@ -165,10 +165,11 @@ impl Auth {
     /// # Errors
     /// [`AuthError::NotFound`], the database.
     pub fn end_sessions(&self, user: &str) -> Result<usize, AuthError> {
-        let store = self.store();
-        store.find(user)?.ok_or_else(|| AuthError::NotFound(user.into()))?;
-        store.db.execute("DELETE FROM links WHERE user = ?1", [user])?;
-        Ok(store.db.execute("DELETE FROM sessions WHERE user = ?1", [user])?)
+        self.changing(|store| {
+            store.find(user)?.ok_or_else(|| AuthError::NotFound(user.into()))?;
+            store.db.execute("DELETE FROM links WHERE user = ?1", [user])?;
+            Ok(store.db.execute("DELETE FROM sessions WHERE user = ?1", [user])?)
+        })
     }
 
     /// Notes that the person of a session has shown that they are themselves.

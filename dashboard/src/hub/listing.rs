@@ -24,6 +24,8 @@ struct Next {
     before: u64,
     /// Number of the newest change when the list began, once it is known.
     newest: Option<u64>,
+    /// The client has asked, and so waits for an answer even if there is nothing.
+    answer: bool,
     filter: AlertFilter,
 }
 
@@ -31,8 +33,8 @@ struct Next {
 enum Page {
     /// A message, and where to go on.
     Part(String, Box<Next>),
-    /// The last message.
-    Last(String, Done),
+    /// The last message; `None` where nobody asked and there is nothing to tell.
+    Last(Option<String>, Done),
     /// The list is too long, or of another register than ours.
     Reset(Done),
 }
@@ -45,8 +47,8 @@ pub(super) struct Done(pub u64);
 pub(super) enum Step {
     /// Send it; more follows.
     Part(String),
-    /// Send it; that was all.
-    Last(String, Done),
+    /// Send it, if there is one; that was all.
+    Last(Option<String>, Done),
     /// Tell the client to fetch the open alerts.
     Reset(Done),
     /// The register does not answer.
@@ -62,15 +64,26 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// All open alerts, or every change after a number.
-    pub fn start(context: &Arc<Context>, after: Option<u64>) -> Self {
+    /// All open alerts of a scope, or every change in it after a number, as the answer to a
+    /// subscription.
+    pub fn start(context: &Arc<Context>, scope: &Scope, after: Option<u64>) -> Self {
+        Self::of(context, scope, after, true)
+    }
+
+    /// What changed in a scope after a number, for a socket that has missed some of it. That
+    /// nothing did is not told: it would tell that something happened elsewhere.
+    pub fn catch_up(context: &Arc<Context>, scope: &Scope, after: u64) -> Self {
+        Self::of(context, scope, Some(after), false)
+    }
+
+    fn of(context: &Arc<Context>, scope: &Scope, after: Option<u64>, answer: bool) -> Self {
         let filter = AlertFilter {
             open_only: after.is_none(),
             after_change: after,
             limit: PAGE,
-            ..AlertFilter::of(Scope::city())
+            ..AlertFilter::of(scope.clone())
         };
-        let next = Next { before: after.unwrap_or(0), newest: None, filter };
+        let next = Next { before: after.unwrap_or(0), newest: None, answer, filter };
         Self { reading: read(context, next), context: Arc::clone(context) }
     }
 
@@ -108,7 +121,7 @@ fn read(context: &Arc<Context>, next: Next) -> Reading {
 }
 
 fn page(store: &dyn AlertStore, next: Next) -> Result<Page, RegisterError> {
-    let Next { before, newest, mut filter } = next;
+    let Next { before, newest, answer, mut filter } = next;
     let (rows, now) = store.list(&filter)?;
     let gap = filter.after_change.map(|after| now.checked_sub(after));
     // A number from the future: the register is not the one the client knows.
@@ -120,13 +133,15 @@ fn page(store: &dyn AlertStore, next: Next) -> Result<Page, RegisterError> {
     // them.
     let newest = if filter.open_only { newest.unwrap_or(now) } else { now };
     let Some(last) = last else {
-        return Ok(Page::Last(alerts_text(newest, &rows), Done(newest)));
+        let tells = answer || !rows.is_empty();
+        let text = tells.then(|| alerts_text(newest, &rows));
+        return Ok(Page::Last(text, Done(newest)));
     };
     if filter.open_only {
         filter.before = Some((last.raised_at, last.id.0.clone()));
     } else {
         filter.after_change = Some(last.change);
     }
-    let next = Box::new(Next { before, newest: Some(newest), filter });
+    let next = Box::new(Next { before, newest: Some(newest), answer, filter });
     Ok(Page::Part(alerts_text(before, &rows), next))
 }

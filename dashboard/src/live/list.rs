@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ioc_model::{Name, Quality, Text, Timestamp};
+use ioc_model::{Name, Quality, Scope, Text, Timestamp};
 use ioc_share::DeviceView;
 use serde::Serialize;
 
-use super::Live;
 use super::device::{Device, Hot};
 use super::state::State;
+use super::{Live, View};
 
 /// A device as `GET /api/v1/devices` shows it.
 #[derive(Serialize)]
@@ -89,30 +89,26 @@ impl DeviceDetail {
 }
 
 impl Live {
-    /// The device list with its version, as JSON. Costs time with many devices: keep the answer
-    /// until [`Live::rev`] changes, and ask on a blocking thread.
-    pub(crate) fn device_list(&self) -> (u32, Vec<u8>) {
-        let (rev, devices) = {
-            let state = self.lock();
-            let (rev, n) = state.list();
-            (rev, state.devices[..n].to_vec())
-        };
+    /// The device list of a view with its version, as JSON. Costs time with many devices: keep
+    /// the answer until [`Live::rev`] changes, and ask on a blocking thread.
+    pub(crate) fn device_list(&self, view: &View) -> (u64, Vec<u8>) {
+        let (rev, devices) = self.listed(view);
         #[derive(Serialize)]
         struct List<'a> {
-            rev: u32,
+            rev: u64,
             devices: Vec<Listed<'a>>,
         }
-        let listed = devices.iter().enumerate().map(|(idx, device)| Listed::of(idx, device));
+        let listed = devices.iter().map(|(idx, device)| Listed::of(*idx, device));
         let list = List { rev, devices: listed.collect() };
         (rev, serde_json::to_vec(&list).unwrap_or_default())
     }
 
     /// The device list for other programs, in the order of ids, with its version.
-    pub(crate) fn device_views(&self) -> (u32, Vec<DeviceView>) {
+    pub(crate) fn device_views(&self) -> (u64, Vec<DeviceView>) {
         let (rev, devices) = {
             let state = self.lock();
             let (rev, n) = state.list();
-            (rev, state.devices[..n].to_vec())
+            (u64::from(rev), state.devices[..n].to_vec())
         };
         let view = |d: &Arc<Device>| DeviceView {
             id: d.id.clone(),
@@ -136,10 +132,14 @@ impl Live {
         Some((device.area.clone(), device.service.clone()))
     }
 
-    /// One device, if it is known.
-    pub(crate) fn device(&self, id: &str) -> Option<DeviceDetail> {
+    /// One device, if it is known and inside.
+    pub(crate) fn device(&self, id: &str, scope: &Scope) -> Option<DeviceDetail> {
         let state = self.lock();
         let idx = state.find(id)?;
-        Some(DeviceDetail::of(&state, idx, &state.devices[idx], &state.hot[idx]))
+        let device = &state.devices[idx];
+        if !scope.allows(&device.area, &device.service) {
+            return None;
+        }
+        Some(DeviceDetail::of(&state, idx, device, &state.hot[idx]))
     }
 }

@@ -4,6 +4,7 @@
 //! queued per client, so a slow client costs nothing and resume is the same question again.
 
 mod alerts;
+mod batch;
 mod device;
 mod flood;
 pub(crate) mod frame;
@@ -11,26 +12,29 @@ mod list;
 mod snapshot;
 mod state;
 mod tiles;
+mod view;
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use ioc_model::{AlertRow, City, Entry, Timestamp};
+use ioc_model::{AlertRow, City, Entry, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 pub use alerts::AlertCounts;
+use alerts::Recoloured;
+pub(crate) use batch::{AlertBatch, alerts_text};
 pub use flood::FloodState;
 use frame::Header;
 pub use snapshot::RestoreError;
 use state::State;
+pub(crate) use view::View;
+use view::Views;
 
 /// Alert batches a socket may be behind before it re-reads the register (full: drop oldest for
 /// that socket, which then asks the register for all after its last change: nothing is lost).
 const ALERT_BACKLOG: usize = 1_024;
-/// Encoded frames kept for clients that ask the same question in the same tick.
-const CACHED_FRAMES: usize = 16;
 /// Rows of one message, about 100 KB: a request may change 10,000 alerts at once, and a message
 /// must go out in `send_timeout_s` on a thin line.
 const ALERTS_PER_MESSAGE: usize = 100;
@@ -53,27 +57,14 @@ impl Default for LiveLimits {
     }
 }
 
-/// New states of alerts, as one text frame for every socket.
-#[derive(Debug)]
-pub(crate) struct AlertBatch {
-    /// Highest change number in it.
-    pub change: u64,
-    /// The `alerts` message.
-    pub text: String,
-}
-
-struct CachedFrame {
-    after: Option<u32>,
-    seq: u32,
-    /// `None`: nothing changed.
-    bytes: Option<Bytes>,
-}
-
 /// The live state of the city, shared by the journal reader and all sockets.
 pub struct Live {
     state: Mutex<State>,
-    frames: Mutex<Vec<CachedFrame>>,
-    tiles: Mutex<(u64, Arc<str>)>,
+    /// The view of the whole city, and those of parts of it.
+    whole: Arc<View>,
+    views: Views,
+    /// The operators' now at the last sweep.
+    swept: AtomicI64,
     alerts: broadcast::Sender<Arc<AlertBatch>>,
     flood: flood::Flood,
     epoch: u32,
@@ -105,8 +96,9 @@ impl Live {
     fn around(state: State) -> Self {
         Self {
             state: Mutex::new(state),
-            frames: Mutex::default(),
-            tiles: Mutex::new((0, "[]".into())),
+            whole: Arc::new(View::new(&Scope::city())),
+            views: Views::default(),
+            swept: AtomicI64::new(UNSET),
             alerts: broadcast::channel(ALERT_BACKLOG).0,
             flood: flood::Flood::default(),
             // Two starts must not share an epoch; 0 is left to mean "none".
@@ -183,10 +175,9 @@ impl Live {
         // The sockets first: they must not wait for the lock.
         if self.alerts.receiver_count() > 0 {
             for part in rows.chunks(ALERTS_PER_MESSAGE) {
-                let Some(change) = part.iter().map(|r| r.change).max() else { continue };
-                let text = alerts_text(change, part);
+                let Some(batch) = AlertBatch::new(part) else { continue };
                 // No receiver is no error: a socket that subscribes now reads the register first.
-                let _ = self.alerts.send(Arc::new(AlertBatch { change, text }));
+                let _ = self.alerts.send(Arc::new(batch));
             }
         }
         self.take_alerts(rows);
@@ -200,9 +191,9 @@ impl Live {
     fn take_alerts(&self, rows: &[AlertRow]) {
         let mut state = self.lock();
         for row in rows {
-            if let Some(device) = state.alerts.take(row) {
+            if let Some(Recoloured { device, mixed }) = state.alerts.take(row) {
                 let worst = state.alerts.worst_of(&device);
-                state.set_severity(&device, worst);
+                state.set_severity(&device, worst, mixed);
             }
         }
     }
@@ -240,11 +231,6 @@ impl Live {
         self.flood.subscribe()
     }
 
-    /// Open alerts by number; costs the same however many there are.
-    pub fn alert_counts(&self) -> AlertCounts {
-        self.lock().alerts.counts()
-    }
-
     fn event_clock(&self) -> bool {
         self.event_now.load(Relaxed) != UNSET
     }
@@ -266,11 +252,6 @@ impl Live {
         self.lock().closed()
     }
 
-    /// Version of the device list.
-    pub(crate) fn rev(&self) -> u32 {
-        self.lock().list().0
-    }
-
     pub(crate) fn tally(&self) -> state::Tally {
         self.lock().tally
     }
@@ -288,48 +269,8 @@ impl Live {
     pub(crate) fn sweep(&self, wall: Timestamp) {
         self.flood.publish();
         let now = self.now(wall).0;
-        let event_clock = self.event_clock();
-        let tiles = {
-            let mut state = self.lock();
-            state.sweep(now, event_clock);
-            tiles::tiles(&state, now, event_clock)
-        };
-        let text = serde_json::to_string(&tiles).unwrap_or_else(|_| "[]".into());
-        let mut held = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
-        if *held.1 != *text {
-            *held = (held.0 + 1, text.into());
-        }
-    }
-
-    /// The tiles as a JSON array, and a number that grows with each change of them.
-    pub(crate) fn tiles(&self) -> (u64, Arc<str>) {
-        let held = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.0, Arc::clone(&held.1))
-    }
-
-    /// A snapshot (`after` none) or what changed after a number; `None` when nothing did. The
-    /// number is the one to ask with the next time. Clients that ask the same in one tick share
-    /// the bytes.
-    pub(crate) fn frame(&self, after: Option<u32>, wall: Timestamp) -> (Option<Bytes>, u32) {
-        let base_ms = self.now(wall).0;
-        let state = self.lock();
-        let seq = state.closed();
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        frames.retain(|f| f.seq == seq);
-        if let Some(held) = frames.iter().find(|f| f.after == after) {
-            return (held.bytes.clone(), seq);
-        }
-        let rows = state.rows(after, base_ms);
-        drop(state);
-        let kind = if after.is_none() { frame::SNAPSHOT } else { frame::DELTA };
-        let header = Header { kind, epoch: self.epoch, seq, base_ms };
-        let bytes = (after.is_none() || !rows.is_empty())
-            .then(|| Bytes::from(frame::encode(header, &rows)));
-        // A snapshot is asked for at any time, not on the tick, so it would be old for the next.
-        if after.is_some() && frames.len() < CACHED_FRAMES {
-            frames.push(CachedFrame { after, seq, bytes: bytes.clone() });
-        }
-        (bytes, seq)
+        self.lock().sweep(now, self.event_clock());
+        self.make_tiles(now);
     }
 
     /// A delta that says that nothing changed.
@@ -355,21 +296,8 @@ impl Live {
     }
 }
 
-/// The `alerts` message.
-pub(crate) fn alerts_text(change: u64, rows: &[AlertRow]) -> String {
-    #[derive(Serialize)]
-    struct Message<'a> {
-        t: &'static str,
-        change: u64,
-        rows: &'a [AlertRow],
-    }
-    let message = Message { t: "alerts", change, rows };
-    serde_json::to_string(&message).unwrap_or_else(|error| {
-        tracing::error!(%error, "alert rows cannot be written as JSON");
-        String::from(r#"{"t":"alerts_reset"}"#)
-    })
-}
-
+#[cfg(test)]
+mod scoped;
 #[cfg(test)]
 mod sums;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::device::{
 };
 use super::frame::{Row, dt10ms};
 use super::tiles::TilePlan;
+use super::view::Inside;
 
 /// Distinct property names kept (`event.<kind>` comes from devices).
 const MAX_PROPERTY_NAMES: usize = 4_096;
@@ -51,6 +52,10 @@ pub(crate) struct State {
     published: u32,
     list_changed: bool,
     rev: u32,
+    /// Devices that were put into another area or service since the last sweep, and how often
+    /// that happened at all.
+    moved: Vec<u32>,
+    moves: u64,
     max_devices: usize,
     discovered_cadence_s: u32,
 }
@@ -75,6 +80,8 @@ impl State {
             published: 0,
             list_changed: false,
             rev: 1,
+            moved: Vec::new(),
+            moves: 0,
             max_devices: max_devices.max(city.devices.len()),
             discovered_cadence_s,
         };
@@ -111,6 +118,11 @@ impl State {
                 }
                 let mut device = Device::clone(&self.devices[idx]);
                 device.take(told, approved);
+                let before = &self.devices[idx];
+                if (&device.area, &device.service) != (&before.area, &before.service) {
+                    self.moved.push(idx as u32);
+                    self.moves += 1;
+                }
                 self.hot[idx].expect_every(device.cadence_s);
                 self.devices[idx] = Arc::new(device);
                 self.dirty = true;
@@ -250,6 +262,11 @@ impl State {
                 *changed = self.open;
                 self.dirty = true;
             }
+            // Whose scope a device has come into has not been sent it yet.
+            for idx in std::mem::take(&mut self.moved) {
+                self.changed[idx as usize] = self.open;
+                self.dirty = true;
+            }
             self.published = self.devices.len() as u32;
         }
     }
@@ -278,12 +295,33 @@ impl State {
         (self.rev, self.published as usize)
     }
 
+    /// How often a device was put into another area or service.
+    pub fn moves(&self) -> u64 {
+        self.moves
+    }
+
     /// All published devices, or those changed after a number.
     pub fn rows(&self, after: Option<u32>, base_ms: i64) -> Vec<Row> {
         let published = self.published as usize;
         let all = self.changed[..published].iter().enumerate();
         let wanted = all.filter(|(_, changed)| after.is_none_or(|a| **changed > a));
         wanted.map(|(idx, _)| self.row(idx, base_ms)).collect()
+    }
+
+    /// The same of the devices that a view holds. A colour is of the alerts that it holds.
+    pub fn rows_within(&self, view: &Inside, after: Option<u32>, base_ms: i64) -> Vec<Row> {
+        let held = view.members.iter().map(|idx| *idx as usize);
+        let wanted = held.filter(|idx| after.is_none_or(|a| self.changed[*idx] > a));
+        let row = |idx| {
+            let mut row = self.row(idx, base_ms);
+            let hot = &self.hot[idx];
+            if hot.severity > 0 {
+                let worst = self.alerts.worst_within(&self.devices[idx].id, &view.pairs);
+                row.status = hot.condition | (worst << 3);
+            }
+            row
+        };
+        wanted.map(row).collect()
     }
 
     fn row(&self, idx: usize, base_ms: i64) -> Row {
@@ -298,10 +336,11 @@ impl State {
         }
     }
 
-    /// Sets the worst active severity of a device.
-    pub fn set_severity(&mut self, id: &str, severity: u8) {
+    /// Sets the worst active severity of a device; `mixed`: that of its alerts which somebody may
+    /// see may have changed though the worst of all has not.
+    pub fn set_severity(&mut self, id: &str, severity: u8, mixed: bool) {
         let Some(idx) = self.find(id) else { return };
-        if self.hot[idx].severity != severity {
+        if self.hot[idx].severity != severity || mixed {
             self.hot[idx].severity = severity;
             self.changed[idx] = self.open;
             self.dirty = true;

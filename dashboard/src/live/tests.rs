@@ -20,7 +20,7 @@ fn configured_devices_come_first_in_the_order_of_their_ids() {
     let live = live(3);
     live.apply(&reading("aaa-first-by-name", NOON, &[("pm25", 1.0)]));
     live.sweep(Timestamp(NOON));
-    let (_, list) = live.device_list();
+    let (_, list) = live.device_list(&live.whole);
     let list: serde_json::Value = serde_json::from_slice(&list).expect("JSON");
     let ids: Vec<_> =
         list["devices"].as_array().expect("devices").iter().map(|d| &d["id"]).collect();
@@ -35,7 +35,8 @@ fn the_map_shows_the_first_property_and_its_newest_value() {
     live.apply(&reading("air-000", NOON, &[("pm25", 2.0)]));
     live.apply(&reading("air-000", NOON - 60_000, &[("pm25", 99.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 2.0, "a back-filled value is not the newest");
-    let device = live.device("air-000").expect("known").json(serde_json::Value::Null);
+    let device =
+        live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["latest"][1]["value"], 2.0);
     live.apply(&reading("air-000", NOON + 1, &[("pm25", 3.0)]));
     assert_eq!(rows(&live, NOON)[0].value, 3.0);
@@ -85,10 +86,11 @@ fn detections_and_status_count_as_words() {
     let all = rows(&live, NOON);
     assert_eq!((all[1].value, all[1].status), (12.0, device::LIVE));
     assert_eq!(all[0].status, device::OFFLINE);
-    let device = live.device("cam-1").expect("known").json(serde_json::Value::Null);
+    let device = live.device("cam-1", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["properties"], serde_json::json!(["event.crowd"]));
     assert_eq!(device["kind"], "camera");
-    let device = live.device("air-000").expect("known").json(serde_json::Value::Null);
+    let device =
+        live.device("air-000", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!(device["latest"][0]["property"], "battery");
 }
 
@@ -137,11 +139,14 @@ fn a_restart_shows_what_was_shown() {
     assert_eq!(next, 3);
     assert_eq!(format!("{:?}", rows(&after, NOON)), format!("{:?}", rows(&before, NOON)));
     let list = |live: &Live| {
-        let list: serde_json::Value = serde_json::from_slice(&live.device_list().1).expect("JSON");
+        let list: serde_json::Value =
+            serde_json::from_slice(&live.device_list(&live.whole).1).expect("JSON");
         list["devices"].clone()
     };
     assert_eq!(list(&after), list(&before));
-    let device = |live: &Live| live.device("air-001").expect("known").json(serde_json::Value::Null);
+    let device = |live: &Live| {
+        live.device("air-001", &Scope::city()).expect("known").json(serde_json::Value::Null)
+    };
     assert_eq!(device(&after), device(&before));
 }
 
@@ -157,8 +162,8 @@ fn a_restart_follows_the_configuration_of_today() {
     spec.properties = vec!["no2".into()];
     today.devices.insert(spec.id.clone(), spec);
     let (after, _) = Live::restore(&today, &bytes).expect("restores");
-    assert!(after.device("air-002").is_none(), "it has left the configuration");
-    let new = after.device("new").expect("known").json(serde_json::Value::Null);
+    assert!(after.device("air-002", &Scope::city()).is_none(), "it has left the configuration");
+    let new = after.device("new", &Scope::city()).expect("known").json(serde_json::Value::Null);
     assert_eq!((&new["configured"], &new["cadence_s"]), (&true.into(), &60.into()));
     assert!(rows(&after, NOON)[1].value.is_nan(), "its main property is now no2");
 }
@@ -187,19 +192,23 @@ fn alerts_colour_devices_and_count_until_they_are_closed() {
     (returned.ver, returned.change, returned.condition) = (2, 3, Condition::Returned);
     live.alerts_changed(&[returned.clone()]);
     assert_eq!(status(&live, 0) >> 3, Severity::Minor as u8);
-    assert_eq!(live.alert_counts().open, 2, "returned, but nobody has closed it");
+    assert_eq!(live.alert_counts(&Scope::city()).open, 2, "returned, but nobody has closed it");
     (returned.ver, returned.acknowledged) = (3, true);
     live.alerts_changed(&[returned.clone()]);
-    assert_eq!(live.alert_counts().open, 2, "acknowledged is not closed");
+    assert_eq!(live.alert_counts(&Scope::city()).open, 2, "acknowledged is not closed");
     (returned.ver, returned.work) = (4, Work::Closed);
     live.alerts_changed(&[returned.clone(), critical]);
-    assert_eq!(live.alert_counts().open, 1, "the older row that came late opens nothing");
+    assert_eq!(
+        live.alert_counts(&Scope::city()).open,
+        1,
+        "the older row that came late opens nothing"
+    );
     (returned.ver, returned.work) = (5, Work::Resolved);
     live.alerts_changed(&[returned]);
-    assert_eq!(live.alert_counts().open, 2, "the close was taken back");
+    assert_eq!(live.alert_counts(&Scope::city()).open, 2, "the close was taken back");
     (minor.ver, minor.work) = (2, Work::Rejected);
     live.alerts_changed(&[minor]);
-    assert_eq!((live.alert_counts().open, status(&live, 0) >> 3), (1, 0));
+    assert_eq!((live.alert_counts(&Scope::city()).open, status(&live, 0) >> 3), (1, 0));
 }
 
 #[test]
@@ -208,7 +217,7 @@ fn what_is_held_back_is_open_and_counts_nowhere_else() {
     let mut row = alert(1, "air-000", Severity::Critical);
     row.overdue = true;
     live.alerts_changed(&[row.clone()]);
-    let counts = live.alert_counts();
+    let counts = live.alert_counts(&Scope::city());
     assert_eq!((counts.listed, counts.held, counts.overdue), (1, 0, 1));
     let shelf = Held {
         by: HeldBy::Shelf,
@@ -220,14 +229,14 @@ fn what_is_held_back_is_open_and_counts_nowhere_else() {
     (row.ver, row.held) = (2, vec![shelf]);
     live.alerts_changed(&[row.clone()]);
     let expected = AlertCounts { open: 1, held: 1, ..AlertCounts::default() };
-    assert_eq!(live.alert_counts(), expected);
+    assert_eq!(live.alert_counts(&Scope::city()), expected);
     assert_eq!(status(&live, 0) >> 3, 0);
     live.sweep(Timestamp(NOON));
-    let tiles: serde_json::Value = serde_json::from_str(&live.tiles().1).expect("JSON");
+    let tiles: serde_json::Value = serde_json::from_str(&live.tiles(&live.whole).1).expect("JSON");
     assert_eq!((&tiles[1]["open_alerts"], &tiles[1]["worst"]), (&0.into(), &().into()));
     (row.ver, row.held) = (3, Vec::new());
     live.alerts_changed(&[row]);
-    assert_eq!((live.alert_counts().listed, status(&live, 0) >> 3), (1, 4));
+    assert_eq!((live.alert_counts(&Scope::city()).listed, status(&live, 0) >> 3), (1, 4));
 }
 
 #[test]
@@ -243,7 +252,7 @@ fn an_alert_about_a_device_that_speaks_later_colours_it() {
 fn no_change_is_lost_between_ticks() {
     let live = live(4);
     let wall = Timestamp(NOON);
-    let (_, mut seen) = live.frame(None, wall);
+    let (_, mut seen) = live.frame(&live.whole, None, wall);
     let mut shown = [0.0f32; 4];
     let mut last = [0.0f32; 4];
     for step in 0..1_000u32 {
@@ -255,7 +264,7 @@ fn no_change_is_lost_between_ticks() {
         }
         if step % 5 == 0 {
             let rows = live.lock().rows(Some(seen), NOON);
-            let (_, seq) = live.frame(Some(seen), wall);
+            let (_, seq) = live.frame(&live.whole, Some(seen), wall);
             rows.iter().for_each(|r| shown[r.idx as usize] = r.value);
             seen = seq;
         }
@@ -271,10 +280,11 @@ fn clients_of_one_tick_share_the_bytes() {
     live.apply(&reading("air-000", NOON, &[("pm25", 1.0)]));
     live.close_tick();
     let wall = Timestamp(NOON);
-    let (a, b) = (live.frame(Some(0), wall).0, live.frame(Some(0), wall).0);
+    let (a, b) =
+        (live.frame(&live.whole, Some(0), wall).0, live.frame(&live.whole, Some(0), wall).0);
     let (a, b) = (a.expect("a change"), b.expect("a change"));
     assert_eq!(a.as_ptr(), b.as_ptr());
-    assert_eq!(live.frame(Some(live.seq()), wall).0, None, "nothing since");
+    assert_eq!(live.frame(&live.whole, Some(live.seq()), wall).0, None, "nothing since");
 }
 
 #[test]
@@ -291,11 +301,11 @@ fn only_fresh_and_good_values_make_a_tile() {
     live.apply(&reading("air-003", NOON - 500_000, &[("pm25", 700.0)]));
     live.apply(&reading("air-003", NOON, &[("no2", 1.0)]));
     live.sweep(Timestamp(NOON));
-    let tiles: serde_json::Value = serde_json::from_str(&live.tiles().1).expect("JSON");
+    let tiles: serde_json::Value = serde_json::from_str(&live.tiles(&live.whole).1).expect("JSON");
     let pm25 = &tiles[1]["indicators"][0];
     assert_eq!((&pm25["value"], &pm25["n"]), (&10.0.into(), &1.into()));
     assert_eq!(tiles[1]["fresh"], 3);
-    let number = live.tiles().0;
+    let number = live.tiles(&live.whole).0;
     live.sweep(Timestamp(NOON));
-    assert_eq!(live.tiles().0, number, "the same tiles are not news");
+    assert_eq!(live.tiles(&live.whole).0, number, "the same tiles are not news");
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::device::LIVE;
 use super::state::State;
+use super::view::Inside;
 
 /// One service as the page shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -96,13 +97,21 @@ impl Sum {
     }
 }
 
-/// All tiles in the order of the catalogue.
-pub(crate) fn tiles(state: &State, now: i64, event_clock: bool) -> Vec<Tile> {
+/// All tiles in the order of the catalogue, of the whole city or of what a view holds.
+pub(crate) fn tiles(
+    state: &State,
+    view: Option<&Inside>,
+    now: i64,
+    event_clock: bool,
+) -> Vec<Tile> {
     let plan = &state.plan;
     let mut tiles: Vec<Tile> = plan.services.iter().map(empty).collect();
     let mut sums: Vec<Vec<Sum>> =
         plan.services.iter().map(|s| vec![Sum::default(); s.indicators.len()]).collect();
-    for (device, hot) in state.devices.iter().zip(&state.hot) {
+    let all = state.devices.len();
+    let n = view.map_or(all, |view| view.members.len());
+    let devices = (0..n).map(|i| view.map_or(i, |view| view.members[i] as usize));
+    for (device, hot) in devices.map(|idx| (&state.devices[idx], &state.hot[idx])) {
         let Some(&service) = plan.index.get(&device.service) else { continue };
         let tile = &mut tiles[service];
         tile.devices += 1;
@@ -127,7 +136,7 @@ pub(crate) fn tiles(state: &State, now: i64, event_clock: bool) -> Vec<Tile> {
             }
         }
     }
-    let mut alerts = state.alerts.by_service();
+    let mut alerts = state.alerts.by_service(view.map(|view| view.pairs.as_slice()));
     for ((tile, service), sums) in tiles.iter_mut().zip(&plan.services).zip(sums) {
         let names = service.indicators.iter().map(|(name, _)| name.clone());
         tile.indicators = names.zip(sums).map(|(name, sum)| sum.indicator(name)).collect();

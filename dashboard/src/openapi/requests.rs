@@ -69,10 +69,9 @@ pub(super) fn request_schema(endpoint: Endpoint) -> Option<Value> {
                 "dry_run": { "type": "boolean" },
             }),
         )),
-        Endpoint::SetDeviceState => Some(object(
-            &["state"],
-            json!({ "state": { "enum": ["approved", "pending", "blocked"] } }),
-        )),
+        Endpoint::SetDeviceState => {
+            Some(object(&["state"], json!({ "state": { "enum": ["approved", "blocked"] } })))
+        }
         Endpoint::IssueDeviceToken => Some(object(&["label"], json!({ "label": text() }))),
         Endpoint::Rerun => {
             Some(object(&[], json!({ "device": text(), "reason": text(), "limit": int() })))

@@ -3,7 +3,7 @@
 use super::params::*;
 use super::{Endpoint, Param, Policy, Reach, Route};
 use crate::Permission;
-use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES, MAX_IMPORT_BYTES};
+use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES, MAX_IMPORT_BYTES, MAX_REPORT_BYTES};
 
 /// What is now, in the scope.
 const WATCH: Policy = Policy::Needs(Permission::Watch, Reach::Scoped);
@@ -550,6 +550,10 @@ pub(crate) const ROUTES: &[Route] = &[
         .answers("Rerun"),
     get("/api/v1/status", Endpoint::Status, ABOUT, "versions, journal, readers, history"),
     get("/api/v1/openapi.json", Endpoint::OpenApi, Policy::Session, "this document"),
+    get("/api/v1/csp", Endpoint::CspReport, Policy::Open, "where browsers report refused content")
+        .by("POST")
+        .takes(MAX_REPORT_BYTES)
+        .answers(""),
     get("/healthz", Endpoint::Health, Policy::Open, "the process answers").answers("text/plain"),
     get("/readyz", Endpoint::Ready, Policy::Open, "the process can serve").answers("text/plain"),
     get("/metrics", Endpoint::Metrics, Policy::Local, "Prometheus text").answers("text/plain"),

@@ -20,7 +20,10 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     let (headers, target) = (request.headers(), request.uri());
     if !METHODS.contains(request.method()) {
         let message = "GET, HEAD, POST, PUT, PATCH and DELETE are known";
-        return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, "unknown_method", message));
+        // 405 and not 501, of unknown ones too: it is this server's choice, and no fault of its.
+        let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+        let allow = METHODS.iter().map(Method::as_str).collect();
+        return Err(ApiError { allow, ..error });
     }
     if target.scheme().is_some() || target.authority().is_some() || !target.path().starts_with('/')
     {
@@ -57,4 +60,19 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
 pub(super) fn close(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_methods_are_not_allowed() {
+        for method in ["TRACE", "OPTIONS", "CONNECT", "QUERY", "BREW"] {
+            let request = Request::builder().method(method).uri("/").body(()).expect("a request");
+            let refused = check(&request).expect_err("refused");
+            assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+            assert!(refused.allow.contains(&"GET"), "{method}");
+        }
+    }
 }

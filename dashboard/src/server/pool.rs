@@ -100,6 +100,11 @@ impl Slot {
         (!works).then(|| self.since.load(Relaxed))
     }
 
+    /// Does it wait for its client?
+    pub fn waits(&self) -> bool {
+        self.waiting_since().is_some()
+    }
+
     /// Who has the smallest goes first.
     fn rank(&self) -> Option<(bool, u64, u64)> {
         Some((self.answered.load(Relaxed), self.waiting_since()?, self.number))
@@ -264,5 +269,134 @@ impl Table {
             self.remove(*number);
         }
         ranked.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn pool(most: usize, per_address: usize) -> Arc<Pool> {
+        let proxies = vec!["10.9.0.0/16".parse().expect("a network")];
+        Pool::new(most, per_address, Proxies::new(proxies, false))
+    }
+
+    fn enter(pool: &Arc<Pool>, from: &str) -> Seat {
+        pool.enter(ip(from)).seat.expect("a place")
+    }
+
+    async fn pass(ms: u64) {
+        tokio::time::advance(Duration::from_millis(ms)).await;
+    }
+
+    fn ended(seats: &[Seat]) -> Vec<usize> {
+        (0..seats.len()).filter(|i| seats[*i].slot.end.is_cancelled()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_nearly_full_table_drops_those_that_wait_longest_for_their_client() {
+        let pool = pool(64, 8);
+        let mut seats = Vec::new();
+        for _ in 0..60 {
+            seats.push(enter(&pool, "127.0.0.1"));
+            pass(1).await;
+        }
+        assert!(ended(&seats).is_empty(), "15 of 16 are nobody's trouble");
+        // Nobody else had an answer; 0 is at work, 1 waits since now.
+        seats[0].slot.work();
+        seats[1].slot.body();
+        let late = pool.enter(ip("127.0.0.1"));
+        assert_eq!((late.closed, ended(&seats)), (4, vec![2, 3, 4, 5]));
+        assert!(!late.seat.expect("a place").slot.end.is_cancelled());
+        // Given back when they are gone, and not twice.
+        assert_eq!(pool.open(), 56);
+        drop(seats);
+        assert_eq!(pool.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_answered_goes_after_who_was_not() {
+        let pool = pool(64, 8);
+        let mut seats = Vec::new();
+        for i in 0..60 {
+            let seat = enter(&pool, "127.0.0.1");
+            if i < 58 {
+                seat.slot.work();
+                seat.slot.idle();
+            }
+            seats.push(seat);
+            pass(1).await;
+        }
+        let _late = enter(&pool, "127.0.0.1");
+        assert_eq!(ended(&seats), [0, 1, 58, 59]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_of_busy_connections_stays() {
+        let pool = pool(64, 8);
+        let seats: Vec<Seat> = (0..64).map(|_| enter(&pool, "127.0.0.1")).collect();
+        let open: Vec<&Seat> = seats.iter().filter(|s| !s.slot.end.is_cancelled()).collect();
+        open.iter().for_each(|s| s.slot.work());
+        let before = ended(&seats).len();
+        let closed: usize = (0..10).map(|_| pool.enter(ip("127.0.0.1")).closed).sum();
+        assert_eq!((closed, ended(&seats).len()), (0, before));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_pays_for_itself() {
+        let pool = pool(64, 4);
+        let mut crowd: Vec<Seat> = Vec::new();
+        for _ in 0..4 {
+            crowd.push(enter(&pool, "192.0.2.1"));
+            pass(1).await;
+        }
+        let other = enter(&pool, "192.0.2.2");
+        let fifth = pool.enter(ip("192.0.2.1"));
+        assert_eq!((fifth.closed, ended(&crowd)), (1, vec![0]));
+        assert!(!other.slot.end.is_cancelled());
+        crowd[1..].iter().for_each(|s| s.slot.work());
+        let fifth = fifth.seat.expect("a place");
+        fifth.slot.work();
+        assert!(pool.enter(ip("192.0.2.1")).seat.is_none(), "all at work");
+        drop(fifth);
+        assert!(pool.enter(ip("192.0.2.1")).seat.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_of_one_household_is_one_address_and_proxies_are_none() {
+        let pool = pool(4_096, 2);
+        let seats = ["2001:db8::1", "2001:db8::2:3"].map(|from| enter(&pool, from));
+        seats.iter().for_each(|s| s.slot.work());
+        assert!(pool.enter(ip("2001:db8::ffff")).seat.is_none());
+        assert!(pool.enter(ip("2001:db8:0:1::1")).seat.is_some());
+        for free in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.9.3.2", "::ffff:10.9.3.2"] {
+            let many: Vec<Seat> = (0..20).map(|_| enter(&pool, free)).collect();
+            many.iter().for_each(|s| s.slot.work());
+            assert!(ended(&many).is_empty(), "{free}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_an_answer_is_ended() {
+        let pool = pool(64, 8);
+        let [deaf, slow] = [(); 2].map(|()| enter(&pool, "192.0.2.1"));
+        for seat in [&deaf, &slow] {
+            seat.slot.work();
+            seat.slot.sends(false);
+        }
+        pass(15_000).await;
+        // Some of it was taken, then no more for a while.
+        slow.slot.sends(true);
+        slow.slot.sends(false);
+        assert_eq!(pool.sweep(), 0);
+        pass(6_000).await;
+        assert_eq!(pool.sweep(), 1);
+        assert!(deaf.slot.end.is_cancelled() && !slow.slot.end.is_cancelled());
+        pass(15_000).await;
+        assert_eq!(pool.sweep(), 1);
     }
 }

@@ -193,3 +193,204 @@ fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiErro
 fn bad(why: &'static str) -> ApiError {
     ApiError::bad_request("bad_proxy_header", why)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.append(HOST, HeaderValue::from_static("own.lan"));
+        for (name, value) in lines {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+            headers.append(HeaderName::from_static(name), value);
+        }
+        headers
+    }
+
+    fn proxies() -> Proxies {
+        let trusted = ["10.1.0.0/16", "127.0.0.1", "2001:db8:1::/48"];
+        Proxies::new(trusted.map(|n| n.parse().expect("a network")).into(), false)
+    }
+
+    fn ask(from: &str, lines: &[(&'static str, &str)]) -> Result<(Peer, String), &'static str> {
+        let remote = SocketAddr::new(from.parse().expect("an address"), 40_000);
+        let ends = Ends { remote, local: ([127, 0, 0, 1], 8080).into(), tls: false };
+        let mut headers = headers(lines);
+        let peer = proxies().peer(ends, &mut headers).map_err(|e| e.code)?;
+        Ok((peer, headers[HOST].to_str().expect("text").to_owned()))
+    }
+
+    fn client(from: &str, chain: &str) -> Result<String, &'static str> {
+        ask(from, &[("x-forwarded-for", chain)]).map(|(peer, _)| peer.remote.ip().to_string())
+    }
+
+    const BAD: &str = "bad_proxy_header";
+
+    #[test]
+    fn strangers_are_themselves_whatever_they_say() {
+        let said = [
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "for=127.0.0.1"),
+        ];
+        let (peer, host) = ask("192.0.2.7", &said).expect("ignored");
+        assert_eq!(peer.remote.to_string(), "192.0.2.7:40000");
+        assert!(!peer.secure && !peer.is_local());
+        assert_eq!(host, "own.lan");
+        // Even nonsense is only ignored.
+        let (peer, _) = ask("10.2.0.1", &[("x-forwarded-for", "; DROP")]).expect("ignored");
+        assert_eq!(peer.remote.ip().to_string(), "10.2.0.1");
+    }
+
+    #[test]
+    fn the_rightmost_hop_that_is_no_proxy_is_the_client() {
+        let is = |chain: &str, expect: &str| {
+            assert_eq!(client("10.1.0.1", chain).as_deref(), Ok(expect), "{chain}");
+        };
+        is("192.0.2.7", "192.0.2.7");
+        // What the client wrote itself stands on the left.
+        is("127.0.0.1, 192.0.2.7", "192.0.2.7");
+        is("10.1.0.9, 192.0.2.7", "192.0.2.7");
+        is("nonsense, ::::, 192.0.2.7, 10.1.0.2", "192.0.2.7");
+        is("192.0.2.7, 10.1.0.3,10.1.0.2", "192.0.2.7");
+        is("192.0.2.7:51234", "192.0.2.7");
+        is("[2001:db8::7]:51234", "2001:db8::7");
+        is("[2001:db8::7]", "2001:db8::7");
+        is("2001:db8::7", "2001:db8::7");
+        is("::ffff:192.0.2.7, ::ffff:10.1.0.2", "192.0.2.7");
+        // All are ours: a proxy that asks for itself.
+        is("10.1.0.4, 10.1.0.5", "10.1.0.4");
+        assert_eq!(client("2001:db8:1::5", "192.0.2.7").as_deref(), Ok("192.0.2.7"));
+        assert_eq!(client("::ffff:10.1.0.1", "192.0.2.7").as_deref(), Ok("192.0.2.7"));
+    }
+
+    #[test]
+    fn several_lines_are_one_list() {
+        let lines = [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.7, 10.1.0.2")];
+        let (peer, _) = ask("10.1.0.1", &lines).expect("a client");
+        assert_eq!(peer.remote.ip().to_string(), "192.0.2.7");
+    }
+
+    #[test]
+    fn what_a_proxy_says_wrong_is_refused() {
+        for chain in [
+            "",
+            " ",
+            "unknown",
+            "_hidden",
+            "192.0.2.7 ",
+            "192.0.2.7,",
+            "1.2.3",
+            "a:b:c",
+            "192.0.2.7:99999",
+            "[192.0.2.7]",
+        ] {
+            let expect = if chain == "192.0.2.7 " { Ok("192.0.2.7".into()) } else { Err(BAD) };
+            assert_eq!(client("10.1.0.1", chain), expect, "{chain:?}");
+        }
+        let many = vec!["10.1.0.2"; 17].join(",");
+        assert_eq!(client("10.1.0.1", &many), Err(BAD));
+        for line in [
+            ("x-forwarded-proto", "ftp"),
+            ("x-forwarded-proto", "https, http"),
+            ("x-forwarded-proto", ""),
+            ("x-forwarded-host", "a, b"),
+            ("x-forwarded-host", "a/b"),
+            ("x-forwarded-host", ""),
+            ("x-forwarded-host", "user@host"),
+            ("forwarded", "for=192.0.2.7;proto=https"),
+        ] {
+            assert_eq!(ask("10.1.0.1", &[line]).map(drop), Err(BAD), "{line:?}");
+        }
+        let twice = [("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
+        assert_eq!(ask("10.1.0.1", &twice).map(drop), Err(BAD));
+    }
+
+    #[test]
+    fn scheme_and_host_come_from_the_proxy() {
+        let lines = [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "HTTPS"),
+            ("x-forwarded-host", "ioc.example.vn"),
+        ];
+        let (peer, host) = ask("10.1.0.1", &lines).expect("a client");
+        assert!(peer.secure && peer.proxied);
+        assert_eq!((host.as_str(), peer.cookie_name()), ("ioc.example.vn", "__Host-ioc"));
+        let (peer, host) = ask("10.1.0.1", &[("x-forwarded-proto", "http")]).expect("a client");
+        assert_eq!((peer.secure, host.as_str()), (false, "own.lan"));
+        assert_eq!(peer.cookie_name(), "ioc_session");
+    }
+
+    #[test]
+    fn nobody_behind_a_proxy_is_local() {
+        assert!(ask("127.0.0.2", &[]).expect("direct").0.is_local());
+        // 127.0.0.1 is a proxy here: what comes from there is somebody else's.
+        assert!(!ask("127.0.0.1", &[]).expect("its own").0.is_local());
+        assert!(!ask("127.0.0.1", &[("x-forwarded-for", "127.0.0.5")]).expect("said").0.is_local());
+        // A proxy that nobody told us of.
+        for line in ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via", "forwarded"] {
+            let (peer, _) = ask("127.0.0.2", &[(line, "192.0.2.7")]).expect("ignored");
+            assert!(!peer.is_local(), "{line}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_stay_two() {
+        let ends = Ends {
+            remote: ([10, 1, 0, 1], 1).into(),
+            local: ([127, 0, 0, 1], 1).into(),
+            tls: false,
+        };
+        let mut two = headers(&[("host", "evil.example"), ("x-forwarded-host", "ioc.example.vn")]);
+        assert!(proxies().peer(ends, &mut two).is_ok());
+        assert_eq!(two.get_all(HOST).iter().count(), 2);
+    }
+
+    #[test]
+    fn networks_are_written_as_networks() {
+        for good in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "192.0.2.7", "2001:db8::/32", "::1/128"] {
+            assert!(good.parse::<Network>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10/8",
+            "proxy.lan",
+            "10.0.0.0/8/8",
+        ] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+        let any: Network = "0.0.0.0/0".parse().expect("a network");
+        assert!(any.holds("255.1.2.3".parse().expect("v4")));
+        assert!(!any.holds("::1".parse().expect("v6")));
+    }
+
+    proptest! {
+        /// A client may write what it likes: the proxy appends its address, and that is who it is.
+        #[test]
+        fn no_client_passes_for_another(said in "[ -~]{0,60}", last in any::<u32>()) {
+            let last = IpAddr::from(last.to_be_bytes());
+            prop_assume!(!proxies().trusts(last));
+            let got = client("10.1.0.1", &format!("{said}, {last}"));
+            prop_assert_eq!(got, Ok(last.to_string()));
+        }
+
+        #[test]
+        fn networks_hold_what_their_bits_say(a in any::<u32>(), b in any::<u32>(), bits in 0u8..=32) {
+            let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+            let network = Network { address: IpAddr::from((a & mask).to_be_bytes()), bits };
+            let read: Network = network.to_string().parse().expect("reads back");
+            prop_assert_eq!(read, network);
+            prop_assert_eq!(network.holds(IpAddr::from(b.to_be_bytes())), a & mask == b & mask);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod actions;
 mod alerts;
+mod attacks;
 mod desk;
 mod documents;
 mod guards;
@@ -10,8 +11,11 @@ mod matrix;
 mod mqtt;
 mod people;
 mod personal;
+mod proxies;
 mod registry;
 mod rules;
+mod scopes;
 mod second;
 mod session;
 mod sockets;
+mod tls;

@@ -41,8 +41,8 @@ export class Fleet {
 
 /** The answer to a request, or null when it is not one of these. */
 export async function fleet({ fleet: f, me, path, query, req, body, error }) {
-  const may = (role) => me.role === 'administrator' || (role === 'operator' && me.role === 'operator');
-  const refuse = () => [403, error('role_too_low', 'this needs another role')];
+  const may = (role) => me.can.includes(role === 'operator' ? 'technical' : 'devices');
+  const refuse = () => [403, error('not_permitted', 'this needs another permission')];
   let m = /^devices\/([^/]+)\/received$/.exec(path);
   if (m) return may('operator') ? [200, f.received(decodeURIComponent(m[1]))] : refuse();
   if (path === 'quarantine/rerun') {

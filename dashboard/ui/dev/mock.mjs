@@ -12,20 +12,21 @@ import { WebSocketServer } from 'ws';
 import { makeCity } from './city.mjs';
 import { Fleet, fleet } from './fleet.mjs';
 import { past } from './past.mjs';
+import { People, people } from './people.mjs';
 import { alerts } from './routes.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 // As in dashboard/src/reply.rs.
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; " +
-  "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html default";
+  "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png' };
-const USERS = { operator: 'operator', viewer: 'viewer', administrator: 'administrator' };
 
-export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false } = {}) {
+export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false, twist = (json) => json } = {}) {
   const city = makeCity(scene);
   const registry = new Fleet(city);
-  const sessions = new Map();
+  const accounts = new People();
+  const sessions = accounts.sessions;
   const epoch = (Date.now() / 1000) >>> 0;
   const clients = new Set();
   let muted = false;
@@ -43,15 +44,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
   async function api(req, url) {
     const path = url.pathname.slice('/api/v1/'.length);
     const me = sessionOf(req);
-    if (path === 'session' && req.method === 'POST') {
-      const { user, password } = await body(req);
-      if (USERS[user] !== password) return [401, error('unauthorized', 'wrong user or password')];
-      const id = randomBytes(16).toString('hex');
-      sessions.set(id, { user, role: user });
-      return [200, { user, role: user }, { 'set-cookie': `ioc_session=${id}; HttpOnly; SameSite=Strict; Path=/` }];
-    }
-    if (!me) return [401, error('unauthorized', 'sign in first')];
-    if (path === 'session') return req.method === 'DELETE' ? [204, null] : [200, me];
+    const ours = await people({ accounts, me, path, query: url.searchParams, req, body: () => body(req), error });
+    if (ours) return ours;
     if (path === 'city') return [200, city.city()];
     if (path === 'map') return [200, city.map()];
     if (path === 'devices') return [200, { rev: 1, devices: city.devices.map((d) => d.meta) }];
@@ -91,6 +85,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       res.writeHead(there ? 200 : 404, { 'content-type': 'application/json' });
       return res.end(req.method === 'HEAD' ? '' : '{}');
     }
+    if (url.pathname === '/healthz') return res.writeHead(200).end('ok');
     if (!url.pathname.startsWith('/api/')) return file(res, url.pathname);
     try {
       const [status, json, headers = {}] = await api(req, url);
@@ -99,9 +94,10 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
         city.register.lose -= 1;
         return req.socket.destroy();
       }
+      const answer = twist(json, url.pathname);
       res.writeHead(status, { 'content-type': 'application/json', ...headers });
       // A text is a file.
-      res.end(json === null ? '' : typeof json === 'string' ? json : JSON.stringify(json));
+      res.end(answer === null ? '' : typeof answer === 'string' ? answer : JSON.stringify(answer));
     } catch (e) {
       res.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify(error('internal', String(e))));
     }
@@ -126,9 +122,9 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const resume = m.resume;
       client.on = true;
       client.sent = resume?.epoch === epoch ? resume.seq : -1;
-      ws.send(JSON.stringify({ t: 'tiles', tiles: city.tiles() }));
+      ws.send(JSON.stringify(twist({ t: 'tiles', tiles: city.tiles() }, '/ws')));
       const rows = resume ? [...city.alerts.values()].map((a) => a.row).filter((r) => r.change > resume.change) : city.open();
-      ws.send(JSON.stringify({ t: 'alerts', change: city.change, rows }));
+      ws.send(JSON.stringify(twist({ t: 'alerts', change: city.change, rows }, '/ws')));
       if (flood) ws.send(JSON.stringify(flood));
       push(client);
     });
@@ -136,7 +132,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
 
   const broadcast = (message) => {
     if (muted) return;
-    for (const c of clients) if (c.on) c.ws.send(JSON.stringify(message));
+    for (const c of clients) if (c.on) c.ws.send(JSON.stringify(twist(message, '/ws')));
   };
 
   function push(client) {
@@ -164,7 +160,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const url = `http://127.0.0.1:${server.address().port}`;
       if (!quiet) console.log(`mock ${url} (operator / operator)`);
       resolve({
-        url, city, registry,
+        url, city, registry, accounts,
         /** Keeps the sockets but sends nothing more, as a dead network does. */
         mute(on) { muted = on; },
         /** An alarm flood begins or ends. */

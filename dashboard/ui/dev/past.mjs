@@ -124,7 +124,7 @@ export async function past({ city, me, path, query, req, body, error }) {
   }
   if (!path.startsWith('personal')) return null;
   if (!self.keepsPersonal) return [404, error('not_found', 'no such route')];
-  if (me.role === 'viewer') return [403, error('forbidden', 'viewers only look')];
+  if (!me.can.includes('masked')) return [403, error('not_permitted', 'this needs the permission `masked`')];
   if (path === 'personal') {
     const before = number('before') ?? Infinity;
     const all = self.plates.map((p) => p.row).filter((r) => r.device === query.get('device') && r.id < before);
@@ -133,7 +133,7 @@ export async function past({ city, me, path, query, req, body, error }) {
   }
   const m = /^personal\/(\d+)\/reveal$/.exec(path);
   if (!m || req.method !== 'POST') return [404, error('not_found', 'no such route')];
-  if (me.role !== 'administrator') return [403, error('forbidden', 'administrators only')];
+  if (!me.can.includes('reveal')) return [403, error('not_permitted', 'this needs the permission `reveal`')];
   const { reason } = await body();
   if (typeof reason !== 'string' || reason.length < 10 || reason.length > 500) return [400, error('bad_request', 'a reason of 10 to 500 characters is required')];
   const found = self.plates.find((p) => p.row.id === Number(m[1]));

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { startMock } from './mock.mjs';
 
-export async function startRig() {
+export async function startRig(more = {}) {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; set CHROMIUM`);
   const dist = process.env.IOC_UI_BUILT;
   const browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
-  const mock = await startMock({ scene: 'busy', quiet: true, ...(dist ? { dist } : {}) });
+  const mock = await startMock({ scene: 'busy', quiet: true, ...more, ...(dist ? { dist } : {}) });
 
   /** A signed-in page; `close` fails the test if anything was on its console. */
   async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
@@ -28,10 +28,10 @@ export async function startRig() {
     await page.locator('[data-testid=link-state][data-state=live]').waitFor();
     if (!query.includes('screen=')) {
       await page.getByTestId('alert-row').first().waitFor();
-      if (user !== 'viewer' && !query.includes('tab=')) await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+      if (!['viewer', 'auditor', 'engineer', 'ward'].includes(user) && !query.includes('tab=')) await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
     }
     await page.mouse.move(700, 20);
-    return { page, problems, close: async () => { await context.close(); assert.deepEqual(problems, [], 'nothing on the console'); } };
+    return { page, context, problems, close: async () => { await context.close(); assert.deepEqual(problems, [], 'nothing on the console'); } };
   }
 
   return {

@@ -103,6 +103,31 @@ for (const lang of ['vi', 'en']) {
 await shot('devices-form-vi', { query: '?lang=vi&screen=devices', user: 'administrator', act: async (p) => { await p.getByTestId('device-new').click(); await p.waitForTimeout(300); } });
 await shot('devices-tokens-en', { query: '?lang=en&screen=devices', user: 'administrator', act: async (p) => { await p.getByTestId('tokens').first().click(); await p.getByTestId('token-issue').click(); await p.getByTestId('new-token').waitFor(); } });
 for (const [size, lang] of [['desktop', 'vi'], ['desktop', 'en'], ['phone', 'vi']]) await shot(`received-${size}-${lang}`, { size, query: `?lang=${lang}&device=${busy.city.devices.find((d) => !d.silent).meta.id}`, user: 'administrator', full: size === 'phone', act: async (p) => { await p.getByTestId('received').scrollIntoViewIfNeeded(); await p.waitForTimeout(400); } });
+// People: sign-in, account, administration, audit log, walls.
+busy.accounts.oidc = [{ id: 'city', name: { vi: 'Tài khoản thành phố', en: 'City account' } }];
+busy.accounts.walls.push({ id: 1, label: 'Phòng trực tầng 2', view: 'overview', areas: null, services: null, created: Date.now(), expires: null, used: Date.now(), secret: 'w1' }, { id: 2, label: 'Hải Châu', view: 'alerts', areas: ['hai_chau'], services: ['rain_flood'], created: Date.now(), expires: Date.now() + 9e9, used: null, secret: 'w2' }, { id: 3, label: 'Map', view: 'map', areas: null, services: null, created: Date.now(), expires: null, used: null, secret: 'w3' });
+busy.accounts.tokens.push({ id: 1, label: 'báo cáo tuần', grants: [{ role: 'viewer', areas: null, services: ['air'] }], user: 'operator', created: Date.now(), expires: Date.now() + 9e9, used: null });
+await shot('people-login-vi', { login: false });
+await shot('people-login-phone-en', { login: false, size: 'phone', query: '?lang=en&signin=oidc_no_group' });
+await shot('people-code-en', { login: false, query: '?lang=en', act: async (p) => { await p.getByTestId('login-user').fill('twice'); await p.getByTestId('login-password').fill('twice'); await p.getByTestId('login-submit').click(); await p.getByTestId('login-code').waitFor(); } });
+for (const [size, lang] of [['desktop', 'vi'], ['desktop', 'en'], ['wall', 'vi'], ['phone', 'vi'], ['phone', 'en']]) {
+  const full = size === 'phone';
+  await shot(`people-screen-${size}-${lang}`, { size, query: `?lang=${lang}&screen=people`, user: 'administrator', full });
+  await shot(`people-account-${size}-${lang}`, { size, query: `?lang=${lang}&screen=account`, full });
+  await shot(`people-audit-${size}-${lang}`, { size, query: `?lang=${lang}&screen=audit`, user: 'auditor', full });
+}
+await shot('people-grants-vi', { query: '?lang=vi&screen=people', user: 'administrator', act: async (p) => { await p.locator('[data-name=ward]').getByTestId('person-edit').click(); await p.waitForTimeout(300); } });
+await shot('people-grants-phone-en', { size: 'phone', query: '?lang=en&screen=people', user: 'administrator', act: async (p) => { await p.locator('[data-name=ward]').getByTestId('person-edit').click(); await p.waitForTimeout(300); } });
+await shot('people-manage-en', { query: '?lang=en&screen=people', user: 'administrator', act: async (p) => { await p.locator('[data-name=operator]').getByTestId('person-more').click(); await p.getByTestId('reset').click(); await p.getByTestId('reset-secret').waitFor(); } });
+busy.accounts.people.get('operator').password = 'operator';
+busy.accounts.people.get('operator').change_password = false;
+await shot('people-totp-vi', { query: '?lang=vi&screen=account', act: async (p) => { await p.getByTestId('totp-start').click(); await p.getByTestId('totp-code').fill('123456'); } });
+await shot('people-recovery-vi', { query: '?lang=vi&screen=account', act: async (p) => { await p.getByTestId('totp-start').click(); await p.getByTestId('totp-code').fill('123456'); await p.getByTestId('totp-check').click(); await p.getByTestId('recovery').waitFor(); } });
+busy.accounts.people.get('operator').totp = false;
+await shot('people-ward-vi', { user: 'ward' });
+for (const [view, secret] of [['overview', 'w1'], ['alerts', 'w2'], ['map', 'w3']]) {
+  for (const [size, lang] of [['desktop', 'vi'], ['wall4k', 'en']]) await shot(`people-wall-${view}-${size}-${lang}`, { size, login: false, query: `?lang=${lang}#/wall?token=${secret}`, act: async (p) => { await p.getByTestId('wall-screen').waitFor(); await p.waitForTimeout(2500); } });
+}
 await shot('kpi-week-vi', { query: '?lang=vi&screen=kpi&span=168', user: 'administrator', act: (p) => p.waitForTimeout(600) });
 await shot('help-vi', { act: async (p) => { await p.keyboard.press('?'); await p.waitForTimeout(200); } });
 await shot('phone-detail-vi', { size: 'phone', query: `?lang=vi&alert=${flood.id}`, act: (p) => p.waitForTimeout(1200) });

@@ -1,4 +1,3 @@
-import './lib/trusted';
 import { mount } from 'svelte';
 import './app.css';
 import App from './App.svelte';

@@ -14,7 +14,7 @@
 //! The page works under this content security policy: `default-src 'none'; script-src 'self';
 //! style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none';
 //! object-src 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types
-//! svelte-trusted-html default`.
+//! svelte-trusted-html`.
 
 mod embed;
 

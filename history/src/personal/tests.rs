@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use ioc_model::{
-    Actor, Body, Detection, Entry, Flush, PersonalError, PersonalFilter, PersonalStore, Private,
-    Record, Seal, Sealed, Timestamp,
+    Actor, Body, Choice, Detection, Entry, Flush, PersonalError, PersonalFilter, PersonalStore,
+    Private, Record, Scope, ScopePart, Seal, Sealed, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -77,7 +77,7 @@ fn lan() -> Actor {
 }
 
 fn all() -> PersonalFilter {
-    PersonalFilter { limit: 100, ..PersonalFilter::default() }
+    PersonalFilter { limit: 100, ..PersonalFilter::of(Scope::city()) }
 }
 
 fn ids(db: &PersonalDb, filter: &PersonalFilter) -> Vec<u64> {
@@ -109,7 +109,7 @@ fn rows_are_listed_masked_newest_first_and_filtered() {
 
     let pseudonym = u64::from_str_radix(&rows[0].pseudonym, 16).expect("hexadecimal");
     let of = |f: PersonalFilter| ids(&db, &PersonalFilter { limit: 100, ..f });
-    let none = PersonalFilter::default();
+    let none = PersonalFilter::of(Scope::city());
     assert_eq!(of(PersonalFilter { device: Some("cam-1".into()), ..none.clone() }), [14, 11]);
     assert_eq!(of(PersonalFilter { pseudonym: Some(pseudonym), ..none.clone() }), [14, 11]);
     assert_eq!(of(PersonalFilter { pseudonym: Some(0), ..none.clone() }), Vec::<u64>::new());
@@ -127,11 +127,11 @@ fn a_view_is_in_the_audit_log_before_anything_is_shown() {
     db.append(0, &[w.seen("cam-1", 0, "51F-123.45")]).expect("taken");
     db.flush(Flush::All).expect("durable");
     w.audit_fails.store(true, SeqCst);
-    let refused = db.reveal(0, "accident 12/2025", &lan());
+    let refused = db.reveal(0, &Scope::city(), "accident 12/2025", &lan());
     assert!(matches!(refused, Err(PersonalError::Store(_))), "{refused:?}");
     w.audit_fails.store(false, SeqCst);
     assert_eq!(w.acts(), []);
-    let shown = db.reveal(0, "accident 12/2025", &lan()).expect("shown");
+    let shown = db.reveal(0, &Scope::city(), "accident 12/2025", &lan()).expect("shown");
     assert_eq!(shown.plate.as_deref(), Some("51F-123.45"));
     assert_eq!(shown.snapshot.as_deref(), Some("http://nvr/1.jpg"));
     let detail = format!(
@@ -150,7 +150,7 @@ fn a_view_is_in_the_audit_log_before_anything_is_shown() {
 #[test]
 fn what_is_not_there_is_not_shown_and_not_audited() {
     let w = World::new();
-    let refused = w.db().reveal(7, "a reason for it", &lan());
+    let refused = w.db().reveal(7, &Scope::city(), "a reason for it", &lan());
     assert!(matches!(refused, Err(PersonalError::NotThere)), "{refused:?}");
     assert_eq!(w.acts(), []);
 }
@@ -207,8 +207,14 @@ fn age_deletes_rows_and_keys_and_is_told_once() {
     assert_eq!(acts.len(), 1);
     let act = (acts[0].action, &*acts[0].actor.user, &*acts[0].detail);
     assert_eq!(act, ("personal_expired", "system", r#"{"days":1,"rows":2}"#));
-    assert!(matches!(db.reveal(0, "too late for it", &lan()), Err(PersonalError::NotThere)));
-    assert_eq!(db.reveal(2, "still there now", &lan()).expect("kept").plate.as_deref(), Some("x"));
+    assert!(matches!(
+        db.reveal(0, &Scope::city(), "too late for it", &lan()),
+        Err(PersonalError::NotThere)
+    ));
+    assert_eq!(
+        db.reveal(2, &Scope::city(), "still there now", &lan()).expect("kept").plate.as_deref(),
+        Some("x")
+    );
 }
 
 #[test]
@@ -266,7 +272,10 @@ fn a_row_that_somebody_edited_cannot_be_opened() {
     db.flush(Flush::All).expect("durable");
     let edit = "UPDATE detection SET mask = '43A-***.00'";
     assert_eq!(db.writer().db.execute(edit, []).expect("edited"), 1);
-    assert!(matches!(db.reveal(0, "a good reason", &lan()), Err(PersonalError::NotThere)));
+    assert!(matches!(
+        db.reveal(0, &Scope::city(), "a good reason", &lan()),
+        Err(PersonalError::NotThere)
+    ));
     assert_eq!(w.acts(), [], "nothing was shown");
 }
 
@@ -277,4 +286,50 @@ fn a_file_of_a_later_version_is_refused() {
     let audit: Audit = Arc::new(|_| Ok(()));
     let path = w.dir.path().join("personal.sqlite");
     assert!(PersonalDb::open(&path, Arc::clone(&w.keyring), audit).is_err());
+}
+
+#[test]
+fn outside_of_a_scope_no_row_is_listed_or_opened() {
+    let w = World::new();
+    let db = w.db();
+    let places = [("hai_chau", "traffic"), ("son_tra", "traffic"), ("hai_chau", "parking")];
+    let seen = |(n, (area, service)): (usize, &(&str, &str))| {
+        let mut entry = w.seen(&format!("cam-{n}"), 0, "51F-123.45");
+        if let Entry::Record(record) = &mut entry {
+            (record.area, record.service) = ((*area).into(), (*service).into());
+        }
+        entry
+    };
+    let entries: Vec<Entry> = places.iter().enumerate().map(seen).collect();
+    db.append(0, &entries).expect("taken");
+    db.flush(Flush::All).expect("durable");
+    let only = |areas, services| Scope::of([ScopePart { areas, services }]);
+    let (ward, service) = (Choice::only(["hai_chau"]), Choice::only(["traffic"]));
+    for scope in [
+        Scope::city(),
+        Scope::nothing(),
+        only(ward.clone(), Choice::All),
+        only(Choice::All, service.clone()),
+        only(ward, service),
+        only(Choice::only(["' OR 1=1 --"]), Choice::All),
+    ] {
+        let inside: Vec<u64> = (0..3)
+            .rev()
+            .filter(|n| scope.allows(places[*n as usize].0, places[*n as usize].1))
+            .collect();
+        let filter = PersonalFilter { limit: 100, ..PersonalFilter::of(scope.clone()) };
+        assert_eq!(ids(&db, &filter), inside, "{scope:?}");
+        for id in 0..3 {
+            let acts = w.acts().len();
+            let shown = db.reveal(id, &scope, "accident 12/2025", &lan());
+            match inside.contains(&id) {
+                true => assert!(shown.is_ok() && w.acts().len() == acts + 1),
+                // As one that there is not: not even that somebody asked is noted.
+                false => {
+                    assert!(matches!(shown, Err(PersonalError::NotThere)));
+                    assert_eq!(w.acts().len(), acts);
+                }
+            }
+        }
+    }
 }

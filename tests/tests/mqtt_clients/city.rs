@@ -1,10 +1,9 @@
 //! A running `ioc` with all three ways in.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use ioc_tests::{Ioc, IocOptions};
+use anyhow::{Context, Result};
+use ioc_tests::{Ioc, IocOptions, certificates};
 use tempfile::TempDir;
 
 /// How a client comes in.
@@ -37,7 +36,7 @@ impl City {
     pub fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        certificates(&folder)?;
+        certificates(folder.path())?;
         let settings = format!(
             "ingest:\n  gateway:\n    anonymous: all\n    tls:\n      listen: 127.0.0.1:0\n      \
              certificate_file: {}\n      key_file: {}\n",
@@ -68,30 +67,4 @@ impl City {
             Way::WebSocket => &self.ioc.http,
         }))
     }
-}
-
-/// As the documentation says an owner makes them.
-fn certificates(folder: &TempDir) -> Result<()> {
-    let extensions = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
-    std::fs::write(folder.path().join("server.ext"), extensions)?;
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    for command in [
-        format!("req -x509 {key} -days 2 -subj /CN=trial -keyout ca.key -out ca.pem"),
-        format!("req {key} -subj /CN=ioc -keyout server.key -out server.csr"),
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-         -extfile server.ext -out server.pem"
-            .to_owned(),
-    ] {
-        let out = Command::new("openssl")
-            .args(command.split_whitespace())
-            .current_dir(folder.path())
-            .output()
-            .context("openssl is not here; run tests/install-deps.sh")?;
-        ensure!(
-            out.status.success(),
-            "openssl {command}: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-    }
-    Ok(())
 }

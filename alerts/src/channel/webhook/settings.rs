@@ -64,6 +64,23 @@ const TAKEN: [&str; 12] = [
 ];
 
 impl WebhookSettings {
+    /// Alerts may go to it without encryption.
+    pub fn allows_http(&self) -> bool {
+        self.allow_http
+    }
+
+    /// Where its secrets are.
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        self.token.iter().chain(&self.signing).map(|s| &s.value).collect()
+    }
+
+    /// A header that is for a secret has a value without `{{token}}`.
+    pub fn has_secret_in_clear(&self) -> bool {
+        let meant = ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"];
+        let secret = |name: &str| meant.contains(&name.to_ascii_lowercase().as_str());
+        self.headers.iter().any(|(name, value)| secret(name) && !value.value.contains(TOKEN))
+    }
+
     /// Tells all mistakes.
     pub(crate) fn check(&self, report: &mut Report) {
         let guard = self.check_networks(report);

@@ -8,6 +8,7 @@ use warp::reply::Response;
 
 use super::error::OidcError;
 use super::flow::{FLOW_MS, Flow};
+use super::notes;
 use super::provider::Returned;
 use crate::auth::Session;
 use crate::context::{Context, blocking};
@@ -26,7 +27,7 @@ pub(crate) async fn begin(call: Admitted) -> Result<Response, ApiError> {
     let context = &call.context;
     let provider = context.oidc.provider(id);
     let provider = provider.ok_or_else(|| bad_parameter("provider", "is not configured"))?;
-    attempt(&call).await?;
+    // Costs next to nothing, so it is not slowed: who comes back is.
     let now = context.wall();
     let flow = Flow::begin(id, confirm, now);
     let redirect = redirect_uri(context, &call.request);
@@ -37,7 +38,7 @@ pub(crate) async fn begin(call: Admitted) -> Result<Response, ApiError> {
             set_cookie(&mut answer, &redirect, &cookie, FLOW_MS / 1_000)?;
             Ok(answer)
         }
-        Err(error) => to(&refused(&call, id, &error)),
+        Err(error) => to(&refused(&call, id, &error).await),
     }
 }
 
@@ -51,7 +52,7 @@ pub(crate) async fn callback(call: Admitted) -> Result<Response, ApiError> {
             crate::api::welcome(&call, &session, &mut answer, "oidc").await?;
             answer
         }
-        Err(error) => to(&refused(&call, &provider, &error))?,
+        Err(error) => to(&refused(&call, &provider, &error).await)?,
     };
     let redirect = redirect_uri(&call.context, &call.request);
     set_cookie(&mut answer, &redirect, "", 0)?;
@@ -98,7 +99,7 @@ async fn attempt(call: &Admitted) -> Result<(), ApiError> {
 }
 
 /// Where the page is to go; it says there why, in the person's language.
-fn refused(call: &Admitted, provider: &str, error: &OidcError) -> String {
+async fn refused(call: &Admitted, provider: &str, error: &OidcError) -> String {
     let from = call.request.peer.remote.ip();
     let mut cause = error.to_string();
     let mut next = std::error::Error::source(error);
@@ -108,6 +109,10 @@ fn refused(call: &Admitted, provider: &str, error: &OidcError) -> String {
     }
     tracing::warn!(provider, %from, cause, "sign-in by provider refused");
     call.context.stats.sign_ins_refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    // A cookie that is not ours says nothing of who came, and is no sign-in at all.
+    if !provider.is_empty() {
+        notes::refused(call, error.user().unwrap_or(provider), error.code()).await;
+    }
     format!("/?signin={}", error.code())
 }
 

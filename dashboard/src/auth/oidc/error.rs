@@ -62,10 +62,13 @@ pub(crate) enum OidcError {
     TooWeak,
     /// The person is in no group that may do anything here.
     #[error("in none of the configured groups")]
-    NoGroup,
+    NoGroup {
+        /// Their account, if they had one.
+        user: Option<String>,
+    },
     /// An administrator closed the account.
-    #[error("the account is disabled")]
-    Disabled,
+    #[error("the account {0} is disabled")]
+    Disabled(String),
     /// Our own task ended badly.
     #[error("the task failed")]
     Task(#[source] tokio::task::JoinError),
@@ -97,8 +100,17 @@ impl OidcError {
             | Self::Task(_)
             | Self::Auth(_) => "oidc_failed",
             Self::TooWeak => "oidc_too_weak",
-            Self::NoGroup => "oidc_no_group",
-            Self::Disabled => "oidc_disabled",
+            Self::NoGroup { .. } => "oidc_no_group",
+            Self::Disabled(_) => "oidc_disabled",
+        }
+    }
+
+    /// The account it is about, if there is one.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::NoGroup { user } => user.as_deref(),
+            Self::Disabled(user) => Some(user),
+            _ => None,
         }
     }
 }

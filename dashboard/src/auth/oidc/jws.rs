@@ -201,3 +201,51 @@ impl<'a> Token<'a> {
         &self.payload
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn verdict(jwk: Value, token: &str) -> Verdict {
+        let keys = Keys::from(KeySet { keys: vec![jwk] });
+        Token::parse(token).expect("a token").verdict(&keys)
+    }
+
+    /// RFC 7515, A.2 and A.3, RFC 8037, A.4: keys and signatures that others made.
+    #[test]
+    fn agrees_with_the_examples_of_the_standards() {
+        let claims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLm\
+                      NvbS9pc19yb290Ijp0cnVlfQ";
+        let rsa = json!({ "kty": "RSA", "e": "AQAB", "n":
+            "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEz\
+             P1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf6\
+             3kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5Zw\
+             Kh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRW\
+             yuXpoQ" });
+        let made = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Q\
+                    c_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyW\
+                    zO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC\
+                    -eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLI\
+                    hWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+        let token = format!("eyJhbGciOiJSUzI1NiJ9.{claims}.{made}");
+        assert_eq!(verdict(rsa.clone(), &token), Verdict::Good);
+        let p256 = json!({ "kty": "EC", "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
+        let made = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-\
+                    Kg6NU1Q";
+        let token = format!("eyJhbGciOiJFUzI1NiJ9.{claims}.{made}");
+        assert_eq!(verdict(p256, &token), Verdict::Good);
+        let ed25519 = json!({ "kty": "OKP", "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+                     hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_\
+                     MuM0KAg";
+        assert_eq!(verdict(ed25519.clone(), token), Verdict::Good);
+        let other = token.replace("RXhhbXBs", "RXhhbXBt");
+        assert_eq!(verdict(ed25519, &other), Verdict::Bad);
+        assert_eq!(verdict(rsa, token), Verdict::UnknownKey, "an RSA key checks no EdDSA");
+    }
+}

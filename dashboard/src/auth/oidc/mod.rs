@@ -16,6 +16,7 @@ mod error;
 mod fetch;
 mod flow;
 mod jws;
+mod notes;
 mod provider;
 mod store;
 #[cfg(test)]
@@ -28,12 +29,14 @@ pub(super) use store::SCHEMA;
 use crate::{ConfigMistake, DashboardConfig, Grant};
 use claims::Person;
 use flow::Flows;
+use notes::Refusals;
 use provider::Provider;
 
 /// All providers.
 pub(crate) struct Oidc {
     providers: Vec<Provider>,
     flows: Flows,
+    refusals: Refusals,
 }
 
 impl Oidc {
@@ -52,7 +55,7 @@ impl Oidc {
             }
             providers.push(Provider::new(one.clone()).map_err(mistake)?);
         }
-        Ok(Self { providers, flows: Flows::new() })
+        Ok(Self { providers, flows: Flows::new(), refusals: Refusals::default() })
     }
 
     /// Of a configuration that has been checked; what cannot be used any more since then is left
@@ -60,7 +63,7 @@ impl Oidc {
     pub fn of_checked(config: &DashboardConfig) -> Self {
         Self::new(config).unwrap_or_else(|error| {
             tracing::error!(%error, "no sign-in by identity providers");
-            Self { providers: Vec::new(), flows: Flows::new() }
+            Self { providers: Vec::new(), flows: Flows::new(), refusals: Refusals::default() }
         })
     }
 

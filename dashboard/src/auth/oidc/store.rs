@@ -30,6 +30,13 @@ impl Auth {
         limits.address.take(limit::network_of(from), self.now())
     }
 
+    /// Gives all addresses their allowance back.
+    #[cfg(test)]
+    pub(super) fn forget_attempts(&self) {
+        let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        limits.address = limit::Limiter::new(crate::auth::ADDRESS_RATE);
+    }
+
     /// Begins a session of a person whom a provider vouches for, with these grants; makes the
     /// account when they come for the first time.
     ///
@@ -45,12 +52,12 @@ impl Auth {
     ) -> Result<Session, OidcError> {
         let from = limit::network_of(from);
         let user = self.account(provider, person, grants).map_err(OidcError::Auth)?;
-        let Some((user, disabled)) = user else { return Err(OidcError::NoGroup) };
-        if grants.is_empty() {
-            return Err(OidcError::NoGroup);
-        }
+        let Some((user, disabled)) = user else { return Err(OidcError::NoGroup { user: None }) };
         if disabled {
-            return Err(OidcError::Disabled);
+            return Err(OidcError::Disabled(user));
+        }
+        if grants.is_empty() {
+            return Err(OidcError::NoGroup { user: Some(user) });
         }
         let session = self.begin(Identity::person(user, grants.to_vec()), from)?;
         let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

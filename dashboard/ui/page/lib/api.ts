@@ -16,7 +16,30 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 15_000;
 
+/** What the page does about refusals that can come to any request; set once by `app`. */
+export const hooks = {
+  /** Asks for the password again; true: try once more. */
+  confirm: (): Promise<boolean> => Promise.resolve(false),
+  /** Rights have changed, or there is no session any more. */
+  refused: (_e: ApiError): void => {},
+  /** The words for a refusal in the reader's language; null: the server's own. */
+  explain: (_e: ApiError): string | null => null,
+};
+/** Here the answers 401 and 403 are about what was typed. */
+const ABOUT_ITSELF = ['/api/v1/session', '/api/v1/session/confirm', '/api/v1/session/wall'];
+
 async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+  try {
+    return await once(method, path, body, headers);
+  } catch (e) {
+    if (!(e instanceof ApiError) || ABOUT_ITSELF.includes(path)) throw e;
+    if (e.status === 403 && e.code === 'confirm_needed' && (await hooks.confirm())) return once(method, path, body, headers);
+    if (e.status === 401 || e.status === 403) hooks.refused(e);
+    throw e;
+  }
+}
+
+async function once(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<unknown> {
   const init: RequestInit = {
     method,
     headers: { accept: 'application/json', ...headers },
@@ -60,7 +83,7 @@ export function query(params: Record<string, string | number | null | undefined>
   return s === '' ? '' : `?${s}`;
 }
 
-export const why = (e: unknown): string => (e instanceof Error ? e.message : String(e));
+export const why = (e: unknown): string => (e instanceof ApiError && hooks.explain(e)) || (e instanceof Error ? e.message : String(e));
 
 /** A key that makes a request safe to repeat. `randomUUID` is missing on plain http in a LAN. */
 export function newKey(): string {

@@ -1,12 +1,16 @@
 // What the screens share: session, city, live state, and what operators do.
-import { ApiError, why } from './api';
+import { dutyOf, holdsInCity, wallToken, type Duty, type Permission, type Session } from './access';
+import { ApiError, hooks, why } from './api';
 import { Acts } from './acts.svelte';
 import { AlertBook } from './alerts.svelte';
 import { client } from './client';
+import { confirm } from './confirm.svelte';
+import { account } from './people';
+import type { ScreenName } from './route.svelte';
+import { REFUSED } from './refusals';
 import { IncidentBook } from './incidents.svelte';
 import type { GroupBy } from './grouping';
 import { Live } from './live.svelte';
-import type { Session } from './model';
 import { Places } from './places.svelte';
 import { Words } from './words.svelte';
 
@@ -16,7 +20,8 @@ class App extends Words {
   readonly incidents = new IncidentBook();
   readonly live = new Live({
     words: this, places: this.places, alerts: this.alerts,
-    signedIn: (session) => { this.session = session; },
+    greeted: () => void this.reread(),
+    may: (p) => this.can(p),
     ended: () => this.leave(true),
   });
   readonly acts = new Acts({ words: this, alerts: this.alerts, live: this.live, user: () => this.user, ended: () => this.leave(true) });
@@ -28,11 +33,34 @@ class App extends Words {
   /** What the map was asked to show; a new object each time. */
   wish = $state.raw<{ device: string; area: string } | null>(null);
 
+  /** Why a wall's link did not open. */
+  wallFailed = $state('');
+
+  /** A permission holds anywhere: the server keeps to where. */
+  can = (p: Permission): boolean => this.session?.can.includes(p) ?? false;
+  /** It holds for the whole city. */
+  inCity = (p: Permission): boolean => (this.session ? holdsInCity(this.session, p) : false);
+  /** Whether a screen has anything to show to who is here. */
+  mayOpen = (s: ScreenName): boolean => {
+    switch (s) {
+      case '': case 'holds': return this.can('watch');
+      case 'shift': return this.inCity('read');
+      case 'kpi': return this.can('read');
+      case 'devices': return this.can('technical');
+      case 'data': return this.can('export');
+      case 'people': return this.inCity('people');
+      case 'audit': return this.inCity('audit');
+      case 'account': return this.session?.kind === 'person';
+    }
+  };
   get mayAct(): boolean {
-    return this.session?.role === 'operator' || this.session?.role === 'administrator';
+    return this.can('act');
   }
-  get isAdministrator(): boolean {
-    return this.session?.role === 'administrator';
+  get duty(): Duty {
+    return this.session ? dutyOf(this.session) : null;
+  }
+  get onWall(): boolean {
+    return this.session?.kind === 'wall';
   }
   get user(): string {
     return this.session?.user ?? '';
@@ -66,20 +94,57 @@ class App extends Words {
     this.route.start();
     this.alerts.places = this.places.searchable;
     this.places.renamed = () => this.alerts.refold();
+    hooks.confirm = confirm.ask;
+    hooks.explain = (e) => {
+      const key = REFUSED.get(e.code);
+      return key === undefined ? null : this.t(key, { n: e.retryAfter ?? 60 });
+    };
+    hooks.refused = (e) => {
+      // Another 401 is about a password that was typed.
+      if (e.code === 'sign_in') this.leave(true);
+      else if (['not_permitted', 'scope_too_small', 'change_password', 'set_up_totp'].includes(e.code)) void this.reread();
+    };
+    // A link that is opened in a page that is there already changes the fragment only.
+    addEventListener('hashchange', () => { if (wallToken(location.hash) !== null) location.reload(); });
+    const token = wallToken(location.hash);
     try {
-      this.session = await client.session();
+      if (token !== null) {
+        // The token stays in no history, no bookmark and no screenshot of the address bar.
+        history.replaceState(null, '', `/${location.search}`);
+        this.session = await account.wall(token);
+      } else this.session = await client.session();
     } catch (e) {
+      if (token !== null) this.wallFailed = e instanceof ApiError && e.status === 401 ? this.t('wall_bad') : this.t('wall_failed', { why: why(e) });
       this.session = null;
-      if (!(e instanceof ApiError && e.status === 401)) this.loadFailed = why(e);
+      if (token === null && !(e instanceof ApiError && e.status === 401)) this.loadFailed = why(e);
       return;
     }
     await this.enter();
   }
 
-  async signIn(user: string, password: string): Promise<void> {
-    this.session = await client.signIn(user, password);
+  async signIn(user: string, password: string, code?: string): Promise<void> {
+    this.session = await account.signIn(user, password, code);
     this.ended = false;
     await this.enter();
+  }
+
+  /** Asks who one is now: rights may have changed. */
+  async reread(): Promise<void> {
+    if (!this.session) return;
+    try {
+      const now = await client.session();
+      const before = this.session;
+      if (!before || JSON.stringify(now) === JSON.stringify(before)) return;
+      this.session = now;
+      // Another part of the city: everything is read anew.
+      if (JSON.stringify([now.user, now.grants, now.can]) !== JSON.stringify([before.user, before.grants, before.can]) && this.live.started) {
+        this.live.stop();
+        this.alerts.apply([], null, true);
+        await this.enter();
+      }
+    } catch {
+      // Without an answer everything stays as it is; the next request tells.
+    }
   }
 
   async signOut(): Promise<void> {
@@ -91,7 +156,11 @@ class App extends Words {
   }
 
   private leave(ended: boolean): void {
+    if (this.session === null) return;
     this.live.stop();
+    confirm.answer(false);
+    this.alerts.apply([], null, true);
+    this.places.forget();
     this.acts.forget();
     this.session = null;
     this.ended = ended;
@@ -100,6 +169,8 @@ class App extends Words {
   /** Loads what rarely changes, then goes live. */
   async enter(): Promise<void> {
     this.loadFailed = '';
+    // First the password or the second factor; without rights there is nothing to load.
+    if (this.duty !== null || !this.can('watch')) return;
     try {
       await this.places.load();
     } catch (e) {
@@ -108,8 +179,7 @@ class App extends Words {
       return;
     }
     this.live.connect();
-    void this.places.loadLater();
-    void this.live.loadClock().catch(() => {});
+    void this.places.loadLater(this.can('read'));
   }
 }
 

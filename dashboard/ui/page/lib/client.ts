@@ -1,7 +1,8 @@
 // Every call of the page to its server, by name and with types.
+import type { Session } from './access';
 import { del, get, post, query } from './api';
 import type { Action, Alert, AlertDetail, Hold, HoldRequest, Incident, Outcome, Target } from './life';
-import type { City, Device, DeviceDetail, HistoryAnswer, PersonalRow, Revealed, Rule, Session } from './model';
+import type { City, Device, DeviceDetail, HistoryAnswer, PersonalRow, Revealed, Rule } from './model';
 import type { Backtest, Delivery, Handover, KpiReport, Shift, ShiftEntry } from './reports';
 
 const part = encodeURIComponent;
@@ -16,7 +17,6 @@ export interface SingleOutcome { alert: Alert; act: number; undo_until: number }
 
 export const client = {
   session: () => get<Session>('/api/v1/session'),
-  signIn: (user: string, password: string) => post<Session>('/api/v1/session', { user, password }),
   signOut: () => del('/api/v1/session'),
 
   city: () => get<City>('/api/v1/city'),

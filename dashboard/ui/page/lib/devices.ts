@@ -12,6 +12,9 @@ export function project(lon: number, lat: number): [number, number] {
   return [(lon / 360 + 0.5) * TILE, y * TILE];
 }
 
+/** Value, time, status, quality. */
+type Cells = [number, number, number, number];
+
 export type Listener = (touched: Uint32Array | null) => void;
 
 export class DeviceTable {
@@ -30,19 +33,27 @@ export class DeviceTable {
   seq = 0;
   rev = -1;
   private readonly byId = new Map<string, number>();
+  /** Position in the list by the server's index: who sees a part of the city has gaps. */
+  private byIdx = new Map<number, number>();
+  /** Rows of devices that are not in the list yet. */
+  private readonly waiting = new Map<number, Cells>();
   private readonly listeners = new Set<Listener>();
 
-  /** Takes a (longer) device list; state of known indexes stays. */
+  /** Takes a device list; devices that are still in it keep their state, others are forgotten. */
   setList(list: Device[], rev: number, areaName: (id: string) => string): void {
     const n = list.length;
-    const grow = <T extends { set(a: T): void; length: number }>(old: T, fresh: T): T => {
-      if (old.length <= fresh.length) fresh.set(old);
-      return fresh;
-    };
-    this.value = grow(this.value, new Float32Array(n).fill(NaN));
-    this.time = grow(this.time, new Float64Array(n));
-    this.status = grow(this.status, new Uint8Array(n));
-    this.quality = grow(this.quality, new Uint8Array(n));
+    const held = new Map(this.waiting);
+    for (const [idx, i] of this.byIdx) held.set(idx, this.cells(i));
+    this.waiting.clear();
+    this.value = new Float32Array(n).fill(NaN);
+    this.time = new Float64Array(n);
+    this.status = new Uint8Array(n);
+    this.quality = new Uint8Array(n);
+    this.byIdx = new Map(list.map((d, i) => [d.idx, i]));
+    for (const [idx, i] of this.byIdx) {
+      const cells = held.get(idx);
+      if (cells !== undefined) this.put(i, cells);
+    }
     this.x = new Float64Array(n).fill(NaN);
     this.y = new Float64Array(n).fill(NaN);
     this.byId.clear();
@@ -60,41 +71,57 @@ export class DeviceTable {
     this.tell(null);
   }
 
+  private cells(i: number): Cells {
+    return [this.value[i] as number, this.time[i] as number, this.status[i] as number, this.quality[i] as number];
+  }
+
+  private put(i: number, [value, time, status, quality]: Cells): void {
+    this.value[i] = value;
+    this.time[i] = time;
+    this.status[i] = status;
+    this.quality[i] = quality;
+  }
+
+  /** Position in the list by id. */
   indexOf(id: string): number | undefined {
     return this.byId.get(id);
   }
 
-  /** Applies a frame. Rows of devices not in the list yet are skipped: a `rev` follows. */
+  /** Applies a frame. Rows of devices not in the list yet wait for it: a `rev` follows. */
   apply(frame: StateFrame): boolean {
-    const n = this.list.length;
-    let unknown = false;
+    const touched = new Uint32Array(frame.n);
+    let known = 0;
     if (frame.kind === SNAPSHOT) {
+      this.waiting.clear();
       this.value.fill(NaN);
       this.time.fill(0);
       this.status.fill(0);
       this.quality.fill(0);
     }
     for (let k = 0; k < frame.n; k++) {
-      const i = frame.idx[k] as number;
-      if (i >= n) {
-        unknown = true;
-        continue;
-      }
+      const idx = frame.idx[k] as number;
+      const i = this.byIdx.get(idx);
       const v = frame.value[k] as number;
       const status = frame.status[k] as number;
       const dt = frame.dt10[k] as number;
-      this.value[i] = v;
-      this.status[i] = status;
-      this.quality[i] = frame.quality[k] as number;
+      const before = i === undefined ? (this.waiting.get(idx)?.[1] ?? 0) : (this.time[i] as number);
       // A saturated age says only "older": what was known before is more exact, if it fits.
       const at = frame.baseMs - dt * 10;
-      if (stateOf(status) === 0 && Number.isNaN(v)) this.time[i] = 0;
-      else if (dt < DT_SATURATED || (this.time[i] as number) === 0 || (this.time[i] as number) > at) this.time[i] = at;
+      let time = before;
+      if (stateOf(status) === 0 && Number.isNaN(v)) time = 0;
+      else if (dt < DT_SATURATED || before === 0 || before > at) time = at;
+      const cells: Cells = [v, time, status, frame.quality[k] as number];
+      if (i === undefined) {
+        this.waiting.set(idx, cells);
+      } else {
+        this.put(i, cells);
+        touched[known++] = i;
+      }
     }
     this.epoch = frame.epoch;
     this.seq = frame.seq;
-    this.tell(frame.kind === SNAPSHOT ? null : frame.idx);
-    return !unknown;
+    this.tell(frame.kind === SNAPSHOT ? null : touched.subarray(0, known));
+    return known === frame.n;
   }
 
   /** How many devices send, of those that are known. */

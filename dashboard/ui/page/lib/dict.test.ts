@@ -5,6 +5,8 @@ import { dicts, text, type Key } from './dict';
 import * as alerts from './words/alerts';
 import * as console_ from './words/console';
 import * as data from './words/data';
+import * as devices from './words/devices';
+import * as people from './words/people';
 import * as screens from './words/screens';
 
 const keys = Object.keys(dicts.vi) as Key[];
@@ -19,7 +21,7 @@ describe('dictionary', () => {
     for (const key of keys) expect(holes(dicts.en[key]), key).toEqual(holes(dicts.vi[key]));
   });
   it('names nothing twice', () => {
-    const parts = [console_, alerts, screens, data].flatMap((p) => Object.keys(p.vi));
+    const parts = [console_, alerts, screens, data, devices, people].flatMap((p) => Object.keys(p.vi));
     expect(parts.filter((k, i) => parts.indexOf(k) !== i)).toEqual([]);
   });
   it('is composed (NFC), so that it compares and renders alike everywhere', () => {

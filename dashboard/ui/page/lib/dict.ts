@@ -4,14 +4,15 @@ import * as alerts from './words/alerts';
 import * as console_ from './words/console';
 import * as data from './words/data';
 import * as devices from './words/devices';
+import * as people from './words/people';
 import * as screens from './words/screens';
 
-const vi = { ...console_.vi, ...alerts.vi, ...screens.vi, ...data.vi, ...devices.vi } as const;
+const vi = { ...console_.vi, ...alerts.vi, ...screens.vi, ...data.vi, ...devices.vi, ...people.vi } as const;
 
 export type Key = keyof typeof vi;
 export type Dict = Record<Key, string>;
 
-const en: Dict = { ...console_.en, ...alerts.en, ...screens.en, ...data.en, ...devices.en };
+const en: Dict = { ...console_.en, ...alerts.en, ...screens.en, ...data.en, ...devices.en, ...people.en };
 
 export const dicts: Record<Lang, Dict> = { vi, en };
 

@@ -1,9 +1,10 @@
 // The live link: state frames, alerts, tiles, the three clocks, and the freeze after a reconnect.
+import type { Permission } from './access';
 import { client, type AlertPage } from './client';
 import type { AlertBook, Row } from './alerts.svelte';
 import type { Alert } from './life';
 import { Link, type Hello } from './link';
-import type { Session, Tile } from './model';
+import type { Tile } from './model';
 import type { Places } from './places.svelte';
 import { HEARTBEAT, type Frame } from './wire';
 import type { Words } from './words.svelte';
@@ -20,8 +21,9 @@ export interface Host {
   words: Words;
   places: Places;
   alerts: AlertBook;
-  /** The server says who is signed in. */
-  signedIn: (session: Session) => void;
+  /** The server has greeted us: who we are may have changed. */
+  greeted: () => void;
+  may: (permission: Permission) => boolean;
   /** The session is over. */
   ended: () => void;
 }
@@ -76,6 +78,10 @@ export class Live {
   /** The present of the data: the wall, or in a replay the watermark. */
   dataNow = (): number => (this.eventClock && this.watermark !== null ? this.watermark : this.serverNow());
 
+  get started(): boolean {
+    return this.connection !== null;
+  }
+
   stop(): void {
     this.connection?.stop();
     this.connection = null;
@@ -88,6 +94,7 @@ export class Live {
   }
 
   async loadClock(): Promise<void> {
+    if (!this.host.may('read')) return;
     const s = await client.status();
     this.eventClock = s.clock === 'event';
   }
@@ -127,7 +134,7 @@ export class Live {
     this.skew = h.server_ms - Date.now();
     if (this.build !== '' && h.build !== this.build) this.newBuild = true;
     this.build = h.build;
-    this.host.signedIn({ user: h.user, role: h.role });
+    this.host.greeted();
     // A flood is told anew at each subscription, and only while there is one.
     this.flood = null;
     this.resuming = true;
@@ -136,7 +143,7 @@ export class Live {
     this.replaceAlerts = this.host.alerts.change === 0;
     this.hz = HZ;
     if (h.rev !== this.host.places.devices.rev) void this.host.places.loadDevices();
-    void this.loadClock();
+    void this.loadClock().catch(() => {});
   }
 
   private onFrame(f: Frame): void {

@@ -35,6 +35,8 @@ export interface Threshold {
 export interface City {
   name: Text; time_zone: string; view: [number, number, number];
   areas: Area[]; services: Service[]; properties: Property[]; thresholds: Threshold[];
+  /** Areas that are looked after together. */
+  clusters?: { id: string; name: Text; areas: string[] }[];
   /** What the forms offer; absent on servers that do not tell. */
   alerts?: { shelve_max_ms?: number; agencies?: string[]; positions?: string[] };
 }
@@ -78,8 +80,6 @@ export interface Revealed { plate: string | null; snapshot: string | null }
 export interface Rule {
   id: string; kind: string; service: string; name: Text; file: string; line: number; source: string;
 }
-export interface Session { user: string; role: string }
-
 const LEVELS: Record<string, Level> = { info: 1, minor: 2, major: 3, critical: 4, emergency: 5 };
 export const SEVERITIES: readonly SeverityName[] = ['info', 'minor', 'major', 'critical', 'emergency'];
 

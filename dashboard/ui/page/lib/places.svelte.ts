@@ -66,14 +66,22 @@ export class Places {
     this.city = city;
   }
 
+  /** The next person may see another part of the city. */
+  forget(): void {
+    this.city = null;
+    this.map = null;
+    this.rules = new Map();
+    this.devices.epoch = 0;
+  }
+
   /** What may come later, or not at all. */
-  async loadLater(): Promise<void> {
+  async loadLater(rules: boolean): Promise<void> {
     await Promise.allSettled([
       client.map().then(
         (m) => { this.map = m; this.mapFailed = ''; },
         (e) => { this.mapFailed = why(e); },
       ),
-      client.rules().then((r) => {
+      rules && client.rules().then((r) => {
         this.rules = new Map(r.rules.map((x) => [x.id, x]));
       }),
     ]);

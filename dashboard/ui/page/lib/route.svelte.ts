@@ -5,7 +5,7 @@ import type { Lang } from './model';
 import type { Sort } from './order';
 import { RANGES } from './plan';
 
-export const SCREENS = ['', 'shift', 'kpi', 'holds', 'devices', 'data'] as const;
+export const SCREENS = ['', 'shift', 'kpi', 'holds', 'devices', 'data', 'people', 'audit', 'account'] as const;
 export type ScreenName = (typeof SCREENS)[number];
 export const TABS = ['list', 'held', 'closed'] as const;
 export type Tab = (typeof TABS)[number];
@@ -121,10 +121,11 @@ export class Route {
 
   start(): void {
     const read = () => {
-      this.view = parse(location.pathname, location.search, remembered());
+      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
     };
     read();
     addEventListener('popstate', read);
+    addEventListener('hashchange', read);
   }
 
   /** Changes the view. `push` makes a step that the Back button undoes. */

@@ -123,6 +123,21 @@ describe('the device table', () => {
     expect(t.value[0]).toBe(3);
   });
 
+  it('knows devices by their index, which has gaps for who sees a part of the city', () => {
+    const t = new DeviceTable();
+    const touched: (number[] | null)[] = [];
+    t.listen((at) => touched.push(at === null ? null : [...at]));
+    t.setList([device(3), device(7)], 1, () => '');
+    t.apply(frame(SNAPSHOT, [[3, 1.5, 0, 1], [7, 2.5, 0, 1]]));
+    t.apply(frame(DELTA, [[7, 9, 0, 1], [5, 4, 0, 1]]));
+    expect(touched.at(-1)).toEqual([1]);
+    expect([...t.value]).toEqual([1.5, 9]);
+    t.setList([device(5), device(7)], 2, () => '');
+    expect([...t.value]).toEqual([4, 9]);
+    t.setList([device(3), device(5)], 3, () => '');
+    expect([...t.value]).toEqual([NaN, 4]);
+  });
+
   it('keeps the exact time of an old reading when the age on the wire saturates', () => {
     const t = new DeviceTable();
     t.setList([device(0)], 1, () => '');

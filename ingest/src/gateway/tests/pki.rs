@@ -60,6 +60,11 @@ impl Pki {
     }
 
     pub(crate) fn list(&self, devices: &[&Device]) -> String {
+        self.list_until(devices, 2100)
+    }
+
+    /// A list that should be renewed by the end of January of a year.
+    pub(crate) fn list_until(&self, devices: &[&Device], year: i32) -> String {
         let revoked = |device: &&Device| RevokedCertParams {
             serial_number: device.serial.clone(),
             revocation_time: date_time_ymd(2024, 1, 1),
@@ -68,7 +73,7 @@ impl Pki {
         };
         let params = CertificateRevocationListParams {
             this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(2100, 1, 1),
+            next_update: date_time_ymd(year, 1, 31),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: devices.iter().map(revoked).collect(),

@@ -222,6 +222,28 @@ async fn changed_files_are_found_by_looking() {
 }
 
 #[tokio::test]
+async fn a_list_past_its_next_update_still_revokes_and_is_told_once_a_day() {
+    let pki = Pki::new();
+    let [good, bad] = ["d1", "d2"].map(|id| pki.device(id));
+    pki.write("crl.pem", &pki.list_until(&[&bad], 2024));
+    let g = tls_gateway(pki.config(ClientCertificates::Required)).await;
+    let tls = g.tls.as_ref().expect("listens");
+    assert!(enter(&g, pki.client(Some(&good)), "d1").await.is_some());
+    assert!(enter(&g, pki.client(Some(&bad)), "d2").await.is_none());
+    until(|| tls.status().crl_overdue).await;
+    let now = tls.status().crl_next_update.expect("has one").plus_ms(1);
+    // More looks on the same day say nothing more; the gateway's own were on another.
+    let told = || g.metrics.crl_overdue.load(Relaxed);
+    tls.0.look(now);
+    let before = told();
+    (0..10).for_each(|hour| tls.0.look(now.plus_ms(hour * 3_600_000)));
+    assert!(before >= 1 && told() - before <= 1, "{before}, {}", told());
+    pki.write("crl.pem", &pki.list_until(&[&bad], 2100));
+    tls.reload().expect("loads");
+    until(|| !tls.status().crl_overdue).await;
+}
+
+#[tokio::test]
 async fn a_start_with_a_file_that_cannot_be_used_is_refused_with_its_name() {
     let pki = Pki::new();
     let good = || pki.config(ClientCertificates::Required);

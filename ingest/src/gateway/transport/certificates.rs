@@ -114,3 +114,73 @@ fn status_of(facts: &Facts, loads: u64) -> TlsStatus {
         ..TlsStatus::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::tests::pki::Pki;
+
+    fn open(pki: &Pki) -> Result<ServerCertificates, TlsError> {
+        ServerCertificates::open(
+            (pki.path("server.pem"), pki.path("server.key")),
+            false,
+            b"http/1.1",
+        )
+    }
+
+    /// Looks until a change has settled.
+    fn look(certificates: &ServerCertificates) {
+        (0..3).for_each(|_| certificates.look(Timestamp(0)));
+    }
+
+    #[test]
+    fn a_new_pair_is_used_and_a_bad_one_is_not() {
+        let pki = Pki::new();
+        let certificates = open(&pki).expect("opens");
+        let first = certificates.current();
+        assert_eq!(first.alpn_protocols, [b"http/1.1"]);
+        assert_eq!(certificates.status().subject, "CN=ioc");
+        look(&certificates);
+        assert!(Arc::ptr_eq(&first, &certificates.current()), "nothing has changed");
+        pki.serve("ioc anew");
+        look(&certificates);
+        let status = certificates.status();
+        assert_eq!((&*status.subject, status.loads), ("CN=ioc anew", 2));
+        let second = certificates.current();
+        assert!(!Arc::ptr_eq(&first, &second));
+        // Tickets of before still open.
+        assert!(Arc::ptr_eq(&first.ticketer, &second.ticketer));
+        let other = Pki::new();
+        let foreign = std::fs::read_to_string(other.path("server.key")).expect("read");
+        for (name, text) in [("server.key", foreign.as_str()), ("server.pem", "no PEM")] {
+            let before = std::fs::read_to_string(pki.path(name)).expect("read");
+            pki.write(name, text);
+            look(&certificates);
+            assert!(certificates.status().failure.is_some(), "{name}");
+            assert!(Arc::ptr_eq(&second, &certificates.current()), "{name}");
+            pki.write(name, &before);
+            look(&certificates);
+            assert_eq!(certificates.status().failure, None, "{name}");
+            let back = certificates.current();
+            assert!(!Arc::ptr_eq(&second, &back), "read again");
+            certificates.current.store(Arc::clone(&second));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_no_start() {
+        let pki = Pki::new();
+        std::fs::remove_file(pki.path("server.key")).expect("removed");
+        let error = open(&pki).expect_err("no key").to_string();
+        assert!(error.contains("server.key"), "{error}");
+    }
+
+    #[test]
+    fn an_end_that_is_near_is_near() {
+        let day = 24 * 3_600_000;
+        let ends = Timestamp(100 * day);
+        assert!(!ends_soon(ends, Timestamp(85 * day)));
+        assert!(ends_soon(ends, Timestamp(87 * day)));
+        assert!(ends_soon(ends, Timestamp(200 * day)));
+    }
+}

@@ -6,11 +6,13 @@
 //! ```text
 //! # the authority of the devices and of the gateway
 //! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-//!   -subj "/CN=ioc trial CA" -keyout ca.key -out ca.pem
+//!   -addext keyUsage=critical,keyCertSign,cRLSign -subj "/CN=ioc trial CA" \
+//!   -keyout ca.key -out ca.pem
 //! # the gateway: the names under which devices reach it
 //! openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=ioc" \
 //!   -keyout server.key -out server.csr
 //! printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' >server.ext
+//! echo keyUsage=critical,digitalSignature >>server.ext
 //! openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 365 \
 //!   -extfile server.ext -out server.pem
 //! # a device: its id is the common name
