@@ -94,7 +94,8 @@ async fn codes_cannot_be_guessed_even_by_who_knows_the_password() {
     let server = Server::start().await;
     let client = server.client(Role::Operator).await;
     let (secret, _) = set_up(&server, &client).await;
-    server.clock.fetch_add(MINUTE, Relaxed);
+    // The wrong code of the set-up counts too.
+    server.clock.fetch_add(5 * MINUTE, Relaxed);
     let stranger = server.stranger();
     let mut answers = Vec::new();
     for n in 0..8 {
@@ -146,7 +147,7 @@ async fn a_password_made_by_somebody_else_is_changed_first_and_ends_after_a_week
     };
     assert_eq!(change("wrong", PASSWORD).await, (401, "wrong_credentials".into()));
     assert_eq!(change(&password, &password).await, (400, "same_password".into()));
-    for weak in ["short", "password1", "danangioc2026", "lan.lan1"] {
+    for weak in ["short", "password1", "danangioc2026", "lan.2026!"] {
         assert_eq!(change(&password, weak).await, (400, "weak_password".into()), "{weak}");
     }
     assert_eq!(change(&password, PASSWORD).await.0, 204);
