@@ -261,6 +261,8 @@ pub(crate) struct Server {
     pub personal: Arc<FakePersonal>,
     pub registry: Arc<FakeRegistry>,
     pub clock: Arc<AtomicI64>,
+    /// The audit log: action, user, detail.
+    pub acts: Arc<Mutex<Vec<(String, String, Value)>>>,
     parts: Parts,
     stop: CancellationToken,
     run: tokio::task::JoinHandle<Result<(), crate::DashboardError>>,
@@ -293,6 +295,13 @@ impl Server {
         let registry = Arc::new(registry::FakeRegistry::default());
         let known = city.devices.values().map(|d| Arc::new(d.into())).collect();
         *registry.devices.lock().expect("new") = known;
+        let acts: Arc<Mutex<Vec<(String, String, Value)>>> = Arc::default();
+        let written = Arc::clone(&acts);
+        let note_act: crate::NoteAct = Arc::new(move |action, actor, detail| {
+            let row = (action.to_owned(), actor.user.clone(), serde_json::from_str(detail)?);
+            written.lock().map_err(|e| e.to_string())?.push(row);
+            Ok(())
+        });
         let mut config = DashboardConfig::default();
         config.listen.set_port(0);
         change(&mut config);
@@ -307,7 +316,7 @@ impl Server {
             notifications: Arc::clone(&notify) as _,
             forms: desk::forms(),
             history: Arc::new(FakeHistory(ids.clone())),
-            note_act: Arc::new(|_, _, _| Ok(())),
+            note_act,
             open_data: Arc::new(open_data),
             quarantine: Arc::new(FakeQuarantine(ids.clone())),
             rerun: Arc::clone(&registry) as _,
@@ -339,6 +348,7 @@ impl Server {
             personal,
             registry,
             clock,
+            acts,
             parts,
             stop,
             run,

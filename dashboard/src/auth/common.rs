@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// The 5,000 most common of at least 8 characters, in lower case; origin in NOTICE.
+/// The about 5,000 most common of at least 8 characters, in lower case; origin in NOTICE.
 const LIST: &str = include_str!("data/common-passwords.txt");
 
 /// Words of this place and this system: a password that is one of them and a few digits or signs

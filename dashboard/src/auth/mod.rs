@@ -193,9 +193,9 @@ impl Auth {
     ) -> Result<Session, SignInError> {
         let attempt = Attempt { from: limit::network_of(attempt.from), ..attempt };
         let (auth, name, from) = (Arc::clone(self), attempt.user.clone(), attempt.from);
-        blocking(move || auth.admit(&name, from)).await?;
+        let counted = blocking(move || auth.admit(&name, from)).await?;
         let auth = Arc::clone(self);
-        self.hashing(move || auth.let_in(&attempt)).await
+        self.hashing(move || auth.let_in(&attempt, counted)).await
     }
 
     /// Runs what computes a hash, two at once; refuses when many wait.
@@ -215,8 +215,9 @@ impl Auth {
     }
 
     /// Takes the attempt from the allowances of the address, of all, and of the account; those of
-    /// strangers do not count against an address that the user is known to come from.
-    fn admit(&self, user: &str, from: IpAddr) -> Result<(), SignInError> {
+    /// strangers do not count against an address that the user is known to come from. Says whether
+    /// the attempt was a stranger's.
+    fn admit(&self, user: &str, from: IpAddr) -> Result<bool, SignInError> {
         let now = self.now();
         let known = self.store().knows_address(user, from, now.plus_ms(-KNOWN_ADDRESS_MS))?;
         let mut limits = self.limits();
@@ -227,15 +228,19 @@ impl Auth {
             limits.global.take((), now)?;
             limits.account.take(account, now)?;
         }
-        limits.address.take(from, now)
+        limits.address.take(from, now)?;
+        Ok(!known)
     }
 
-    /// The attempt was right: it counts for nothing.
-    fn forgive(&self, user: &str, from: IpAddr) {
+    /// The attempt was right: it counts for nothing. Only what it took is given back, or who may
+    /// sign in could make room for others' guesses.
+    fn forgive(&self, user: &str, from: IpAddr, counted: bool) {
         let mut limits = self.limits();
-        limits.account.give_back(&user.into());
         limits.address.give_back(&from);
-        limits.global.give_back(&());
+        if counted {
+            limits.account.give_back(&user.into());
+            limits.global.give_back(&());
+        }
     }
 
     /// Is it the password? Exactly one hash is computed, whatever the answer.
@@ -246,7 +251,7 @@ impl Auth {
         password::verify(password, hash.unwrap_or(password::DUMMY)) && short
     }
 
-    fn let_in(&self, attempt: &Attempt) -> Result<Session, SignInError> {
+    fn let_in(&self, attempt: &Attempt, counted: bool) -> Result<Session, SignInError> {
         let (user, from) = (attempt.user.as_str(), attempt.from);
         let held = self.store().find(user)?;
         let right = self.fits(&attempt.password, held.as_ref().map(|u| u.hash.as_str()));
@@ -257,12 +262,12 @@ impl Auth {
         if let Some(secret) = &held.totp {
             let checked = self.check_code(user, secret, attempt.code.as_deref());
             if matches!(checked, Err(SignInError::CodeNeeded)) {
-                self.forgive(user, from);
+                self.forgive(user, from, counted);
             }
             checked?;
         }
         let session = self.begin(Identity::person(user, held.grants), from)?;
-        self.forgive(user, from);
+        self.forgive(user, from, counted);
         Ok(session)
     }
 
@@ -391,5 +396,10 @@ pub(crate) fn is_token(credential: &str) -> bool {
     credential.starts_with(keys::PREFIX)
 }
 
+#[cfg(test)]
+pub(crate) use totp::code as totp_code;
+
+#[cfg(test)]
+mod guessing;
 #[cfg(test)]
 mod tests;

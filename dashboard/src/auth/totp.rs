@@ -52,7 +52,7 @@ fn code_at(secret: &[u8], step: i64) -> u32 {
 
 /// The code of a moment, as an app shows it.
 #[cfg(test)]
-pub(super) fn code(secret: &[u8], now: Timestamp) -> String {
+pub(crate) fn code(secret: &[u8], now: Timestamp) -> String {
     format!("{:06}", code_at(secret, now.0.div_euclid(STEP_MS)))
 }
 
