@@ -109,8 +109,11 @@ pub(crate) struct Context {
     /// Who holds sockets.
     pub seats: Arc<Seats>,
     /// Device lists of the scopes asked for last, newest last.
-    devices: Mutex<Vec<(Arc<View>, u64, Arc<Document>)>>,
+    devices: Mutex<Vec<ListOf>>,
 }
+
+/// The device list of a view at a version.
+type ListOf = (Arc<View>, u64, Arc<Document>);
 
 impl Context {
     pub fn new(

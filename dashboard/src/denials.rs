@@ -16,9 +16,12 @@ const AT_MOST_EVERY_MS: i64 = 60_000;
 /// Kept pairs of user and route; more are forgotten all at once.
 const MOST: usize = 10_000;
 
+/// User, method and path.
+type Key = (String, &'static str, &'static str);
+
 /// When a user was last written down for a route, and how often it was refused since.
 #[derive(Debug, Default)]
-pub(crate) struct Denials(Mutex<HashMap<(String, &'static str, &'static str), (Timestamp, u64)>>);
+pub(crate) struct Denials(Mutex<HashMap<Key, (Timestamp, u64)>>);
 
 impl Denials {
     /// Counts one; the number to write down, if it is time to.

@@ -211,6 +211,9 @@ pub enum Failure {
     CannotUndo,
 }
 
+/// When a key was first used, for what, and what came of it.
+type Kept = (Timestamp, ActionRequest, BTreeMap<String, Expected>);
+
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub alerts: BTreeMap<String, Alert>,
@@ -219,7 +222,7 @@ pub struct Model {
     owners: BTreeMap<String, String>,
     done: BTreeMap<u64, Done>,
     /// By user and key.
-    keys: BTreeMap<(String, String), (Timestamp, ActionRequest, BTreeMap<String, Expected>)>,
+    keys: BTreeMap<(String, String), Kept>,
     heard: BTreeSet<(u64, usize)>,
     /// Of the transaction that runs.
     merged: BTreeMap<String, String>,

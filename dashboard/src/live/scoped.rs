@@ -18,6 +18,9 @@ const ALERTS: u64 = 8;
 
 type Cells = (Option<f32>, u16, u8, u8);
 
+/// The view, the number of the last frame, and the table, when the connection was lost.
+type Away = (Arc<View>, Option<u32>, BTreeMap<u32, Cells>);
+
 /// Who holds what they were sent, as the page does.
 struct Client {
     view: Arc<View>,
@@ -25,7 +28,7 @@ struct Client {
     rev: Option<u64>,
     table: BTreeMap<u32, Cells>,
     /// Where it was when it lost the connection.
-    away: Option<(Arc<View>, Option<u32>, BTreeMap<u32, Cells>)>,
+    away: Option<Away>,
     alerts: broadcast::Receiver<Arc<AlertBatch>>,
 }
 

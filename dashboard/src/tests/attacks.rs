@@ -125,9 +125,13 @@ async fn what_two_servers_could_read_differently_is_refused_and_the_connection_c
             400,
             "bad_target",
         ),
-        (format!("CONNECT localhost:443 HTTP/1.1\r\n{host}\r\n{SMUGGLED}"), 501, "unknown_method"),
-        (format!("TRACE / HTTP/1.1\r\n{host}\r\n{SMUGGLED}"), 501, "unknown_method"),
-        (format!("OPTIONS * HTTP/1.1\r\n{host}\r\n{SMUGGLED}"), 501, "unknown_method"),
+        (
+            format!("CONNECT localhost:443 HTTP/1.1\r\n{host}\r\n{SMUGGLED}"),
+            405,
+            "method_not_allowed",
+        ),
+        (format!("TRACE / HTTP/1.1\r\n{host}\r\n{SMUGGLED}"), 405, "method_not_allowed"),
+        (format!("OPTIONS * HTTP/1.1\r\n{host}\r\n{SMUGGLED}"), 405, "method_not_allowed"),
         (
             format!("GET /healthz HTTP/1.1\r\n{host}Content-Encoding: gzip\r\n\r\n{SMUGGLED}"),
             415,

@@ -32,8 +32,11 @@ fn the_shipped_file_is_valid_and_publishes_nothing() {
     let on = load(&open_files()).expect("valid");
     assert!(on.enabled());
     assert!(on.catalogue().expect("on").datasets.len() >= 8);
-    assert!(on.scope().allows("air", "pm25"));
-    assert!(!on.scope().allows("river", "pm25") && !on.scope().allows("security", "people_count"));
+    assert!(on.scope().allows("hai_chau", "air", "pm25"));
+    assert!(
+        !on.scope().allows("hai_chau", "river", "pm25")
+            && !on.scope().allows("hai_chau", "security", "people_count")
+    );
 }
 
 #[test]

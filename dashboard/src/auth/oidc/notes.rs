@@ -14,9 +14,12 @@ const AT_MOST_EVERY_MS: i64 = 60_000;
 /// Kept kinds of refusals; more are forgotten all at once.
 const MOST: usize = 10_000;
 
+/// Whom it is about, and why it was refused.
+type Kind = (String, &'static str);
+
 /// When a kind of refusal was last written down, and how often it happened since.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<(String, &'static str), (Timestamp, u64)>>);
+pub(super) struct Refusals(Mutex<HashMap<Kind, (Timestamp, u64)>>);
 
 impl Refusals {
     /// Counts one; the number to write down, if it is time to.

@@ -287,13 +287,10 @@ async fn a_withdrawn_key_holds_for_an_hour_at_most() {
 #[tokio::test]
 async fn without_a_name_there_must_be_no_choice_of_keys() {
     let world = World::start().await;
-    let nameless = || -> Option<Box<dyn Fn(&Signer, Value, Value) -> String + Send>> {
-        Some(Box::new(|signer, mut header, claims| {
-            header.as_object_mut().expect("an object").remove("kid");
-            signer.token(&header, &claims)
-        }))
-    };
-    world.provider.script().make = nameless();
+    world.provider.script().make = Some(Box::new(|signer, mut header, claims| {
+        header.as_object_mut().expect("an object").remove("kid");
+        signer.token(&header, &claims)
+    }));
     let own = world.provider.script().signer.jwk();
     let mut encrypts = Signer::p256("k8").jwk();
     encrypts["use"] = json!("enc");
