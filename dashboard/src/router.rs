@@ -266,7 +266,7 @@ async fn check_policy(
 /// Who has a password that somebody else made changes it first; who must have a second factor sets
 /// it up first.
 fn check_ready(route: &Route, held: &Held) -> Result<(), ApiError> {
-    if held.change_password && !(route.policy == Policy::Session && !route.gives_access()) {
+    if held.change_password && (route.policy != Policy::Session || route.gives_access()) {
         let message = "change your password first: somebody else made it";
         return Err(ApiError::forbidden("change_password", message));
     }

@@ -172,7 +172,7 @@ mod tests {
         let png = png.expect("base64");
         assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
         let side = u32::from_be_bytes([png[16], png[17], png[18], png[19]]);
-        assert!(side > 200 && side % SCALE as u32 == 0, "{side}");
+        assert!(side > 200 && side.is_multiple_of(SCALE as u32), "{side}");
         assert!(png.len() < 8_000, "{}", png.len());
     }
 }
