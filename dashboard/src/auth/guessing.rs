@@ -119,8 +119,9 @@ fn known_unknown_and_closed_accounts_cost_one_hash_each() {
         ("nobody", "wrong password"),
         ("closed", PASSWORD),
         ("an", &long),
+        ("closed", "wrong password"),
     ];
-    let mut took: [Vec<f64>; 4] = Default::default();
+    let mut took: [Vec<f64>; 5] = Default::default();
     // In turn, each first as often as last, so that what else the machine does meets all alike.
     for round in 0..n {
         for turn in 0..cases.len() {
@@ -135,7 +136,12 @@ fn known_unknown_and_closed_accounts_cost_one_hash_each() {
         }
     }
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-    for (name, other) in [("unknown", &took[1]), ("closed", &took[2]), ("too long", &took[3])] {
+    for (name, other) in [
+        ("unknown", &took[1]),
+        ("closed", &took[2]),
+        ("too long", &took[3]),
+        ("closed and wrong", &took[4]),
+    ] {
         println!(
             "n = {n}: known {:.3} ms, {name} {:.3} ms, Welch's t = {:.2}",
             mean(&took[0]),

@@ -52,6 +52,8 @@ pub use types::{
 const LINK_MS: i64 = 24 * 3_600_000;
 /// An address that signed in to an account in this time is not slowed by others' attempts on it.
 const KNOWN_ADDRESS_MS: i64 = 30 * 24 * 3_600_000;
+/// Addresses are kept for this long: `ioc doctor` names accounts that nobody used for 90 days.
+const REMEMBERED_ADDRESS_MS: i64 = 91 * 24 * 3_600_000;
 /// Who showed in this time that they are themselves may do critical things.
 const FRESH_MS: i64 = 10 * 60_000;
 /// Password hashes computed at once (each takes 19 MiB and about 35 ms).

@@ -293,7 +293,7 @@ impl Store {
         self.db.execute("DELETE FROM links WHERE expires <= ?1", [now.0])?;
         self.db.execute("DELETE FROM tokens WHERE expires <= ?1", [now.0])?;
         self.db.execute("DELETE FROM walls WHERE expires <= ?1", [now.0])?;
-        let old = now.plus_ms(-super::KNOWN_ADDRESS_MS);
+        let old = now.plus_ms(-super::REMEMBERED_ADDRESS_MS);
         self.db.execute("DELETE FROM addresses WHERE seen <= ?1", [old.0])?;
         Ok(())
     }

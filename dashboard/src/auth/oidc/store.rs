@@ -60,6 +60,14 @@ impl Auth {
             return Err(OidcError::NoGroup { user: Some(user) });
         }
         let session = self.begin(Identity::person(user, grants.to_vec()), from)?;
+        // A provider that remembers people lets them in without a word: only when they showed who
+        // they are counts for critical acts.
+        let shown = person.shown.map_or(0, |at| at.0);
+        let sql = "UPDATE sessions SET confirmed = ?2 WHERE hash = ?1";
+        self.store()
+            .db
+            .execute(sql, params![session.token.hash(), shown])
+            .map_err(AuthError::from)?;
         let mut limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         limits.address.give_back(&from);
         Ok(session)
@@ -102,6 +110,8 @@ impl Auth {
             }
         };
         tx.commit()?;
+        drop(store);
+        self.changes.tell();
         Ok(Some((user, disabled)))
     }
 }
