@@ -190,6 +190,9 @@ export class Live {
       case 'rev':
         if (m.rev !== this.host.places.devices.rev) void this.host.places.loadDevices();
         break;
+      case 'rights':
+        this.host.greeted();
+        break;
       case 'slow':
         this.hz = Number(m.hz) || 0;
         break;
