@@ -253,8 +253,8 @@ mod tests {
     fn the_condition_names_columns_and_binds_the_rest() {
         let scope = Scope::of([part(&["a", "b'"], &["*"]), part(&["*"], &["fire"])]);
         let (sql, texts) = scope.condition("area", "service").expect("a condition");
-        assert_eq!(sql, "((area IN (?,?) AND 1) OR (1 AND service IN (?)))");
-        assert_eq!(texts, ["a", "b'", "fire"]);
+        assert_eq!(sql, "((1 AND service IN (?)) OR (area IN (?,?) AND 1))");
+        assert_eq!(texts, ["fire", "a", "b'"]);
         assert_eq!(Scope::city().condition("a", "s"), None);
         assert_eq!(Scope::nothing().condition("a", "s"), Some(("(0)".into(), vec![])));
     }
