@@ -55,6 +55,19 @@ impl Api {
         Ok(Self { cookie, ..stranger })
     }
 
+    /// Signs in for the first time, changes the password that somebody else made, and signs in
+    /// with that; gives it too.
+    pub async fn first_sign_in(ioc: &Ioc, user: &str, password: &str) -> Result<(Self, String)> {
+        let first = Self::sign_in_as(ioc, user, password).await?;
+        let own = format!("một mật khẩu riêng của {user}");
+        let change = json!({ "old": password, "new": own });
+        let (status, said) = first.post("/api/v1/account/password", &change).await?;
+        if status != 204 {
+            bail!("{user} cannot change the password: {status} {said}");
+        }
+        Ok((Self::sign_in_as(ioc, user, &own).await?, own))
+    }
+
     /// GET as text, with its status.
     pub async fn text(&self, path: &str) -> Result<(u16, String)> {
         let url = format!("{}{path}", self.base);

@@ -324,3 +324,14 @@ impl Drop for Mosquitto {
 pub fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
+
+/// Adds an account by `ioc user add` and gives its first password, which is to be changed.
+pub fn add_user(data: &Path, name: &str, role: &str) -> Result<String> {
+    let add = ["user", "add", name, "--role", role, "--data"];
+    let out = Command::new(binary("ioc")?).args(add).arg(data).output()?;
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    let first = said.lines().next().and_then(|line| line.rsplit_once(": "));
+    let (_, password) = first
+        .with_context(|| format!("no password: {said}{}", String::from_utf8_lossy(&out.stderr)))?;
+    Ok(password.to_owned())
+}

@@ -57,8 +57,16 @@ impl Users {
                     if fresh {
                         request = request.header("connection", "close");
                     }
+                    let again = request.try_clone();
                     let start = Instant::now();
-                    let trouble = match request.send().await {
+                    let mut answer = request.send().await;
+                    // A kept connection that the server closes just then: a browser asks once
+                    // more (RFC 9110, 9.2.2), and so do these users.
+                    let closed = answer.as_ref().is_err_and(|e| e.is_request() && !e.is_timeout());
+                    if let (true, false, Some(again)) = (closed, fresh, again) {
+                        answer = again.send().await;
+                    }
+                    let trouble = match answer {
                         Ok(answer) if answer.status() == 200 => {
                             answer.bytes().await.err().map(|e| format!("{e:?}"))
                         }

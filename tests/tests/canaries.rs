@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ioc_tests::answers::{all_answers, listen};
-use ioc_tests::process::{binary, config_with_open_data};
+use ioc_tests::process::{add_user, binary, config_with_open_data};
 use ioc_tests::publisher::{Message, Publisher};
 use ioc_tests::webhook::WebhookServer;
 use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, simulate, wait_until};
@@ -66,14 +66,6 @@ fn notify(folder: &Path, nest: &mut Nest, hook: &WebhookServer, dead: u16) -> Re
         file("hook-signing")?,
         file("gone-token")?,
     ))
-}
-
-/// Adds a user by the command line and gives the password that it printed.
-fn add_user(data: &Path, name: &str, role: &str) -> Result<String> {
-    let add = ["user", "add", name, "--role", role, "--data"];
-    let out = Command::new(binary("ioc")?).args(add).arg(data).output()?;
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    said.trim().rsplit(' ').next().map(str::to_owned).context("no password")
 }
 
 /// Everything wrong that a stranger may type, and where.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ioc_tests::process::{binary, simulate};
+use ioc_tests::process::{add_user, simulate};
 use ioc_tests::{Api, Ioc, IocOptions, wait_until};
 use serde_json::{Map, Value, json};
 use tokio::process::Command;
@@ -18,15 +18,6 @@ const SEED: &str = "7";
 const LIMIT: Duration = Duration::from_secs(240);
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance,unsupported_method";
-
-/// Adds a user and gives its name and password.
-async fn add_user(data: &Path) -> Result<(&'static str, String)> {
-    let add = ["user", "add", "passer-by", "--role", "viewer", "--data"];
-    let out = Command::new(binary("ioc")?).args(add).arg(data).output().await?;
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    let password = said.trim().rsplit(' ').next().context("no password")?.to_owned();
-    Ok(("passer-by", password))
-}
 
 fn texts(list: &Value, field: &str) -> Vec<Value> {
     let items = list.as_array().into_iter().flatten();
@@ -115,7 +106,9 @@ async fn every_answer_is_one_that_the_openapi_document_names() -> Result<()> {
     std::fs::write(work.path().join("openapi.json"), document.to_string())?;
     let ids = Value::Object(ids(&api, &document).await?).to_string();
     std::fs::write(work.path().join("ids.json"), ids)?;
-    let (name, password) = add_user(data).await?;
+    let name = "passer-by";
+    let password = add_user(data, name, "viewer")?;
+    let (_, password) = Api::first_sign_in(&ioc, name, &password).await?;
     let mut cookies = vec![api.cookie.clone()];
     for _ in 0..8 {
         cookies.push(Api::sign_in_as(&ioc, name, &password).await?.cookie);
