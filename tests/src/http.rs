@@ -49,9 +49,10 @@ impl Api {
             .json(&json!({ "user": user, "password": password }))
             .send()
             .await?;
+        let status = answer.status();
         let cookie = answer.headers().get("set-cookie").and_then(|v| v.to_str().ok());
         let cookie = cookie.and_then(|v| v.split(';').next()).map(str::to_owned);
-        let cookie = cookie.with_context(|| format!("{user} cannot sign in"))?;
+        let cookie = cookie.with_context(|| format!("{user} cannot sign in: {status}"))?;
         Ok(Self { cookie, ..stranger })
     }
 

@@ -327,8 +327,19 @@ pub fn free_port() -> Result<u16> {
 
 /// Adds an account by `ioc user add` and gives its first password, which is to be changed.
 pub fn add_user(data: &Path, name: &str, role: &str) -> Result<String> {
+    add_user_with(data, name, role, &[])
+}
+
+/// The same in another environment.
+pub fn add_user_with(
+    data: &Path,
+    name: &str,
+    role: &str,
+    env: &[(&str, String)],
+) -> Result<String> {
     let add = ["user", "add", name, "--role", role, "--data"];
-    let out = Command::new(binary("ioc")?).args(add).arg(data).output()?;
+    let env = env.iter().map(|(name, value)| (*name, value.as_str()));
+    let out = Command::new(binary("ioc")?).args(add).arg(data).envs(env).output()?;
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     let first = said.lines().next().and_then(|line| line.rsplit_once(": "));
     let (_, password) = first

@@ -107,6 +107,13 @@ impl Users {
     }
 
     fn print(&self, what: &str, from: usize) -> Result<()> {
+        let failed = self.failed.lock().expect("no panic");
+        ensure!(
+            failed.is_empty(),
+            "{what}: {} requests failed: {:?}",
+            failed.len(),
+            failed.first()
+        );
         let mut took = self.seen.lock().expect("no panic")[from..].to_vec();
         took.sort_unstable();
         ensure!(!took.is_empty(), "{what}: no user was answered");
@@ -117,13 +124,6 @@ impl Users {
             at(50),
             at(99),
             at(100)
-        );
-        let failed = self.failed.lock().expect("no panic");
-        ensure!(
-            failed.is_empty(),
-            "{what}: {} requests failed: {:?}",
-            failed.len(),
-            failed.first()
         );
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ioc_tests::answers::{all_answers, listen};
-use ioc_tests::process::{add_user, binary, copy_folder};
+use ioc_tests::process::{add_user, add_user_with, binary, copy_folder};
 use ioc_tests::publisher::{Message as DeviceMessage, Publisher};
 use ioc_tests::{Api, Ioc, IocOptions, Mosquitto, now_ms, wait_until};
 use rumqttc::v5::mqttbytes::QoS;
@@ -260,9 +260,9 @@ async fn age_deletes(data: &Path, home: &Path, broker: &Mosquitto, c: &Canaries)
     let shim = clock_shim(home)?;
     let env = [("LD_PRELOAD", shim), ("IOC_TEST_CLOCK_AHEAD_S", (32 * 86_400).to_string())];
     let ioc = Ioc::start(data, &options(broker, &env))?;
-    let admin = user(&ioc, data, "auditor", "administrator").await;
-    // The user was made 32 days ago by the other clock; its session is of now.
-    let admin = admin?;
+    // Made by the same clock: a first password ends after 7 days.
+    let password = add_user_with(data, "auditor", "administrator", &env)?;
+    let (admin, _) = Api::first_sign_in(&ioc, "auditor", &password).await?;
     let lines = wait_until("the audit line", LIMIT, async || {
         let log = admin.get("/api/v1/audit?limit=5000").await?;
         let lines = log["lines"].as_array().context("lines")?.clone();
