@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::proxy::Proxies;
 
+/// A connection that was never answered anything is no worse than others for so long, ms.
+const NEW_FOR_MS: u64 = 1_000;
 /// A client that takes nothing of its answer for so long is not waited for.
 const WRITE_STALL: Duration = Duration::from_secs(20);
 /// This part of the table is made free at once, so that the search is rare.
@@ -107,7 +109,10 @@ impl Slot {
 
     /// Who has the smallest goes first.
     fn rank(&self) -> Option<(bool, u64, u64)> {
-        Some((self.answered.load(Relaxed), self.waiting_since()?, self.number))
+        let since = self.waiting_since()?;
+        // One that has just come is somebody who is about to ask, not one that never does.
+        let new = millis(self.start).saturating_sub(since) < NEW_FOR_MS;
+        Some((new || self.answered.load(Relaxed), since, self.number))
     }
 }
 
@@ -331,8 +336,26 @@ mod tests {
             seats.push(seat);
             pass(1).await;
         }
+        tokio::time::advance(Duration::from_millis(NEW_FOR_MS)).await;
         let _late = enter(&pool, "127.0.0.1");
         assert_eq!(ended(&seats), [0, 1, 58, 59]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_just_come_goes_after_who_waits_longer_though_nobody_answered_it_yet() {
+        let pool = pool(64, 8);
+        let mut seats = Vec::new();
+        for i in 0..60 {
+            let seat = enter(&pool, "127.0.0.1");
+            if i < 59 {
+                seat.slot.work();
+                seat.slot.idle();
+            }
+            seats.push(seat);
+            pass(1).await;
+        }
+        let _late = enter(&pool, "127.0.0.1");
+        assert_eq!(ended(&seats), [0, 1, 2, 3]);
     }
 
     #[tokio::test(start_paused = true)]

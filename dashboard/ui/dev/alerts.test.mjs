@@ -1,7 +1,7 @@
 // The life cycle of alerts on the page, against the mock: what an operator does, and what comes back.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 let city;
@@ -49,7 +49,7 @@ test('a bulk acknowledgement of which two were done before says so, and keeps th
   await page.getByTestId('ack-note').fill('đã báo phường');
   await page.getByTestId('ack-submit').click();
   assert.match(await page.getByTestId('bulk-summary').innerText(), /^3 xong, 2 đã nhận trước \(lan, \d\d:\d\d:\d\d\)$/);
-  assert.equal(await page.getByTestId('refused-row').count(), 2);
+  await counted(page.getByTestId('refused-row'), 2);
   const selected = await page.locator('[data-testid=alert-row][aria-selected=true]').evaluateAll((rows) => rows.map((r) => r.dataset.id));
   assert.deepEqual(selected.sort(), late.map((a) => a.row.id).sort());
   assert.deepEqual(alerts.filter((a) => !late.includes(a)).map((a) => [a.row.acknowledged_by, a.row.note]), Array(3).fill(['operator', 'đã báo phường']));
@@ -211,7 +211,7 @@ test('tabs always show how many there are of each', async () => {
   assert.deepEqual([...states].sort(), ['DSUPR', 'OOSRV', 'SHLVD']);
   await page.getByTestId('tab-closed').click();
   await page.locator('[data-work=closed]').first().waitFor();
-  assert.equal(await page.getByTestId('ack-button').count(), 0);
+  await counted(page.getByTestId('ack-button'), 0);
   await page.keyboard.press('1');
   await page.getByTestId('ack-button').first().waitFor();
   await close();
@@ -270,7 +270,7 @@ test('the detail offers what the server allows, shows who did what, links, incid
   const flood = city.open().find((r) => r.severity === 'emergency' && r.links);
   const { page, close } = await rig.open(`?lang=vi&alert=${flood.id}`);
   await page.getByTestId('detail-ack-button').waitFor();
-  assert.equal(await page.getByTestId('do-close').count(), 0, 'it is still active');
+  await counted(page.getByTestId('do-close'), 0, 'it is still active');
   assert.equal(await page.getByTestId('isa').getAttribute('data-state'), 'UNACK');
   const link = page.getByTestId('links').getByRole('link');
   assert.match(await link.getAttribute('rel'), /noopener/);
@@ -283,15 +283,15 @@ test('the detail offers what the server allows, shows who did what, links, incid
 
 test('a viewer may select nothing and do nothing', async () => {
   const { page, close } = await rig.open('', 'viewer');
-  assert.equal(await page.getByTestId('row-check').count(), 0);
+  await counted(page.getByTestId('row-check'), 0);
   await page.keyboard.press('j');
   await page.keyboard.press('x');
   await page.keyboard.press('s');
-  assert.equal(await page.getByTestId('bulk-bar').count(), 0);
-  assert.equal(await page.getByTestId('act-dialog').count(), 0);
+  await counted(page.getByTestId('bulk-bar'), 0);
+  await counted(page.getByTestId('act-dialog'), 0);
   await page.keyboard.press('Enter');
   await page.getByTestId('audit').waitFor();
-  assert.equal(await page.getByTestId('actions').count(), 0);
+  await counted(page.getByTestId('actions'), 0);
   await close();
 });
 
@@ -302,7 +302,7 @@ for (const lang of ['vi', 'en']) {
       await page.getByTestId('kpi-load').locator('rect.a').first().waitFor();
       assert.ok((await page.getByTestId('flood-mark').count()) >= 1);
       assert.match(await page.locator('[data-figure=per_hour]').innerText(), lang === 'vi' ? /Chưa đạt/ : /Bad/);
-      assert.equal(await page.locator('[data-figure=fleeting] [data-verdict=good] svg').count(), 1);
+      await counted(page.locator('[data-figure=fleeting] [data-verdict=good] svg'), 1);
       await page.getByTestId('span-168').click();
       await page.waitForURL(/span=168/);
       await page.getByTestId('nav-shift').click();
@@ -366,7 +366,7 @@ test('a suggestion is tried on past data by an administrator, with the field cha
   await close();
   const other = await rig.open('?lang=vi&screen=kpi');
   await other.page.getByTestId('suggestions').getByText('Quản trị viên mới được thử.').first().waitFor();
-  assert.equal(await other.page.getByTestId('try').count(), 0);
+  await counted(other.page.getByTestId('try'), 0);
   await other.close();
 });
 
@@ -379,7 +379,7 @@ test('g and a letter go to the screens; the list keeps its keys to itself', asyn
   await page.keyboard.press('g');
   await page.keyboard.press('a');
   await page.getByTestId('alert-row').first().waitFor();
-  assert.equal(await page.getByTestId('act-dialog').count(), 0, 'g a did not acknowledge');
+  await counted(page.getByTestId('act-dialog'), 0, 'g a did not acknowledge');
   await page.goBack();
   await page.getByTestId('kpi-screen').waitFor();
   await close();

@@ -2,7 +2,7 @@
 //   npm run build && npm run behave        (IOC_UI_BUILT=dir for another build)
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 let mock;
@@ -102,7 +102,7 @@ test('silence is shown: amber after three seconds, old data after ten, and it he
     await page.locator('[data-testid=link-state][data-state=stale]').waitFor({ timeout: 5000 });
     await page.locator('[data-testid=data-area][data-old=true]').waitFor({ timeout: 12_000 });
     await page.getByTestId('old-data').getByText(/DỮ LIỆU CŨ \d\d:\d\d:\d\d/).waitFor();
-    assert.equal(await page.locator('[data-testid=ack-button]:not([disabled])').count(), 0);
+    await counted(page.locator('[data-testid=ack-button]:not([disabled])'), 0);
   } finally {
     mock.mute(false);
   }
@@ -165,13 +165,13 @@ test('a device panel has history, live value and what was refused; Back closes i
 
 test('a viewer sees no way to acknowledge', async () => {
   const { page, close } = await open('', 'viewer');
-  assert.equal(await page.getByTestId('ack-button').count(), 0);
+  await counted(page.getByTestId('ack-button'), 0);
   await close();
 });
 
 test('tiles say plainly where there is no feed, and filter the list', async () => {
   const { page, close } = await open();
-  assert.equal(await page.getByTestId('tile').count(), 18);
+  await counted(page.getByTestId('tile'), 18);
   assert.match((await page.locator('[data-testid=tile][data-service=feedback]').textContent()) ?? '', /Chưa có nguồn dữ liệu/);
   await page.locator('[data-testid=tile][data-service=air]').click();
   await page.waitForURL(/service=air/);

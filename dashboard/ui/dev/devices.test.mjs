@@ -1,7 +1,7 @@
 // The device registry on the page, against the mock: approval, tokens, import, what was received.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 let fleet;
@@ -18,14 +18,14 @@ test('a device that appeared by itself is found, approved, and told apart from t
   await page.getByTestId('state-pending').click();
   const pending = row(page, '0101010101010101');
   await pending.waitFor();
-  assert.equal(await page.getByTestId('registered').count(), 1, 'only what waits');
+  await counted(page.getByTestId('registered'), 1, 'only what waits');
   assert.match(await pending.innerText(), /qua lora-gw/);
   await pending.getByTestId('approve').click();
   await page.getByText('Không có thiết bị nào chờ duyệt.').waitFor();
   assert.equal(fleet.devices.get('0101010101010101').state, 'approved');
   await page.getByTestId('state-blocked').click();
   await row(page, 'lạ').waitFor();
-  assert.equal(await page.locator('[data-testid=registered] img').count(), 0, 'hostile names are text');
+  await counted(page.locator('[data-testid=registered] img'), 0, 'hostile names are text');
   await close();
 });
 
@@ -40,7 +40,7 @@ test('a token is shown once, and revoked', async () => {
   await page.getByTestId('tokens-close').click();
   await row(page, 'lora-gw').getByTestId('tokens').click();
   await page.getByTestId('token').filter({ hasText: 'server 1' }).waitFor();
-  assert.equal(await page.getByTestId('new-token').count(), 0, 'it does not come back');
+  await counted(page.getByTestId('new-token'), 0, 'it does not come back');
   await page.getByTestId('revoke').click();
   await page.getByText('No token yet.').waitFor();
   await close();
@@ -72,7 +72,7 @@ test('a new device is entered with its own words for values', async () => {
   await page.getByTestId('form-lat').fill('16.06');
   await page.getByTestId('form-fields').fill('temp_f is warm');
   await page.getByTestId('form-save').click();
-  assert.equal(await page.getByTestId('form-faults').locator('li').count(), 2, 'half a place, and a line that is none');
+  await counted(page.getByTestId('form-faults').locator('li'), 2, 'half a place, and a line that is none');
   await page.getByTestId('form-lon').fill('108,22');
   await page.getByTestId('form-fields').fill('temp_f = temperature °F\nrh = humidity');
   await page.getByTestId('form-save').click();
@@ -88,10 +88,10 @@ test('the panel shows what came from a device, raw and understood, and refused w
   const { page, close } = await rig.open(`?lang=vi&device=${device.id}`, 'administrator');
   await page.getByTestId('rec-counts').filter({ hasText: '1.284' }).waitFor();
   const messages = page.getByTestId('rec-message');
-  assert.equal(await messages.count(), 4);
+  await counted(messages, 4);
   assert.match(await messages.nth(0).innerText(), /Hiểu là:.*= 12\.5/);
   assert.match(await messages.nth(2).innerText(), /Từ chối[\s\S]*bad_time[\s\S]*has no offset/);
-  assert.equal(await page.locator('[data-testid=received] img').count(), 0, 'payloads are text');
+  await counted(page.locator('[data-testid=received] img'), 0, 'payloads are text');
   await page.getByTestId('rerun').click();
   await page.getByText('Xét lại 2: nhận 1, vẫn từ chối 1.').waitFor();
   assert.equal(fleet.reruns, 1);
@@ -101,11 +101,12 @@ test('the panel shows what came from a device, raw and understood, and refused w
 test('an operator looks, a viewer is not asked', async () => {
   const one = await rig.open('?lang=vi&screen=devices', 'operator');
   await one.page.getByTestId('registered').first().waitFor();
-  assert.equal(await one.page.getByTestId('approve').count() + await one.page.getByTestId('device-new').count(), 0);
+  await counted(one.page.getByTestId('approve'), 0);
+  await counted(one.page.getByTestId('device-new'), 0);
   await one.close();
   const device = rig.mock.city.devices.find((d) => !d.silent).meta;
   const two = await rig.open(`?lang=vi&device=${device.id}`, 'viewer');
   await two.page.getByTestId('device-value').waitFor();
-  assert.equal(await two.page.getByTestId('received').count(), 0);
+  await counted(two.page.getByTestId('received'), 0);
   await two.close();
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 let past;
@@ -155,13 +155,13 @@ test('the data screen counts the series of a choice, takes own dates, and refuse
   assert.equal(await series(), city.devices.filter((d) => d.meta.service === 'air').length);
   await page.getByTestId('export-service').selectOption('feedback');
   await meant.getByText('No series').waitFor();
-  assert.equal(await page.getByTestId('export-go').count(), 0);
+  await counted(page.getByTestId('export-go'), 0);
   await page.getByTestId('export-service').selectOption('air');
   await page.getByTestId('export-span-0').click();
   await page.getByTestId('export-from').fill('2026-11-20T00:00');
   await page.getByTestId('export-to').fill('2026-11-19T00:00');
   await page.getByTestId('export-range').getByText('must come after').waitFor();
-  assert.equal(await page.getByTestId('export-go').count(), 0);
+  await counted(page.getByTestId('export-go'), 0);
   await page.getByTestId('export-to').fill('2026-11-21T00:00');
   await page.getByTestId('export-step-86400000').click();
   await page.getByTestId('export-format-parquet').click();
@@ -200,7 +200,7 @@ test('open data is linked where it is served, SensorThings always', async () => 
   const two = await rig.open();
   await arrive(two.page, '?screen=data&lang=vi', /^\/open$/);
   await two.page.getByTestId('link-sensorthings').waitFor();
-  assert.equal(await two.page.getByTestId('link-open').count(), 0);
+  await counted(two.page.getByTestId('link-open'), 0);
   await two.close();
   past.openData = true;
 });
@@ -210,14 +210,14 @@ test('operators see plates masked and page back; there is no way to more for the
   const { page, close } = await rig.open(`?lang=vi&device=${c.id}`);
   const list = page.getByTestId('plates');
   await list.waitFor();
-  assert.equal(await list.getByTestId('plate-row').count(), 20);
+  await counted(list.getByTestId('plate-row'), 20);
   for (const { row, secret } of past.plates.filter((p) => p.row.device === c.id)) if (secret.plate) assert.ok(!(await page.content()).includes(secret.plate), row.mask);
   assert.match(await list.getByTestId('plate-row').first().innerText(), /\*\*\*/);
-  assert.equal(await page.getByTestId('plate-show').count(), 0);
+  await counted(page.getByTestId('plate-show'), 0);
   await list.getByTestId('plates-more').click();
   const all = past.plates.filter((p) => p.row.device === c.id).length;
   await page.waitForFunction((n) => document.querySelectorAll('[data-testid=plate-row]').length === n, all);
-  assert.equal(await list.getByTestId('plates-more').count(), 0);
+  await counted(list.getByTestId('plates-more'), 0);
   await close();
 });
 
@@ -229,7 +229,7 @@ test('a camera without plates says so, another device says nothing', async () =>
   const two = await rig.open();
   await arrive(two.page, `?lang=en&device=${sending('traffic_counter').id}`, /personal$/);
   await two.page.getByTestId('quarantine').getByText('No message').waitFor();
-  assert.equal(await two.page.getByTestId('plates').count(), 0);
+  await counted(two.page.getByTestId('plates'), 0);
   await two.close();
 });
 
@@ -237,14 +237,14 @@ test('viewers get no plates, and where none are kept nothing is said of them', a
   const c = camera();
   const viewer = await rig.open(`?lang=vi&device=${c.id}`, 'viewer');
   await viewer.page.getByTestId('quarantine').getByText('Không có').waitFor();
-  assert.equal(await viewer.page.getByTestId('plates').count(), 0);
+  await counted(viewer.page.getByTestId('plates'), 0);
   await viewer.close();
   past.keepsPersonal = false;
   try {
     const { page, close } = await rig.open();
     await arrive(page, `?lang=vi&device=${c.id}`, /personal$/);
     await page.getByTestId('quarantine').getByText('Không có').waitFor();
-    assert.equal(await page.getByTestId('plates').count(), 0);
+    await counted(page.getByTestId('plates'), 0);
     await close();
   } finally {
     past.keepsPersonal = true;
@@ -275,7 +275,7 @@ test('an administrator says why, sees one plate for a minute, and the page forge
   const traces = () => page.evaluate(() => JSON.stringify([location.href, history.state, { ...localStorage }, { ...sessionStorage }, document.title]));
   assert.ok(!(await traces()).includes(secret.plate));
   await page.clock.runFor(58_000);
-  assert.equal(await page.getByTestId('revealed-plate').count(), 1);
+  await counted(page.getByTestId('revealed-plate'), 1);
   await page.clock.runFor(3000);
   await page.getByTestId('reveal-dialog').waitFor({ state: 'detached' });
   assert.ok(!(await page.content()).includes(secret.plate));
@@ -295,7 +295,7 @@ test('a picture whose link is no web address is no link', async () => {
   await page.getByTestId('reveal-reason').fill('a reason that is long enough');
   await page.getByTestId('reveal-submit').click();
   await page.getByText('no web address').waitFor();
-  assert.equal(await page.getByTestId('revealed-snapshot').count(), 0);
+  await counted(page.getByTestId('revealed-snapshot'), 0);
   await close();
 });
 
@@ -308,7 +308,7 @@ test('what was deleted meanwhile is said, and nothing is shown', async () => {
   await page.getByTestId('reveal-reason').fill('a reason that is long enough');
   await page.getByTestId('reveal-submit').click();
   await page.getByRole('alert').filter({ hasText: 'its time is over' }).waitFor();
-  assert.equal(await page.getByTestId('revealed').count(), 0);
+  await counted(page.getByTestId('revealed'), 0);
   past.plates.unshift(...gone);
   await close();
 });

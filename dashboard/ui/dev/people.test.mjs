@@ -1,7 +1,7 @@
 // Sign-in, account, permissions, administration and walls on the page, against the mock.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 let accounts;
@@ -33,7 +33,7 @@ const menu = (page) => page.locator('nav a').evaluateAll((all) => all.map((a) =>
 test('who has a second factor is asked for the code after the password, and not before', async () => {
   const { context, page } = await stranger('?lang=en');
   await page.getByTestId('login-user').waitFor();
-  assert.equal(await page.getByTestId('login-code').count(), 0);
+  await counted(page.getByTestId('login-code'), 0);
   await signIn(page, 'twice');
   await page.getByTestId('login-code').waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'login-code', 'focus is where to type');
@@ -70,7 +70,7 @@ test('a used link and a refused identity provider are explained, and providers h
   // A word that is none of ours says nothing.
   await page.goto(`${rig.mock.url}/?lang=vi&signin=__proto__`);
   await page.getByTestId('login-user').waitFor();
-  assert.equal(await page.getByTestId('signin-cause').count(), 0);
+  await counted(page.getByTestId('signin-cause'), 0);
   await context.close();
 });
 
@@ -78,7 +78,7 @@ test('a password that somebody else made is changed before anything else', async
   const { context, page } = await stranger('?lang=en');
   await signIn(page, 'fresh');
   await page.locator('[data-testid=duty][data-duty=password]').waitFor();
-  assert.equal(await page.locator('nav').count(), 0);
+  await counted(page.locator('nav'), 0);
   const go = async (old, a, b) => {
     await page.getByTestId('password-old').fill(old);
     await page.getByTestId('password-new').fill(a);
@@ -113,10 +113,10 @@ test('where a second factor is a duty, it is set up first; the recovery codes ar
   await page.getByText('Not done: The code is wrong').waitFor();
   await page.getByTestId('totp-code').fill('123456');
   await page.getByTestId('totp-check').click();
-  assert.equal(await page.getByTestId('recovery').locator('li').count(), 10);
+  await counted(page.getByTestId('recovery').locator('li'), 10);
   await page.getByTestId('recovery-kept').click();
   await page.getByTestId('data-area').waitFor();
-  assert.equal(await page.getByTestId('recovery').count(), 0);
+  await counted(page.getByTestId('recovery'), 0);
   await context.close();
 });
 
@@ -164,7 +164,7 @@ test('rights that change are followed: the menu shrinks without a reload', async
   person.grants = [{ role: 'auditor', areas: null, services: null }];
   rig.mock.drop();
   await page.getByTestId('nav-audit').waitFor({ timeout: 15_000 });
-  assert.equal(await page.getByTestId('nav-devices').count(), 0);
+  await counted(page.getByTestId('nav-devices'), 0);
   person.grants = before;
   await close();
 });
@@ -194,7 +194,7 @@ test('a critical act asks for the password, and goes on by itself', async () => 
   assert.deepEqual(accounts.people.get('le.moi').grants, [{ role: 'operator', areas: ['hai_chau'], services: null }]);
   await page.getByTestId('person-go').click();
   await page.locator('[data-testid=person][data-name="le.moi"]').waitFor();
-  assert.equal(await page.getByText('made-for-you').count(), 0, 'shown once');
+  await counted(page.getByText('made-for-you'), 0, 'shown once');
   await close();
 });
 
@@ -219,10 +219,10 @@ test('grants: one to eight, with areas and services that are chosen and dropped'
   await page.getByTestId('grant-fault').getByText('at least one area').waitFor();
   await page.getByTestId('areas-search').fill('son tra');
   await page.locator('[data-testid=pick][data-id=son_tra]').check();
-  assert.equal(await page.getByTestId('chosen').count(), 1);
+  await counted(page.getByTestId('chosen'), 1);
   for (let i = 0; i < 7; i++) await page.getByTestId('grant-add').click();
-  assert.equal(await page.getByTestId('grant').count(), 8);
-  assert.equal(await page.getByTestId('grant-add').count(), 0, 'eight is the most');
+  await counted(page.getByTestId('grant'), 8);
+  await counted(page.getByTestId('grant-add'), 0, 'eight is the most');
   for (let i = 0; i < 6; i++) await page.getByTestId('grant-drop').last().click();
   await page.getByTestId('person-go').click();
   await page.getByTestId('person-dialog').waitFor({ state: 'detached' });
@@ -260,7 +260,7 @@ test('one’s own sessions: this one is marked, the others are ended', async () 
   const { page, close } = await rig.open('?lang=en&screen=account', 'operator');
   const others = page.locator('[data-testid=sitting][data-current=false]');
   await others.first().waitFor();
-  assert.equal(await page.locator('[data-testid=sitting][data-current=true]').getByTestId('sitting-end').count(), 0);
+  await counted(page.locator('[data-testid=sitting][data-current=true]').getByTestId('sitting-end'), 0);
   await page.getByTestId('end-others').click();
   await page.getByText('There is no other session.').waitFor();
   // The other page learns it at its next request, and says so.
@@ -284,7 +284,7 @@ test('an API token: made with grants and days, shown once, revoked', async () =>
   assert.match(await page.getByTestId('api-secret').locator('input').inputValue(), /^ioc_/);
   await page.getByTestId('api-go').click();
   await page.getByTestId('api-token').filter({ hasText: 'report' }).waitFor();
-  assert.equal(await page.getByTestId('api-secret').count(), 0);
+  await counted(page.getByTestId('api-secret'), 0);
   await page.getByTestId('api-revoke').click();
   await page.getByTestId('api-token').waitFor({ state: 'detached' });
   await close();
@@ -299,7 +299,7 @@ test('the audit log: newest first, filtered by kind and by who', async () => {
   const failed = accounts.log.filter((l) => l.action === 'sign_in_failed').length;
   await page.getByText(`${failed} lines`).waitFor();
   await page.getByTestId('audit-who').fill('ADMIN');
-  assert.equal(await page.getByTestId('audit-line').count(), accounts.log.filter((l) => l.action === 'sign_in_failed' && l.actor === 'administrator').length);
+  await counted(page.getByTestId('audit-line'), accounts.log.filter((l) => l.action === 'sign_in_failed' && l.actor === 'administrator').length);
   await close();
 });
 
