@@ -1,5 +1,5 @@
 // Screenshots of the built page against the mock: npm run build && npm run shots [-- --out DIR --only name]
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { startMock } from './mock.mjs';
@@ -13,7 +13,7 @@ const only = arg('only', '');
 const dist = arg('dist', undefined);
 mkdirSync(out, { recursive: true });
 
-const SIZES = { desktop: { width: 1600, height: 900 }, laptop: { width: 1366, height: 768 }, wall: { width: 2560, height: 1440 }, wall4k: { width: 3840, height: 2160 }, phone: { width: 390, height: 844 } };
+const SIZES = { desktop: { width: 1600, height: 900 }, laptop: { width: 1366, height: 768 }, wall: { width: 2560, height: 1440 }, wall4k: { width: 3840, height: 2160 }, phone: { width: 390, height: 844 }, hd: { width: 1920, height: 1080 } };
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -139,6 +139,11 @@ await shot('phone-vi', { size: 'phone' });
 await shot('phone-full-en', { size: 'phone', query: '?lang=en', full: true });
 await shot('phone-device-vi', { size: 'phone', query: `?lang=vi&device=${flood.device}`, act: (p) => p.waitForTimeout(1500) });
 await shot('old-data-vi', { act: async (p) => { busy.mute(true); await p.waitForTimeout(11_500); busy.mute(false); } });
+// Screens with a file of their own in shots/: export default async ({ shot, busy, calm }) => …
+for (const file of readdirSync(new URL('./shots/', import.meta.url)).sort()) {
+  const part = await import(`./shots/${file}`);
+  await part.default({ shot, busy, calm });
+}
 await browser.close();
 await busy.close();
 await calm.close();

@@ -43,7 +43,10 @@ class App extends Words {
   /** Whether a screen has anything to show to who is here. */
   mayOpen = (s: ScreenName): boolean => {
     switch (s) {
-      case '': case 'holds': return this.can('watch');
+      case '': case 'map': case 'alerts': case 'services': case 'device': case 'holds': return this.can('watch');
+      case 'explore': case 'rules': return this.can('read');
+      case 'ledger': return this.inCity('read');
+      case 'notify': return this.inCity('notify');
       case 'shift': return this.inCity('read');
       case 'kpi': return this.can('read');
       case 'devices': return this.can('technical');

@@ -5,10 +5,15 @@ import type { Lang } from './model';
 import type { Sort } from './order';
 import { RANGES } from './plan';
 
-export const SCREENS = ['', 'shift', 'kpi', 'holds', 'devices', 'data', 'people', 'audit', 'account'] as const;
+export const SCREENS = [
+  '', 'map', 'alerts', 'services', 'explore', 'shift', 'kpi', 'holds', 'rules', 'devices', 'device', 'notify', 'ledger', 'data', 'people', 'audit', 'account',
+] as const;
 export type ScreenName = (typeof SCREENS)[number];
 export const TABS = ['list', 'held', 'closed'] as const;
 export type Tab = (typeof TABS)[number];
+/** '': as the system wants it. */
+export const THEMES = ['', 'dark', 'light', 'contrast'] as const;
+export type Theme = (typeof THEMES)[number];
 /** Hours that the figures can look back. */
 export const SPANS = [8, 24, 168, 720] as const;
 
@@ -41,11 +46,23 @@ export interface View {
   hours: number;
   /** `lat,lon,zoom`, or '' for the city's own view. */
   map: string;
+  /** What the map shows beside the devices: words by comma, '' for the usual. */
+  layers: string;
+  /** Open rule, or ''. */
+  rule: string;
+  /** A part of the screen that is open (a tab of its own), '' the first. */
+  part: string;
+  /** Series that are compared: `device:property` by comma. */
+  series: string;
+  /** Span of the explorer, ms; 0: the last `hours`. */
+  from: number;
+  to: number;
+  theme: Theme;
 }
 
 const DEFAULTS: View = {
   lang: 'vi', screen: '', tab: 'list', group: 'auto', state: '', mine: false, overdue: false, span: 24, sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
-  alert: '', device: '', prop: '', hours: 24, map: '',
+  alert: '', device: '', prop: '', hours: 24, map: '', layers: '', rule: '', part: '', series: '', from: 0, to: 0, theme: '',
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
@@ -54,13 +71,13 @@ export function parse(path: string, search: string, lang: Lang): View {
   const one = <T extends string>(words: readonly T[], word: string | null, otherwise: T): T => words.find((w) => w === word) ?? otherwise;
   const span = Number(p.get('span'));
   const state = p.get('state') ?? '';
-  const deep = /^\/(a|d)\/([A-Za-z0-9_.:-]{1,64})$/.exec(path);
+  const deep = /^\/(a|d|r)\/([A-Za-z0-9_.:-]{1,64})$/.exec(path);
   const sev = Number(p.get('sev'));
   const hours = Number(p.get('hours'));
   const asked = p.get('lang');
   return {
     lang: asked === 'vi' || asked === 'en' ? asked : lang,
-    screen: one(SCREENS, path.slice(1) || p.get('screen'), one(SCREENS, p.get('screen'), '')),
+    screen: deep?.[1] === 'r' ? 'rules' : one(SCREENS, path.slice(1) || p.get('screen'), one(SCREENS, p.get('screen'), '')),
     tab: one(TABS, p.get('tab'), 'list'),
     group: one(['auto', 'none', 'incident', 'place'] as const, p.get('group'), 'auto'),
     state: isStateFilter(state) ? state : '',
@@ -78,7 +95,20 @@ export function parse(path: string, search: string, lang: Lang): View {
     prop: p.get('prop') ?? '',
     hours: RANGES.find((h) => h === hours) ?? DEFAULTS.hours,
     map: p.get('map') ?? '',
+    layers: p.get('layers') ?? '',
+    rule: deep?.[1] === 'r' ? (deep[2] ?? '') : (p.get('rule') ?? ''),
+    part: p.get('part') ?? '',
+    series: p.get('series') ?? '',
+    from: moment(p.get('from')),
+    to: moment(p.get('to')),
+    theme: one(THEMES, p.get('theme'), ''),
   };
+}
+
+/** Milliseconds since the epoch, 0 when there are none. */
+function moment(word: string | null): number {
+  const n = Number(word);
+  return Number.isSafeInteger(n) && n > 0 ? n : 0;
 }
 
 /** The query of a view: only what differs from the defaults, but always the language. */
@@ -101,9 +131,11 @@ export function print(v: View): string {
   if (v.unacked) p.set('unacked', '1');
   if (v.sort !== DEFAULTS.sort) p.set('sort', v.sort);
   if (v.q !== '') p.set('q', v.q);
-  if (v.map !== '') p.set('map', v.map);
+  for (const word of ['map', 'layers', 'rule', 'part', 'series', 'theme'] as const) if (v[word] !== '') p.set(word, v[word]);
+  if (v.from > 0) p.set('from', String(v.from));
+  if (v.to > 0) p.set('to', String(v.to));
   p.set('lang', v.lang);
-  return `?${p.toString().replaceAll('%2C', ',')}`;
+  return `?${p.toString().replaceAll('%2C', ',').replaceAll('%3A', ':')}`;
 }
 
 const LANG_KEY = 'ioc.lang';

@@ -1,0 +1,10 @@
+// Every screen that opens without more, at all sizes and in both languages and themes.
+export default async ({ shot, busy, calm }) => {
+  const SCREENS = ['', 'map', 'alerts', 'services', 'explore', 'rules', 'notify', 'ledger', 'shift', 'kpi', 'holds', 'devices', 'data', 'people', 'audit', 'account'];
+  for (const screen of SCREENS) {
+    for (const [size, lang, theme, mock] of [['hd', 'vi', 'dark', busy], ['hd', 'en', 'light', busy], ['wall4k', 'vi', 'dark', busy], ['phone', 'en', 'light', calm], ['phone', 'vi', 'dark', busy]]) {
+      const name = `screen-${screen || 'console'}-${size}-${lang}-${theme}`;
+      await shot(name, { size, mock, query: `?screen=${screen}&lang=${lang}&theme=${theme}`, user: 'administrator', full: size === 'phone', act: (p) => p.waitForTimeout(700) });
+    }
+  }
+};
