@@ -5,7 +5,7 @@
 // operator / operator or viewer / viewer.
 import { createServer } from 'node:http';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
@@ -16,6 +16,8 @@ import { People, people } from './people.mjs';
 import { alerts } from './routes.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
+/** Parts of the API in files of their own: `routes({ city, me, path, query, req, body, error })` gives `[status, json]` or null. */
+const PARTS = await Promise.all(readdirSync(join(here, 'mock')).sort().map((file) => import(`./mock/${file}`)));
 // As in dashboard/src/reply.rs.
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; " +
@@ -46,6 +48,10 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     const me = sessionOf(req);
     const ours = await people({ accounts, me, path, query: url.searchParams, req, body: () => body(req), error });
     if (ours) return ours;
+    for (const part of PARTS) {
+      const answer = await part.routes({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
+      if (answer) return answer;
+    }
     if (path === 'city') return [200, city.city()];
     if (path === 'map') return [200, city.map()];
     if (path === 'devices') return [200, { rev: 1, devices: city.devices.map((d) => d.meta) }];
