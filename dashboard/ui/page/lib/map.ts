@@ -9,7 +9,7 @@ import { ANCHOR, wards, type Ward } from './geo';
 import { inside } from './polygon';
 import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { alpha, COLOR, SEVERITY, shape } from './theme';
+import { alpha, COLOR, onTheme, SEVERITY, shape } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -43,6 +43,7 @@ export class CityMap {
   private area = '';
   private service = '';
   private readonly unlisten: () => void;
+  private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
   /** Where badges are: no dot is drawn over a count. */
@@ -81,6 +82,7 @@ export class CityMap {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
     this.unlisten = table.listen(() => schedule(this.drawDots));
+    this.unthemed = onTheme(() => this.all());
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
       this.all();
@@ -160,6 +162,7 @@ export class CityMap {
 
   destroy(): void {
     this.unlisten();
+    this.unthemed();
     this.resize.disconnect();
     unschedule(this.drawBase);
     unschedule(this.drawDots);
@@ -336,7 +339,7 @@ export class CityMap {
           c.fill();
           if (l === 5) {
             c.lineWidth = 1.6 * s;
-            c.strokeStyle = '#ffffff';
+            c.strokeStyle = COLOR.mark;
             c.stroke();
           }
         } else {
