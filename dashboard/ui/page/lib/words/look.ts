@@ -1,5 +1,7 @@
 // Texts of themes, print and accessibility.
 export const vi = {
+  skip_content: 'Tới nội dung',
+  table: 'Bảng: {what}',
   theme: 'Giao diện màu',
   theme_system: 'Theo hệ thống',
   theme_dark: 'Nền tối',
@@ -13,6 +15,8 @@ export const vi = {
 } as const;
 
 export const en: Record<keyof typeof vi, string> = {
+  skip_content: 'To the content',
+  table: 'Table: {what}',
   theme: 'Colour theme',
   theme_system: 'As the system',
   theme_dark: 'Dark',
