@@ -6,10 +6,11 @@ import type { AreaAlerts } from './alerts.svelte';
 import type { DeviceTable } from './devices';
 import type { Lang, Level } from './model';
 import { ANCHOR, wards, type Ward } from './geo';
+import { hatch } from './hatch';
 import { inside } from './polygon';
 import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { alpha, COLOR, onTheme, SEVERITY, shape } from './theme';
+import { alpha, COLOR, onTheme, SEVERITY, shape, tone } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -228,8 +229,13 @@ export class CityMap {
       c.fill(ward.path);
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
       if (worst > 0) {
-        c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) : 0.05);
+        c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) * tone() : 0.05);
         c.fill(ward.path);
+        const pattern = far ? hatch(c, worst, k, dpr, 0.34) : null;
+        if (pattern !== null) {
+          c.fillStyle = pattern;
+          c.fill(ward.path);
+        }
       }
     }
     c.lineWidth = 1 / k;

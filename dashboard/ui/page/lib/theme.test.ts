@@ -80,7 +80,7 @@ describe.each(palettes)('theme %s', (name, p) => {
     for (const ground of ['bg', 'panel', 'raised', 'hover']) expect(contrast(of(p, text), of(p, ground)), `on ${ground}`).toBeGreaterThanOrEqual(name === 'contrast' ? 7 : 4.5);
   });
   it('texts on coloured grounds are read (4.5:1)', () => {
-    for (const [text, ground] of [['on-primary', 'primary'], ['on-primary', 'primary-hover'], ['on-amber', 'amber'], ['on-select', 'select'], ['label', 'land'], ['label', 'sea']] as const) {
+    for (const [text, ground] of [['text', 'field'], ['dim', 'field'], ['on-primary', 'primary'], ['on-primary', 'primary-hover'], ['on-amber', 'amber'], ['on-select', 'select'], ['label', 'land'], ['label', 'sea']] as const) {
       expect(contrast(of(p, text), of(p, ground)), `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);
     }
   });

@@ -24,6 +24,10 @@ const FROM: Record<keyof typeof COLOR, string> = {
   text: '--text', mark: '--mark', focus: '--focus', series: '--series', grid: '--grid', axis: '--muted',
 };
 
+let wash = 1;
+/** How strong a wash of colour is, beside the dark theme: on light grounds the same share is louder. */
+export const tone = (): number => wash;
+
 const listeners = new Set<() => void>();
 /** Calls `then` after each change of the colours, until the answer is called. */
 export function onTheme(then: () => void): () => void {
@@ -43,6 +47,7 @@ function read(): void {
   };
   for (let l = 0; l < SEVERITY.length; l++) SEVERITY[l] = colour(`--sev-${l}`);
   for (const key of Object.keys(COLOR) as (keyof typeof COLOR)[]) COLOR[key] = colour(FROM[key]);
+  wash = Number(style.getPropertyValue('--wash')) || 1;
   for (const then of listeners) then();
 }
 
