@@ -242,6 +242,21 @@ test('on paper nothing is cut off: list, alert, device, figures, handover', asyn
   assert.deepEqual(cut, []);
 });
 
+test('recovery codes are printed alone', async () => {
+  const { context, page, enter } = await visitor(DESK, 'supervisor');
+  await enter();
+  await go(page, '?screen=account');
+  await page.getByTestId('totp-start').click();
+  await page.getByTestId('totp-code').fill('123456');
+  await page.getByTestId('totp-check').click();
+  await page.getByTestId('recovery').waitFor();
+  await page.emulateMedia({ media: 'print' });
+  const seen = await page.evaluate(() => [...document.querySelectorAll('#app *')].filter((e) => e.childElementCount === 0 && e.textContent.trim() !== '' && e.checkVisibility({ visibilityProperty: true })).map((e) => (e.closest('.printable') ? 'codes' : e.outerHTML.slice(0, 80))));
+  assert.deepEqual([...new Set(seen)], ['codes']);
+  assert.ok(seen.length > 5);
+  await context.close();
+});
+
 test('nothing blinks for who wants no motion, and glyphs have their shape in the system’s own colours', async () => {
   const { context, page, enter } = await visitor(DESK, 'operator', { reducedMotion: 'no-preference' });
   await enter();
@@ -249,6 +264,11 @@ test('nothing blinks for who wants no motion, and glyphs have their shape in the
   assert.ok((await moving()) > 0, 'unacknowledged ones blink');
   await page.emulateMedia({ reducedMotion: 'reduce' });
   assert.equal(await moving(), 0);
+  const before = page.url();
+  await page.locator('.leaflet-container').focus();
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await page.locator('.leaflet-pan-anim').count(), 0, 'the map does not glide');
+  await page.waitForURL((url) => String(url) !== before);
   await page.emulateMedia({ forcedColors: 'active', colorScheme: 'light' });
   const flat = await page.evaluate(() => [...document.querySelectorAll('.glyph')].filter((g) => {
     const [ink, ground] = [getComputedStyle(g), getComputedStyle(document.body).backgroundColor];

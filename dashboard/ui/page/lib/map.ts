@@ -10,7 +10,7 @@ import { hatch } from './hatch';
 import { inside } from './polygon';
 import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { alpha, COLOR, onTheme, SEVERITY, shape, tone } from './theme';
+import { alpha, COLOR, exclaim, onTheme, SEVERITY, shape, tone } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -65,6 +65,9 @@ export class CityMap {
       boxZoom: false, keyboardPanDelta: 120, bounceAtZoomLimits: false,
       maxBounds: [[13.8, 105.5], [17.6, 113.6]], maxBoundsViscosity: 0.6,
     });
+    // By keys too it moves at once, as everything here.
+    const pan = this.map.panBy.bind(this.map);
+    this.map.panBy = (by, options) => pan(by, { ...options, animate: false });
     this.base = this.canvas('map-base');
     this.dots = this.canvas('map-dots');
     this.map.setView([16.05, 108.2], 11);
@@ -231,7 +234,7 @@ export class CityMap {
       if (worst > 0) {
         c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) * tone() : 0.05);
         c.fill(ward.path);
-        const pattern = far ? hatch(c, worst, k, dpr, 0.34) : null;
+        const pattern = far ? hatch(c, worst, k, dpr, 0.14 + 0.05 * worst) : null;
         if (pattern !== null) {
           c.fillStyle = pattern;
           c.fill(ward.path);
@@ -347,6 +350,7 @@ export class CityMap {
             c.lineWidth = 1.6 * s;
             c.strokeStyle = COLOR.mark;
             c.stroke();
+            exclaim(c, x, y, size);
           }
         } else {
           // The cause was seen, but the device is silent now: hollow.

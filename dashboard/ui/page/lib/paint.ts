@@ -2,7 +2,7 @@
 import type { AreaAlerts } from './alerts.svelte';
 import type { Ward } from './geo';
 import type { Lang, Level } from './model';
-import { alpha, COLOR, SEVERITY, shape } from './theme';
+import { alpha, COLOR, exclaim, SEVERITY, shape } from './theme';
 
 /** Left, top, right, bottom in map pixels. */
 export type Box = [number, number, number, number];
@@ -103,6 +103,7 @@ function glyph(c: CanvasRenderingContext2D, scale: number, l: Level, x: number, 
     c.lineWidth = 1.5 * scale;
     c.strokeStyle = COLOR.mark;
     c.stroke();
+    exclaim(c, x, y, r);
   }
 }
 

@@ -81,6 +81,13 @@ export function alpha(hex: string, a: number): string {
   return `rgba(${n >> 16},${(n >> 8) & 255},${n & 255},${a})`;
 }
 
+/** The mark of the highest level: without it an octagon is a disc from afar. */
+export function exclaim(c: CanvasRenderingContext2D, x: number, y: number, r: number): void {
+  c.fillStyle = COLOR.mark;
+  c.fillRect(x - r * 0.17, y - r * 0.72, r * 0.34, r * 0.86);
+  c.fillRect(x - r * 0.17, y + r * 0.34, r * 0.34, r * 0.34);
+}
+
 /** Traces the shape of a severity around (x, y): dot, ● ■ ◆ ▲ and an octagon. */
 export function shape(c: CanvasRenderingContext2D | Path2D, l: Level, x: number, y: number, r: number): void {
   switch (l) {
