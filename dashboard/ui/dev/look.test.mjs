@@ -46,7 +46,7 @@ async function visitor(viewport, user, options = {}) {
 const settled = (page) => page.evaluate(async () => {
   const count = () => document.querySelectorAll('*').length;
   const end = performance.now() + 8000;
-  for (let quiet = 0, last = -1; quiet < 8 && performance.now() < end;) {
+  for (let quiet = 0, last = -1; quiet < 5 && performance.now() < end;) {
     await new Promise((done) => setTimeout(done, 25));
     const loading = document.body.innerText.includes('Đang tải…');
     quiet = !loading && count() === last ? quiet + 1 : 0;

@@ -11,6 +11,9 @@ export default async ({ shot, busy, calm }) => {
     await shot(`look-shelve-${theme}`, { query: `?lang=vi&theme=${theme}`, act: async (p) => { await p.getByTestId('row-check').nth(1).check(); await p.getByTestId('bulk-shelve').click(); await later(p); } });
     await shot(`look-login-${theme}`, { login: false, query: `?lang=vi&theme=${theme}` });
   }
+  for (const screen of ['people', 'devices', 'holds', 'shift', 'data', 'account', 'audit']) await shot(`look-${screen}-light`, { size: 'hd', query: `?screen=${screen}&theme=light`, user: 'administrator', act: later });
+  busy.accounts.walls.push({ id: 80, label: 'look', view: 'overview', areas: null, services: null, created: Date.now(), expires: null, used: null, secret: 'look' });
+  for (const theme of ['light', 'contrast']) await shot(`look-wall-${theme}`, { size: 'hd', login: false, query: `?lang=vi&theme=${theme}#/wall?token=look`, act: async (p) => { await p.getByTestId('wall-screen').waitFor(); await p.waitForTimeout(1500); } });
   await shot('look-calm-light', { size: 'hd', mock: calm, query: '?lang=vi&theme=light', act: later });
   await shot('look-old-light', { query: '?lang=vi&theme=light', act: async (p) => { busy.mute(true); await p.waitForTimeout(11_500); busy.mute(false); } });
   await shot('look-forced', { query: '?lang=vi', act: async (p) => { await p.emulateMedia({ forcedColors: 'active', colorScheme: 'light' }); await later(p); } });

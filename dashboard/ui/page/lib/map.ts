@@ -348,7 +348,7 @@ export class CityMap {
           c.fill();
           if (l === 5) {
             c.lineWidth = 1.6 * s;
-            c.strokeStyle = COLOR.mark;
+            c.strokeStyle = COLOR.rim;
             c.stroke();
             exclaim(c, x, y, size);
           }

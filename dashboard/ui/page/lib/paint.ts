@@ -101,7 +101,7 @@ function glyph(c: CanvasRenderingContext2D, scale: number, l: Level, x: number, 
   c.fill();
   if (l === 5) {
     c.lineWidth = 1.5 * scale;
-    c.strokeStyle = COLOR.mark;
+    c.strokeStyle = COLOR.rim;
     c.stroke();
     exclaim(c, x, y, r);
   }

@@ -90,6 +90,9 @@ describe.each(palettes)('theme %s', (name, p) => {
   it('glyphs of severities are seen on what they lie on (3:1)', () => {
     for (let l = 0; l <= 5; l++) for (const ground of ['bg', 'panel', 'raised', 'land']) expect(contrast(of(p, `sev-${l}`), of(p, ground)), `${l} on ${ground}`).toBeGreaterThanOrEqual(3);
     expect(contrast(of(p, 'series'), of(p, 'panel'))).toBeGreaterThanOrEqual(3);
+    // The mark in the octagon, and its rim around.
+    expect(contrast(of(p, 'mark'), of(p, 'sev-5'))).toBeGreaterThanOrEqual(3);
+    expect(contrast(of(p, 'rim'), of(p, 'panel'))).toBeGreaterThanOrEqual(7);
   });
   it.each(Object.keys(SIGHTS))('severities differ in %s sight (CIE76 20)', (sight) => {
     // The two highest share a colour; an octagon with a mark and a triangle tell them apart.

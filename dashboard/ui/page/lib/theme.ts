@@ -17,11 +17,11 @@ export function worn(theme: Theme, wants: Wants): Worn {
 export const SEVERITY: string[] = Array<string>(6).fill('#808080');
 export const COLOR = {
   ground: '#808080', land: '#808080', landEdge: '#808080', label: '#808080', labelHalo: '#808080', normal: '#808080', dim: '#808080',
-  text: '#808080', mark: '#808080', focus: '#808080', series: '#808080', grid: '#808080', axis: '#808080',
+  text: '#808080', mark: '#808080', rim: '#808080', focus: '#808080', series: '#808080', grid: '#808080', axis: '#808080',
 };
 const FROM: Record<keyof typeof COLOR, string> = {
   ground: '--bg', land: '--land', landEdge: '--land-edge', label: '--label', labelHalo: '--bg', normal: '--sev-0', dim: '--quiet',
-  text: '--text', mark: '--mark', focus: '--focus', series: '--series', grid: '--grid', axis: '--muted',
+  text: '--text', mark: '--mark', rim: '--rim', focus: '--focus', series: '--series', grid: '--grid', axis: '--muted',
 };
 
 let wash = 1;
