@@ -1,5 +1,5 @@
 // What the screens share: session, city, live state, and what operators do.
-import { dutyOf, holdsInCity, wallToken, type Duty, type Permission, type Session } from './access';
+import { dutyOf, holdsInCity, wallQuery, wallToken, type Duty, type Permission, type Session } from './access';
 import { ApiError, hooks, why } from './api';
 import { Acts } from './acts.svelte';
 import { AlertBook } from './alerts.svelte';
@@ -113,7 +113,8 @@ class App extends Words {
     try {
       if (token !== null) {
         // The token stays in no history, no bookmark and no screenshot of the address bar.
-        history.replaceState(null, '', `/${location.search}`);
+        history.replaceState(null, '', `/${wallQuery(location.search, location.hash)}`);
+        this.route.read();
         this.session = await account.wall(token);
       } else this.session = await client.session();
     } catch (e) {
