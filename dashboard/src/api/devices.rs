@@ -1,9 +1,12 @@
-use serde_json::json;
 use std::sync::Arc;
+
+use ioc_model::Name;
+use serde_json::json;
 use warp::reply::Response;
 
 use super::REVALIDATE;
 use crate::context::blocking;
+use crate::hub::message::only;
 use crate::reply::{self, ApiError};
 use crate::router::Admitted;
 
@@ -12,7 +15,13 @@ const DEVICE_QUARANTINE: usize = 20;
 
 /// `GET /api/v1/devices`.
 pub(crate) async fn devices(call: Admitted) -> Result<Response, ApiError> {
-    let (context, scope) = (Arc::clone(&call.context), call.scope.clone());
+    let context = Arc::clone(&call.context);
+    let list = |name| -> Option<Vec<Name>> {
+        call.request.query.text(name).map(|ids| ids.split(',').map(Name::from).collect())
+    };
+    let (areas, services) = (list("area"), list("service"));
+    let wanted = only(areas.as_deref(), services.as_deref(), &context.parts.city);
+    let scope = wanted.map_or_else(|| call.scope.clone(), |wanted| call.scope.and(&wanted));
     let work = move || context.device_document(&scope);
     let document = blocking("list the devices", work).await?;
     Ok(document.answer(&call.request.headers, REVALIDATE))

@@ -87,6 +87,10 @@ pub(super) const HISTORY_QUERY: &[Param] = &[
     optional("agg", "string", "mean (default), min, max, sum, count or last"),
     optional("limit", "integer", "1 to 50000 points, default 5000"),
 ];
+pub(super) const DEVICES_QUERY: &[Param] = &[
+    optional("area", "string", "only of these areas and clusters, by comma"),
+    optional("service", "string", "only of these services, by comma"),
+];
 pub(super) const SERIES_QUERY: &[Param] = &[optional("device", "string", "only of this device")];
 pub(super) const EXPORT_QUERY: &[Param] = &[
     optional("format", "string", "csv (default), parquet, geojson or lp (line protocol)"),

@@ -260,6 +260,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "boundaries of the areas as GeoJSON",
     ),
     get("/api/v1/devices", Endpoint::Devices, WATCH, "all devices; position = idx of /ws frames")
+        .asks(DEVICES_QUERY)
         .answers("Devices"),
     get("/api/v1/devices/{id}", Endpoint::Device, WATCH, "one device with its last values")
         .answers("Device"),
