@@ -19,7 +19,8 @@ export async function startRig(more = {}) {
 
   /** A signed-in page; `close` fails the test if anything was on its console. */
   async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
-    const context = await browser.newContext({ viewport });
+    // As control rooms are; the themes have tests of their own.
+    const context = await browser.newContext({ viewport, colorScheme: 'dark' });
     const page = await context.newPage();
     const problems = [];
     page.on('pageerror', (e) => problems.push(String(e)));

@@ -5,7 +5,7 @@ import type { Lang } from './model';
 import { alone, columns, type Sample } from './columns';
 import * as fmt from './fmt';
 import { DAY_MS } from './plan';
-import { alpha, COLOR, SEVERITY } from './theme';
+import { alpha, COLOR, onTheme, SEVERITY } from './theme';
 import { schedule, unschedule } from './raf';
 
 export interface Mark { at: number; label: string; level: number }
@@ -33,6 +33,7 @@ export class Chart {
   private points: Sample[] = [];
   private opts: ChartOptions;
   private readonly resize: ResizeObserver;
+  private readonly unthemed: () => void;
   private readonly onHover: (text: string) => void;
 
   constructor(box: HTMLElement, opts: ChartOptions, onHover: (text: string) => void) {
@@ -41,6 +42,7 @@ export class Chart {
     this.onHover = onHover;
     this.resize = new ResizeObserver(() => schedule(this.fit));
     this.resize.observe(box);
+    this.unthemed = onTheme(() => { if (this.plot !== null) this.build(); });
   }
 
   set(points: Sample[], opts: ChartOptions): void {
@@ -81,6 +83,7 @@ export class Chart {
 
   destroy(): void {
     this.resize.disconnect();
+    this.unthemed();
     unschedule(this.refresh);
     unschedule(this.fit);
     this.plot?.destroy();
@@ -176,7 +179,7 @@ export class Chart {
     const y1 = Math.max(top, u.valToPos(band[1], 'y', true));
     const y0 = Math.min(top + height, u.valToPos(band[0], 'y', true));
     if (y0 <= y1) return;
-    u.ctx.fillStyle = COLOR.band;
+    u.ctx.fillStyle = alpha(COLOR.normal, 0.12);
     u.ctx.fillRect(left, y1, width, y0 - y1);
   }
 

@@ -6,10 +6,11 @@ import type { AreaAlerts } from './alerts.svelte';
 import type { DeviceTable } from './devices';
 import type { Lang, Level } from './model';
 import { ANCHOR, wards, type Ward } from './geo';
+import { hatch } from './hatch';
 import { inside } from './polygon';
 import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { alpha, COLOR, SEVERITY, shape } from './theme';
+import { alpha, COLOR, exclaim, onTheme, SEVERITY, shape, tone } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -43,6 +44,7 @@ export class CityMap {
   private area = '';
   private service = '';
   private readonly unlisten: () => void;
+  private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
   /** Where badges are: no dot is drawn over a count. */
@@ -63,6 +65,9 @@ export class CityMap {
       boxZoom: false, keyboardPanDelta: 120, bounceAtZoomLimits: false,
       maxBounds: [[13.8, 105.5], [17.6, 113.6]], maxBoundsViscosity: 0.6,
     });
+    // By keys too it moves at once, as everything here.
+    const pan = this.map.panBy.bind(this.map);
+    this.map.panBy = (by, options) => pan(by, { ...options, animate: false });
     this.base = this.canvas('map-base');
     this.dots = this.canvas('map-dots');
     this.map.setView([16.05, 108.2], 11);
@@ -81,6 +86,7 @@ export class CityMap {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
     this.unlisten = table.listen(() => schedule(this.drawDots));
+    this.unthemed = onTheme(() => this.all());
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
       this.all();
@@ -160,6 +166,7 @@ export class CityMap {
 
   destroy(): void {
     this.unlisten();
+    this.unthemed();
     this.resize.disconnect();
     unschedule(this.drawBase);
     unschedule(this.drawDots);
@@ -225,8 +232,13 @@ export class CityMap {
       c.fill(ward.path);
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
       if (worst > 0) {
-        c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) : 0.05);
+        c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) * tone() : 0.05);
         c.fill(ward.path);
+        const pattern = far ? hatch(c, worst, k, dpr, 0.14 + 0.05 * worst) : null;
+        if (pattern !== null) {
+          c.fillStyle = pattern;
+          c.fill(ward.path);
+        }
       }
     }
     c.lineWidth = 1 / k;
@@ -336,8 +348,9 @@ export class CityMap {
           c.fill();
           if (l === 5) {
             c.lineWidth = 1.6 * s;
-            c.strokeStyle = '#ffffff';
+            c.strokeStyle = COLOR.rim;
             c.stroke();
+            exclaim(c, x, y, size);
           }
         } else {
           // The cause was seen, but the device is silent now: hollow.

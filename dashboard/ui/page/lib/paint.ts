@@ -2,7 +2,7 @@
 import type { AreaAlerts } from './alerts.svelte';
 import type { Ward } from './geo';
 import type { Lang, Level } from './model';
-import { alpha, COLOR, SEVERITY, shape } from './theme';
+import { alpha, COLOR, exclaim, SEVERITY, shape } from './theme';
 
 /** Left, top, right, bottom in map pixels. */
 export type Box = [number, number, number, number];
@@ -81,7 +81,7 @@ export function badges(p: Paint, seen: readonly Ward[], byArea: ReadonlyMap<stri
     const y0 = b.y - 10 * s;
     c.beginPath();
     c.roundRect(x0, y0, wide, 20 * s, 4 * s);
-    c.fillStyle = '#0d1319';
+    c.fillStyle = COLOR.ground;
     c.fill();
     c.lineWidth = 1.25 * s;
     c.strokeStyle = SEVERITY[b.worst] as string;
@@ -101,8 +101,9 @@ function glyph(c: CanvasRenderingContext2D, scale: number, l: Level, x: number, 
   c.fill();
   if (l === 5) {
     c.lineWidth = 1.5 * scale;
-    c.strokeStyle = '#ffffff';
+    c.strokeStyle = COLOR.rim;
     c.stroke();
+    exclaim(c, x, y, r);
   }
 }
 

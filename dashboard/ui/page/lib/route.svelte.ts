@@ -66,7 +66,7 @@ const DEFAULTS: View = {
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
-export function parse(path: string, search: string, lang: Lang): View {
+export function parse(path: string, search: string, lang: Lang, theme: Theme = ''): View {
   const p = new URLSearchParams(search);
   const one = <T extends string>(words: readonly T[], word: string | null, otherwise: T): T => words.find((w) => w === word) ?? otherwise;
   const span = Number(p.get('span'));
@@ -101,7 +101,7 @@ export function parse(path: string, search: string, lang: Lang): View {
     series: p.get('series') ?? '',
     from: moment(p.get('from')),
     to: moment(p.get('to')),
-    theme: one(THEMES, p.get('theme'), ''),
+    theme: one(THEMES, p.get('theme'), theme),
   };
 }
 
@@ -139,12 +139,22 @@ export function print(v: View): string {
 }
 
 const LANG_KEY = 'ioc.lang';
+const THEME_KEY = 'ioc.theme';
 
-function remembered(): Lang {
+/** What was chosen in this browser before: of `words`, else the first of them. */
+function remembered<T extends string>(key: string, words: readonly [T, ...T[]]): T {
   try {
-    return localStorage.getItem(LANG_KEY) === 'en' ? 'en' : 'vi';
+    return words.find((w) => w === localStorage.getItem(key)) ?? words[0];
   } catch {
-    return 'vi';
+    return words[0];
+  }
+}
+
+function remember(key: string, word: string): void {
+  try {
+    localStorage.setItem(key, word);
+  } catch {
+    // Without storage the URL still carries it.
   }
 }
 
@@ -153,7 +163,7 @@ export class Route {
 
   start(): void {
     const read = () => {
-      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
+      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered(LANG_KEY, ['vi', 'en']), remembered(THEME_KEY, THEMES));
     };
     read();
     addEventListener('popstate', read);
@@ -164,13 +174,8 @@ export class Route {
   set(patch: Partial<View>, push = false): void {
     const next = { ...this.view, ...patch };
     this.view = next;
-    if (patch.lang !== undefined) {
-      try {
-        localStorage.setItem(LANG_KEY, next.lang);
-      } catch {
-        // Without storage the URL still carries the language.
-      }
-    }
+    if (patch.lang !== undefined) remember(LANG_KEY, next.lang);
+    if (patch.theme !== undefined) remember(THEME_KEY, next.theme);
     const path = location.pathname === '/wall' ? '/wall' : '/';
     const url = path + print(next);
     if (url === location.pathname + location.search) return;

@@ -165,6 +165,8 @@ describe('the URL', () => {
   });
   it('opens a screen by its own path', () => {
     expect(parse('/kpi', '', 'vi').screen).toBe('kpi');
+    expect(parse('/', '', 'vi', 'light').theme).toBe('light');
+    expect(parse('/', '?theme=dark', 'vi', 'light').theme).toBe('dark');
     expect(parse('/shift', '?screen=kpi', 'vi').screen).toBe('shift');
   });
   it('opens one alert by its own path', () => {
