@@ -66,7 +66,7 @@ const DEFAULTS: View = {
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
-export function parse(path: string, search: string, lang: Lang, theme: Theme = ''): View {
+export function parse(path: string, search: string, lang: Lang, theme: Theme = rememberedTheme()): View {
   const p = new URLSearchParams(search);
   const one = <T extends string>(words: readonly T[], word: string | null, otherwise: T): T => words.find((w) => w === word) ?? otherwise;
   const span = Number(p.get('span'));
@@ -139,22 +139,22 @@ export function print(v: View): string {
 }
 
 const LANG_KEY = 'ioc.lang';
-const THEME_KEY = 'ioc.theme';
 
-/** What was chosen in this browser before: of `words`, else the first of them. */
-function remembered<T extends string>(key: string, words: readonly [T, ...T[]]): T {
+function remembered(): Lang {
   try {
-    return words.find((w) => w === localStorage.getItem(key)) ?? words[0];
+    return localStorage.getItem(LANG_KEY) === 'en' ? 'en' : 'vi';
   } catch {
-    return words[0];
+    return 'vi';
   }
 }
 
-function remember(key: string, word: string): void {
+const THEME_KEY = 'ioc.theme';
+
+function rememberedTheme(): Theme {
   try {
-    localStorage.setItem(key, word);
+    return THEMES.find((word) => word === localStorage.getItem(THEME_KEY)) ?? '';
   } catch {
-    // Without storage the URL still carries it.
+    return '';
   }
 }
 
@@ -163,7 +163,7 @@ export class Route {
 
   start(): void {
     const read = () => {
-      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered(LANG_KEY, ['vi', 'en']), remembered(THEME_KEY, THEMES));
+      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
     };
     read();
     addEventListener('popstate', read);
@@ -174,8 +174,20 @@ export class Route {
   set(patch: Partial<View>, push = false): void {
     const next = { ...this.view, ...patch };
     this.view = next;
-    if (patch.lang !== undefined) remember(LANG_KEY, next.lang);
-    if (patch.theme !== undefined) remember(THEME_KEY, next.theme);
+    if (patch.lang !== undefined) {
+      try {
+        localStorage.setItem(LANG_KEY, next.lang);
+      } catch {
+        // Without storage the URL still carries the language.
+      }
+    }
+    if (patch.theme !== undefined) {
+      try {
+        localStorage.setItem(THEME_KEY, next.theme);
+      } catch {
+        // Here too.
+      }
+    }
     const path = location.pathname === '/wall' ? '/wall' : '/';
     const url = path + print(next);
     if (url === location.pathname + location.search) return;
