@@ -108,7 +108,8 @@ test('a mistake is shown at its line while it is typed, and the list leads there
 });
 
 test('unsaved text survives live updates and a reload; leaving asks', async () => {
-  const { page, context } = await rig.open(EDIT, 'administrator');
+  const { page, context } = await rig.open('?lang=en&screen=rules&rule=flood.street', 'administrator');
+  await page.getByTestId('rule-edit').click();
   await good(page);
   await change(page, '- 0.03"', '- 0.07"');
   const typed = await text(page).inputValue();
@@ -123,7 +124,11 @@ test('unsaved text survives live updates and a reload; leaving asks', async () =
   await page.getByTestId('rule-leave').waitFor();
   await page.getByTestId('leave-stay').click();
   assert.equal(await text(page).inputValue(), typed);
+  // The Back button asks too, and the address stays.
   await page.goBack();
+  await page.getByTestId('rule-leave').waitFor();
+  assert.match(page.url(), /part=edit/);
+  await page.getByTestId('leave-stay').click();
   await page.getByTestId('rules-back').click();
   await page.getByTestId('leave-drop').click();
   await page.getByTestId('rule-row').first().waitFor();

@@ -72,7 +72,8 @@ export const rulebook = {
   explain: (id: string, entity: string) => get<Explanation>(`${at(id)}/explain${query({ entity })}`),
   entities: (id: string, limit: number) => get<{ entities: Watched[]; all: number }>(`${at(id)}/entities${query({ limit })}`),
   shadow: (id: string) => get<{ transitions: ShadowTransition[] }>(`${at(id)}/shadow`),
-  backtest: (edit: Edit | null, from: number, to: number) => post<{ job: number }>('/api/v1/rules/backtest', { ...edit, from, to }),
+  /** Without a span: the last 24 h, or since the journal began. */
+  backtest: (edit: Edit | null, span: { from: number; to: number } | null) => post<{ job: number }>('/api/v1/rules/backtest', { ...edit, ...span }),
   job: (n: number) => get<Job>(`/api/v1/rules/backtest/${n}`),
 };
 
