@@ -59,7 +59,8 @@ test('a threshold is changed by keyboard: checked, backtested, saved, rolled bac
   const first = await version();
   await tabTo('rules-search');
   await page.keyboard.type(ID);
-  await page.waitForFunction(() => document.querySelectorAll('[data-testid="rule-row"]').length === 1);
+  // The first that fits is in the order of ids the rule itself.
+  await page.waitForFunction((id) => document.querySelector('[data-testid="rule-row"]')?.dataset.id === id, ID);
   await tabTo('rule-row');
   await page.keyboard.press('Enter');
   await page.waitForSelector('[data-testid="rule-canonical"]');
