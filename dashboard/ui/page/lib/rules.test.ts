@@ -141,6 +141,8 @@ describe('a backtest', () => {
   });
   it('tells the load of one position', () => {
     expect(loads(tried, 2).find((l) => l.word === 'mean')).toEqual({ word: 'mean', before: 7, after: 2, digits: 1, target: 6 });
+    const short = { ...tried, report: { ...tried.report, load: { ...tried.report.load, hours: 0.1 } } };
+    expect(loads(short, 2).map((l) => l.word)).toEqual(['raised', 'max', 'over', 'floods']);
   });
   it('has round moments of the city on its axis', () => {
     const day = ticks(Date.UTC(2026, 10, 22, 1, 30), Date.UTC(2026, 10, 23, 1, 30));

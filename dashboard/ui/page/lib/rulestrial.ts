@@ -63,7 +63,8 @@ export function loads(tried: Tried, positions: number): LoadLine[] {
   const line = (word: LoadLine['word'], of: (r: typeof a) => number, digits: number, target: number | null): LoadLine => ({ word, before: b === null ? null : of(b), after: of(a), digits, target });
   return [
     line('raised', (r) => r.raised, 0, null),
-    line('mean', (r) => r.load.mean_per_hour / per, 1, TARGET),
+    // Of less than an hour a rate says nothing.
+    ...(a.load.hours < 1 ? [] : [line('mean', (r) => r.load.mean_per_hour / per, 1, TARGET)]),
     line('max', (r) => r.load.max_per_hour / per, 1, 2 * TARGET),
     line('over', (r) => r.load.hours_over_6, 0, null),
     line('floods', (r) => r.load.floods, 0, 0),
