@@ -160,10 +160,14 @@ function rememberedTheme(): Theme {
 
 export class Route {
   view = $state.raw<View>({ ...DEFAULTS });
+  /** Asked before the view changes; false: it stays (something unsaved is open). */
+  leaving: ((next: View) => boolean) | null = null;
 
   start(): void {
     const read = () => {
-      this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
+      const next = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
+      if (this.leaving?.(next) === false) history.pushState(null, '', location.pathname.replace(/^\/[ard]\/.*/, '/') + print(this.view));
+      else this.view = next;
     };
     read();
     addEventListener('popstate', read);
@@ -173,6 +177,7 @@ export class Route {
   /** Changes the view. `push` makes a step that the Back button undoes. */
   set(patch: Partial<View>, push = false): void {
     const next = { ...this.view, ...patch };
+    if (this.leaving?.(next) === false) return;
     this.view = next;
     if (patch.lang !== undefined) {
       try {
