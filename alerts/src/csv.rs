@@ -26,6 +26,17 @@ pub fn field(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// One line of cells.
+pub fn line(out: &mut String, cells: &[impl AsRef<str>]) {
+    for (i, cell) in cells.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        field(out, cell.as_ref());
+    }
+    out.push_str("\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

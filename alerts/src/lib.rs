@@ -26,6 +26,7 @@ pub mod policy;
 mod query;
 mod register;
 mod schema;
+pub mod sheet;
 pub mod shift;
 
 pub use archive::{Archive, Found};

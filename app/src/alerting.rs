@@ -7,6 +7,7 @@ use ioc_alerts::cap::{CapStore, Feed};
 use ioc_alerts::channel::Surroundings;
 use ioc_alerts::kpi::Kpis;
 use ioc_alerts::notify::{Notifier, NotifierParts, NotifyHandle, Way, WayParts};
+use ioc_alerts::sheet;
 use ioc_alerts::shift::{self, Shifts};
 use ioc_alerts::{Language, Register, RegisterParts, cap};
 use ioc_dashboard::{Forms, Lang, Live, NoteAct, Printout};
@@ -109,7 +110,7 @@ fn notifier(
 
 /// Documents that the dashboard serves and the alert part writes.
 pub(crate) fn forms(base: &Base) -> Forms {
-    let (one, two) = (Arc::clone(&base.city), Arc::clone(&base.city));
+    let [one, two, three] = [(); 3].map(|()| Arc::clone(&base.city));
     let warnings = base.notify.receivers.iter().find_map(|r| match &r.way {
         Way::Cap(settings) => Some(settings.clone()),
         _ => None,
@@ -120,6 +121,9 @@ pub(crate) fn forms(base: &Base) -> Forms {
             style: shift::STYLE_HASH.into(),
         }),
         handover_csv: Arc::new(move |handover, lang| shift::csv(handover, &two, language(lang))),
+        alerts_csv: Arc::new(move |rows, head, lang| {
+            sheet::alerts(rows, head, &three, language(lang))
+        }),
         cap_feed: Arc::new(move |rows, here| {
             let now = crate::stages::wall();
             let feed = match &warnings {

@@ -85,6 +85,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
         Endpoint::EntryDone => api::entry_done(call).await,
         Endpoint::Handover => api::handover(call).await,
         Endpoint::HandoverHtml => api::handover_html(call).await,
+        Endpoint::AlertsCsv => api::alerts_csv(call).await,
         Endpoint::HandoverCsv => api::handover_csv(call).await,
         Endpoint::Receivers => api::receivers(call).await,
         Endpoint::TestReceiver => api::test_receiver(call).await,

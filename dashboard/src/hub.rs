@@ -4,7 +4,7 @@
 //! frame is in flight; one that takes longer than `send_timeout_s` ends the socket.
 
 mod listing;
-mod message;
+pub(crate) mod message;
 mod pace;
 mod rights;
 mod seats;
@@ -102,8 +102,10 @@ struct Client {
     input: SplitStream<WebSocket>,
     who: Arc<Identity>,
     place: Place,
-    /// What it may see.
+    /// What it sees: what it may, and of that what it wants.
     view: Arc<View>,
+    /// What it wants to see; `None`: everything it may.
+    filter: Option<Scope>,
     wants_state: bool,
     wants_tiles: bool,
     /// Number of the last change sent; `None`: send everything.
@@ -137,6 +139,7 @@ impl Client {
         Self {
             rev: context.parts.live.rev(&view),
             view,
+            filter: None,
             flooded: false,
             flood: context.parts.live.subscribe_flood(),
             context,
@@ -265,6 +268,14 @@ impl Client {
             self.send(Message::text(refused.to_string())).await?;
         }
         let wants = |topic| topics.contains(&topic);
+        self.filter = sub.filter(&self.context.parts.city);
+        if let Ok(scope) = Topic::State.scope(&self.who, &self.context.parts.city) {
+            let scope = self.wanted(scope);
+            if scope != *self.view.scope() {
+                self.view = live.view(&scope);
+                (self.sent, self.tiles) = (None, 0);
+            }
+        }
         if let Some(Resume { epoch, seq, .. }) = &sub.resume {
             let held = *epoch == live.epoch() && *seq <= live.seq();
             self.sent = held.then_some(*seq);
@@ -285,6 +296,14 @@ impl Client {
         (self.wants_state, self.wants_tiles) = (wants(Topic::State), wants(Topic::Tiles));
         self.pace.counts(self.wants_state, Instant::now());
         self.changes(true).await
+    }
+
+    /// Of what it may see, what it wants to see.
+    fn wanted(&self, scope: Scope) -> Scope {
+        match &self.filter {
+            Some(filter) => scope.and(filter),
+            None => scope,
+        }
     }
 
     async fn tick(&mut self) -> Result<(), End> {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ioc_model::{
-    Actor, AlertStore, CapRow, City, DeviceStore, Handover, HistoryStore, KpiStore, Ledger,
-    NotifyStore, PersonalStore, QuarantineRerun, QuarantineStore, ReceivedStore, RuleStore,
+    Actor, AlertRow, AlertStore, CapRow, City, DeviceStore, Handover, HistoryStore, KpiStore,
+    Ledger, NotifyStore, PersonalStore, QuarantineRerun, QuarantineStore, ReceivedStore, RuleStore,
     ShiftStore, Timestamp,
 };
 
@@ -38,6 +38,8 @@ pub struct Printout {
 
 /// Writes a handover in a language.
 pub type HandoverForm<T> = Arc<dyn Fn(&Handover, Lang) -> T + Send + Sync>;
+/// Writes a list of alerts in a language.
+pub type AlertsForm = Arc<dyn Fn(&[AlertRow], &[(String, String)], Lang) -> String + Send + Sync>;
 /// Writes a feed of public warnings, given where this server is reached.
 pub type FeedForm = Arc<dyn Fn(&[CapRow], &str) -> String + Send + Sync>;
 
@@ -49,6 +51,8 @@ pub struct Forms {
     pub handover_html: HandoverForm<Printout>,
     /// The same for spreadsheets: UTF-8 with BOM, formulas made harmless.
     pub handover_csv: HandoverForm<String>,
+    /// A list of alerts for spreadsheets, under what it is of (pairs of name and value).
+    pub alerts_csv: AlertsForm,
     /// Public warnings as an Atom feed. The text is where this server is reached, such as
     /// `https://ioc.example.vn`: the feed's own address is that and `/api/v1/cap/feed.atom`, a
     /// warning's that and `/api/v1/cap/{id}`.

@@ -72,6 +72,7 @@ pub(crate) enum Endpoint {
     Handover,
     HandoverHtml,
     HandoverCsv,
+    AlertsCsv,
     Receivers,
     TestReceiver,
     Deliveries,
@@ -295,6 +296,7 @@ mod tests {
             Endpoint::Audit | Endpoint::Kpi | Endpoint::Shifts | Endpoint::BeginShift => {}
             Endpoint::EndShift | Endpoint::ShiftLog | Endpoint::WriteEntry => {}
             Endpoint::EntryDone | Endpoint::Handover | Endpoint::HandoverHtml => {}
+            Endpoint::AlertsCsv => {}
             Endpoint::HandoverCsv | Endpoint::Receivers | Endpoint::TestReceiver => {}
             Endpoint::Deliveries | Endpoint::RetryDelivery | Endpoint::CapFeed => {}
             Endpoint::Cap | Endpoint::Export | Endpoint::OpenData | Endpoint::OpenDataPart => {}
@@ -313,7 +315,7 @@ mod tests {
             let same = |r: &&Route| r.method == route.method && r.path == route.path;
             assert_eq!(ROUTES.iter().filter(same).count(), 1, "{} {}", route.method, route.path);
         }
-        assert_eq!(seen.len(), 111);
+        assert_eq!(seen.len(), 112);
     }
 
     #[test]

@@ -24,11 +24,11 @@ export async function temporaryFolder() {
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
-/** Starts `ioc run` and waits for its ready line. */
-export async function startIoc(data, mqttPort, httpPort) {
+/** Starts `ioc run` and waits for its ready line; `more` are further options. */
+export async function startIoc(data, mqttPort, httpPort, ...more) {
   const child = spawn(
     bin('ioc'),
-    ['run', '--data', data, '--mqtt-listen', `127.0.0.1:${mqttPort}`, '--http-listen', `127.0.0.1:${httpPort}`],
+    ['run', '--data', data, '--mqtt-listen', `127.0.0.1:${mqttPort}`, '--http-listen', `127.0.0.1:${httpPort}`, ...more],
     { stdio: ['ignore', 'pipe', process.env.IOC_TEST_LOG ? 'inherit' : 'ignore'] },
   );
   const ended = new Promise((done) => child.once('exit', done));

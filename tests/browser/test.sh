@@ -4,6 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 : "${BIN:?folder of the built ioc and ioc-sim}"
 export BIN
+export IOC_CONFIG_SOURCE=${IOC_CONFIG_SOURCE:-$here/../../config}
 BIN=$(cd "$BIN" && pwd)
 work=${IOC_BROWSER_WORK:-$BIN/browser-tests}
 mkdir -p "$work"

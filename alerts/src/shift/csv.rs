@@ -2,7 +2,7 @@
 
 use ioc_model::{AlertRow, City, Handover, ShiftEntry, Timestamp};
 
-use crate::csv::field;
+use crate::csv::line;
 use crate::language::Language;
 
 /// Cells of one line.
@@ -138,14 +138,4 @@ fn of_alert(
 
 fn time(t: Timestamp) -> String {
     t.to_rfc3339()
-}
-
-fn line(out: &mut String, cells: &[impl AsRef<str>]) {
-    for (i, cell) in cells.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        field(out, cell.as_ref());
-    }
-    out.push_str("\r\n");
 }

@@ -300,3 +300,21 @@ fn no_cell_of_the_sheet_is_a_formula() {
         assert!(rows.iter().all(|row| row.len() == 11));
     }
 }
+
+#[test]
+fn a_list_of_alerts_says_what_it_is_of_and_no_cell_of_it_is_a_formula() {
+    for hostile in ["=cmd|'/C calc'!A0", "\t=1", "a;\"b\",\nc"] {
+        let head = [("filter".to_owned(), hostile.to_owned())];
+        let rows = [alert(hostile, "hoa_cuong"), alert("mưa", hostile)];
+        let sheet = crate::sheet::alerts(&rows, &head, &city(), Language::Vi);
+        let rows = read(&sheet);
+        assert_eq!((rows[0].len(), rows[1].len(), rows.len()), (2, 1, 5));
+        assert!(rows[2..].iter().all(|row| row.len() == 18));
+        assert_eq!((rows[2][0].as_str(), rows[3][9].as_str()), ("Mã", "Phường Hòa Cường"));
+        assert!(rows[3][4].ends_with("+07:00"), "{}", rows[3][4]);
+        let first = |cell: &String| cell.trim_start().chars().next();
+        for cell in rows.iter().flatten() {
+            assert!(!matches!(first(cell), Some('=' | '+' | '@')), "{cell:?}");
+        }
+    }
+}

@@ -6,11 +6,11 @@ use crate::channel::words::severity_word;
 use crate::language::Language;
 
 impl Language {
-    pub(super) fn severity(self, severity: Severity) -> &'static str {
+    pub(crate) fn severity(self, severity: Severity) -> &'static str {
         severity_word(severity, self)
     }
 
-    pub(super) fn work(self, work: Work) -> &'static str {
+    pub(crate) fn work(self, work: Work) -> &'static str {
         match work {
             Work::New => self.pick("Mới phát sinh", "New"),
             Work::Acknowledged => self.pick("Đã tiếp nhận", "Acknowledged"),
@@ -22,7 +22,7 @@ impl Language {
         }
     }
 
-    pub(super) fn state(self, state: AlarmState) -> &'static str {
+    pub(crate) fn state(self, state: AlarmState) -> &'static str {
         match state {
             AlarmState::Norm => self.pick("Bình thường", "Normal"),
             AlarmState::Unack => {
@@ -42,7 +42,7 @@ impl Language {
         }
     }
 
-    pub(super) fn held(self, by: HeldBy) -> &'static str {
+    pub(crate) fn held(self, by: HeldBy) -> &'static str {
         match by {
             HeldBy::Shelf => self.pick("Tạm hoãn", "Shelved"),
             HeldBy::Maintenance => self.pick("Bảo trì", "Maintenance"),
@@ -52,7 +52,7 @@ impl Language {
     }
 
     /// Name of a ward; what the city does not know shows as it is.
-    pub(super) fn area<'a>(self, city: &'a City, id: &'a str) -> &'a str {
+    pub(crate) fn area<'a>(self, city: &'a City, id: &'a str) -> &'a str {
         if id == "unassigned" {
             return self.pick("Chưa xác định", "Unassigned");
         }
@@ -60,7 +60,7 @@ impl Language {
     }
 
     /// Name of a service; what the city does not know shows as it is.
-    pub(super) fn service<'a>(self, city: &'a City, id: &'a str) -> &'a str {
+    pub(crate) fn service<'a>(self, city: &'a City, id: &'a str) -> &'a str {
         city.services.get(id).map_or(id, |service| self.of(&service.name))
     }
 

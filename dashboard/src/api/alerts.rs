@@ -9,14 +9,18 @@ use warp::reply::Response;
 
 use super::REVALIDATE;
 use super::ask::ask;
+use super::share::note;
+use super::shifts::{lang, sheet};
 use super::words::MAX_NAME_CHARS;
-use crate::AlertCounts;
 use crate::query::{Query, bad_parameter, is_id};
 use crate::reply::{self, ApiError};
 use crate::router::Admitted;
+use crate::{AlertCounts, Lang};
 
 const DEFAULT_ROWS: usize = 200;
 const MAX_ROWS: usize = 1_000;
+/// Rows of one sheet: about 30 MB while it is made.
+const MAX_SHEET_ROWS: usize = 20_000;
 
 /// `GET /api/v1/alerts`. Its tag says which change is the newest, so that asking again costs one
 /// look at an index.
@@ -56,6 +60,41 @@ struct Listed<'a> {
     change: u64,
     next: Option<String>,
     counts: &'a AlertCounts,
+}
+
+/// `GET /api/v1/alerts/list.csv`: what the list of the same filter holds, in its order.
+pub(crate) async fn alerts_csv(call: Admitted) -> Result<Response, ApiError> {
+    let query = &call.request.query;
+    let mut filter = AlertFilter { limit: MAX_ROWS, ..filter_of(query, &call.scope)? };
+    let lang = lang(query)?;
+    let _turn = call.context.turn(&call.context.reports).await?;
+    note(&call).await?;
+    let now = call.context.wall().to_rfc3339();
+    let (who, asked) = (call.actor()?.user, call.request.raw_query.clone());
+    let day: String = now.chars().take(10).collect();
+    let csv = ask(&call, "list alerts for a sheet", move |parts, _| {
+        let mut rows: Vec<AlertRow> = Vec::new();
+        loop {
+            let (page, _) = parts.alerts.list(&filter)?;
+            let full = page.len() == MAX_ROWS;
+            rows.extend(page);
+            if !full || rows.len() >= MAX_SHEET_ROWS {
+                break;
+            }
+            filter.before = rows.last().map(|r| (r.raised_at, r.id.0.clone()));
+        }
+        let more = if rows.len() < MAX_SHEET_ROWS { "" } else { "+" };
+        let pick = |vi: &str, en: &str| if lang == Lang::Vi { vi } else { en }.to_owned();
+        let head = [
+            (pick("Lúc", "at"), now),
+            (pick("Người xuất", "by"), who),
+            (pick("Bộ lọc", "filter"), asked),
+            (pick("Số cảnh báo", "alerts"), format!("{}{more}", rows.len())),
+        ];
+        Ok((parts.forms.alerts_csv)(&rows, &head, lang))
+    })
+    .await?;
+    Ok(sheet(csv, "alerts", &day))
 }
 
 fn filter_of(query: &Query, scope: &Scope) -> Result<AlertFilter, ApiError> {

@@ -31,7 +31,7 @@ pub(crate) use account::{
     own_sessions, own_tokens, remove_totp, revoke_own_token,
 };
 pub(crate) use actions::{acknowledge, act, act_on_many, undo};
-pub(crate) use alerts::{alert, alerts};
+pub(crate) use alerts::{alert, alerts, alerts_csv};
 pub(crate) use audit::audit;
 pub(crate) use cap::{cap, cap_feed};
 pub(crate) use city::{city_document, map_document};

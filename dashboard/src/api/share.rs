@@ -41,7 +41,7 @@ pub(crate) async fn export(call: Admitted) -> Result<Response, ApiError> {
 }
 
 /// Who takes data away is in the audit log before the first byte.
-async fn note(call: &Admitted) -> Result<(), ApiError> {
+pub(super) async fn note(call: &Admitted) -> Result<(), ApiError> {
     let (actor, note_act) = (call.actor()?, Arc::clone(&call.context.parts.note_act));
     let scope = words_of(&call.scope);
     let detail = json!({ "query": call.request.raw_query, "scope": scope }).to_string();

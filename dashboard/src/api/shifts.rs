@@ -122,7 +122,7 @@ pub(crate) async fn entry_done(mut call: Admitted) -> Result<Response, ApiError>
     .await
 }
 
-fn lang(query: &Query) -> Result<Lang, ApiError> {
+pub(super) fn lang(query: &Query) -> Result<Lang, ApiError> {
     match query.text("lang") {
         None | Some("vi") => Ok(Lang::Vi),
         Some("en") => Ok(Lang::En),
@@ -184,9 +184,14 @@ pub(crate) async fn handover_csv(call: Admitted) -> Result<Response, ApiError> {
         Ok((csv, day))
     })
     .await?;
+    Ok(sheet(csv, "handover", &day))
+}
+
+/// A file for a spreadsheet.
+pub(super) fn sheet(csv: String, what: &str, day: &str) -> Response {
     let mut answer = reply::bytes(StatusCode::OK, "text/csv; charset=utf-8", csv);
-    let name = HeaderValue::try_from(format!("attachment; filename=\"handover-{day}.csv\""));
+    let name = HeaderValue::try_from(format!("attachment; filename=\"{what}-{day}.csv\""));
     let name = name.unwrap_or(HeaderValue::from_static("attachment"));
     answer.headers_mut().insert(CONTENT_DISPOSITION, name);
-    Ok(answer)
+    answer
 }

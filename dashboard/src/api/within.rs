@@ -2,19 +2,31 @@
 
 use ioc_model::{Choice, Device, Entity, Scope, ScopePart};
 
+use crate::Permission;
 use crate::reply::ApiError;
 use crate::router::Admitted;
 
 impl Admitted {
     /// Is this device inside? One that nobody knows is only for who sees the whole city.
     pub(super) fn sees_device(&self, id: &str) -> bool {
-        if self.scope.is_city() {
+        self.device_within(id, &self.scope)
+    }
+
+    /// Does another permission than the route's hold for this device?
+    pub(super) fn may_of_device(&self, permission: Permission, id: &str) -> bool {
+        let city = &self.context.parts.city;
+        let scope = self.session.as_ref().map(|(who, _)| who.scope(permission, city));
+        scope.is_some_and(|scope| self.device_within(id, &scope))
+    }
+
+    fn device_within(&self, id: &str, scope: &Scope) -> bool {
+        if scope.is_city() {
             return true;
         }
         let parts = &self.context.parts;
         let shown = parts.live.place_of(id);
-        let shown = shown.map(|(area, service)| self.scope.allows(&area, &service));
-        let known = parts.devices.devices().get(id).map(|d| self.sees(d));
+        let shown = shown.map(|(area, service)| scope.allows(&area, &service));
+        let known = parts.devices.devices().get(id).map(|d| scope.allows(&d.area, &d.service));
         // Where live state and registry disagree, both must be inside.
         match (shown, known) {
             (None, None) => false,

@@ -25,6 +25,7 @@ impl Client {
         let (role, can) = (self.who.role(), self.who.can(&city));
         let rights = json!({ "t": "rights", "role": role, "can": can });
         self.send(Message::text(rights.to_string())).await?;
+        let scope = self.wanted(scope);
         if scope == *self.view.scope() {
             return Ok(());
         }

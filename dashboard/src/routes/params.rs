@@ -32,6 +32,27 @@ pub(super) const ALERT_QUERY: &[Param] = &[
     optional("limit", "integer", "1 to 1000, default 200"),
     optional("cursor", "string", "`next` of the page before"),
 ];
+pub(super) const ALERT_CSV_QUERY: &[Param] = &[
+    optional("open", "integer", "1: only open ones, neither closed nor rejected"),
+    optional("held", "integer", "1: only those held back; 0: only the others"),
+    optional(
+        "work",
+        "string",
+        "new, acknowledged, assigned, in_progress, resolved, closed, rejected",
+    ),
+    optional("acknowledged", "integer", "1: only acknowledged ones; 0: only the others"),
+    optional("overdue", "integer", "1: only those with a due time that has passed"),
+    optional("service", "string", "only of this service"),
+    optional("area", "string", "only of this area"),
+    optional("device", "string", "only of this device"),
+    optional("rule", "string", "only of this rule"),
+    optional("incident", "string", "only of this incident"),
+    optional("assignee", "string", "only assigned to this person or agency"),
+    optional("min_severity", "string", "info, minor, major, critical or emergency"),
+    optional("from", "integer", "ms: raised at or after"),
+    optional("to", "integer", "ms: raised before"),
+    optional("lang", "string", "vi (default) or en"),
+];
 pub(super) const INCIDENT_QUERY: &[Param] = &[
     optional("open", "integer", "1: only those with an open alert"),
     optional("area", "string", "only of this area"),
@@ -86,6 +107,10 @@ pub(super) const HISTORY_QUERY: &[Param] = &[
     optional("offset", "integer", "ms: windows begin so far from multiples of `step`"),
     optional("agg", "string", "mean (default), min, max, sum, count or last"),
     optional("limit", "integer", "1 to 50000 points, default 5000"),
+];
+pub(super) const DEVICES_QUERY: &[Param] = &[
+    optional("area", "string", "only of these areas and clusters, by comma"),
+    optional("service", "string", "only of these services, by comma"),
 ];
 pub(super) const SERIES_QUERY: &[Param] = &[optional("device", "string", "only of this device")];
 pub(super) const EXPORT_QUERY: &[Param] = &[

@@ -9,6 +9,8 @@ use crate::config::{MAX_BODY_BYTES, MAX_BULK_BYTES, MAX_IMPORT_BYTES, MAX_REPORT
 const WATCH: Policy = Policy::Needs(Permission::Watch, Reach::Scoped);
 /// What was, in the scope.
 const READ: Policy = Policy::Needs(Permission::Read, Reach::Scoped);
+/// Taking data away.
+const EXPORT: Policy = Policy::Needs(Permission::Export, Reach::Scoped);
 /// How the centre is set up and how it runs.
 const ABOUT: Policy = Policy::Needs(Permission::Read, Reach::Common);
 /// What concerns the whole city.
@@ -260,6 +262,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "boundaries of the areas as GeoJSON",
     ),
     get("/api/v1/devices", Endpoint::Devices, WATCH, "all devices; position = idx of /ws frames")
+        .asks(DEVICES_QUERY)
         .answers("Devices"),
     get("/api/v1/devices/{id}", Endpoint::Device, WATCH, "one device with its last values")
         .answers("Device"),
@@ -268,6 +271,9 @@ pub(crate) const ROUTES: &[Route] = &[
         .answers("Alerts"),
     get("/api/v1/alerts/{id}", Endpoint::Alert, WATCH, "one alert with all that happened to it")
         .answers("AlertWithAudit"),
+    get("/api/v1/alerts/list.csv", Endpoint::AlertsCsv, EXPORT, "the list for spreadsheets")
+        .asks(ALERT_CSV_QUERY)
+        .answers("text/csv"),
     get("/api/v1/alerts/actions", Endpoint::ActOnMany, ACT, "do one thing to many alerts")
         .by("POST")
         .takes(MAX_BULK_BYTES)
@@ -436,14 +442,9 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/history", Endpoint::History, READ, "points of one series")
         .asks(HISTORY_QUERY)
         .answers("History"),
-    get(
-        "/api/v1/export",
-        Endpoint::Export,
-        Policy::Needs(Permission::Export, Reach::Scoped),
-        "measurements as a file",
-    )
-    .asks(EXPORT_QUERY)
-    .answers("text/csv"),
+    get("/api/v1/export", Endpoint::Export, EXPORT, "measurements as a file")
+        .asks(EXPORT_QUERY)
+        .answers("text/csv"),
     get("/open", Endpoint::OpenData, Policy::PublicIfOpen, "open data: the datasets")
         .answers("text/html"),
     get("/open/{path}", Endpoint::OpenDataPart, Policy::PublicIfOpen, "catalogue and datasets")

@@ -291,6 +291,10 @@ pub(crate) fn forms() -> Forms {
         handover_csv: Arc::new(|handover, lang| {
             format!("\u{feff}{lang:?},{}\r\n", handover.raised)
         }),
+        alerts_csv: Arc::new(|rows, head, lang| {
+            let ids: Vec<_> = rows.iter().map(|r| r.id.0.clone()).collect();
+            format!("{lang:?} {head:?} {}", ids.join(" "))
+        }),
         cap_feed: Arc::new(|rows, base| format!("<feed>{base} {}</feed>", rows.len())),
     }
 }

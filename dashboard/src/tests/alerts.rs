@@ -82,3 +82,35 @@ async fn refuses_bad_notes_and_keys() {
     assert_eq!(answer(key).await.1["code"], "bad_key");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_list_comes_as_a_sheet_with_filter_time_and_user_and_the_audit_knows() {
+    let server = Server::start().await;
+    let client = server.client(Role::Viewer).await;
+    for n in 1..=3 {
+        server.alerts.put(alert(n, "air-000", Severity::Minor));
+    }
+    let get = async |query: &str| {
+        let path = format!("/api/v1/alerts/list.csv{query}");
+        let answer = client.request("GET", &path).send().await.expect("answers");
+        let file = answer.headers().get("content-disposition").cloned();
+        (answer.status().as_u16(), file, answer.text().await.expect("text"))
+    };
+    let (status, file, csv) = get("?open=1&lang=en").await;
+    assert_eq!(status, 200, "{csv}");
+    let file = file.expect("a name");
+    assert!(file.to_str().expect("text").starts_with("attachment; filename=\"alerts-20"));
+    let (_, list) = client.get("/api/v1/alerts?open=1").await;
+    let ids: Vec<_> = list["alerts"].as_array().expect("rows").iter().map(|r| &r["id"]).collect();
+    assert!(!ids.is_empty());
+    for id in &ids {
+        assert!(csv.contains(id.as_str().expect("an id")), "{csv}");
+    }
+    for said in ["En", "open=1", "by", "+07:00"] {
+        assert!(csv.contains(said), "{said}: {csv}");
+    }
+    for bad in ["?lang=de", "?open=2", "?min_severity=x", "?cursor=x"] {
+        assert_eq!(get(bad).await.0, 400, "{bad}");
+    }
+    server.stop().await;
+}

@@ -40,7 +40,7 @@ async fn serves_the_city_as_the_protocol_says() {
 #[tokio::test]
 async fn a_device_shows_what_it_said_and_what_was_refused() {
     let server = Server::start().await;
-    let client = server.client(Role::Viewer).await;
+    let client = server.client(Role::Operator).await;
     server.live.apply(&reading("air-000", NOON - 5_000, &[("pm25", 35.5), ("no2", 4.0)]));
     let (_, device) = client.get("/api/v1/devices/air-000").await;
     assert_eq!(device["last_message"], NOON - 4_900);
@@ -51,6 +51,9 @@ async fn a_device_shows_what_it_said_and_what_was_refused() {
     assert_eq!(device["latest"][0], expected);
     assert_eq!(device["quarantined"].as_array().map(Vec::len), Some(2));
     assert_eq!(device["quarantined"][0]["reason"], "malformed");
+    let viewer = server.client(Role::Viewer).await;
+    let (_, device) = viewer.get("/api/v1/devices/air-000").await;
+    assert_eq!(device["quarantined"], json!([]), "only for who may see technical data");
     assert_eq!(client.get("/api/v1/devices/none").await.0, 404);
     server.stop().await;
 }

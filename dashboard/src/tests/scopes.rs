@@ -75,6 +75,39 @@ async fn over_sockets_clients_get_their_ward_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_client_sees_of_what_it_may_what_it_asks_for() {
+    let server = two_wards(6).await;
+    let mut part = all();
+    (part["areas"], part["services"]) = (json!(["son_tra"]), json!(["air"]));
+    let mut city = socket_of(&server, "an", vec![Grant::city(Role::Operator)]).await;
+    city.say(&part).await;
+    let rev = city.json("rev").await["rev"].clone();
+    assert_eq!(city.frame(SNAPSHOT).await.rows.iter().map(|r| r.0).collect::<Vec<_>>(), [1, 3, 5]);
+    assert_eq!(city.json("tiles").await["tiles"][1]["devices"], 3);
+    let client = server.client(Role::Operator).await;
+    let (_, list) = client.get("/api/v1/devices?area=son_tra&service=air").await;
+    assert_eq!(list["devices"].as_array().map(Vec::len), Some(3));
+    assert_eq!(list["rev"], rev, "the list of what was asked for");
+    // Nothing foreign comes later either, and asking for more ends the filter.
+    for n in 0..6 {
+        server.live.apply(&reading(&format!("air-{n:03}"), NOON, &[("pm25", 9.0)]));
+    }
+    server.live.close_tick();
+    assert_eq!(city.frame(DELTA).await.rows.iter().map(|r| r.0).collect::<Vec<_>>(), [1, 3, 5]);
+    city.say(&all()).await;
+    assert_eq!(city.frame(SNAPSHOT).await.rows.len(), 6);
+    // Asking for what one may not see gives nothing of it.
+    let mut ward = socket_of(&server, "binh", ward("hai_chau")).await;
+    part["areas"] = json!(["son_tra", "hai_chau"]);
+    ward.say(&part).await;
+    assert_eq!(ward.frame(SNAPSHOT).await.rows.iter().map(|r| r.0).collect::<Vec<_>>(), [0, 2, 4]);
+    part["areas"] = json!(["son_tra"]);
+    ward.say(&part).await;
+    assert_eq!(ward.frame(SNAPSHOT).await.rows.len(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn alerts_of_another_ward_send_no_message_at_all() {
     let server = two_wards(2).await;
     let mut socket = socket_of(&server, "an", ward("hai_chau")).await;

@@ -28,6 +28,9 @@ after(() => rig?.close());
 
 const queryOf = (screen) => (screen === 'device' ? `?screen=device&device=${encodeURIComponent(device)}` : screen === '' ? '?lang=vi' : `?screen=${screen}`);
 
+/** What has an address of its own. */
+const opened = () => [['an alert', `?lang=vi&alert=${alert.id}`], ['a device', `?lang=vi&device=${device}`], ['a rule', `?screen=rules&rule=${alert.rule}`]];
+
 async function visitor(viewport, user, options = {}) {
   const context = await rig.browser.newContext({ viewport, reducedMotion: 'reduce', ...options });
   await context.addInitScript({ content: axe });
@@ -99,7 +102,7 @@ for (const theme of THEMES) {
       await go(page, `${queryOf(screen)}&theme=${theme}`);
       await look(screen || 'console');
     }
-    for (const [what, query] of [['an alert', `?lang=vi&alert=${alert.id}`], ['a device', `?lang=vi&device=${device}`]]) {
+    for (const [what, query] of opened()) {
       await go(page, `${query}&theme=${theme}`);
       await look(what);
     }
@@ -136,7 +139,7 @@ test('on a phone axe finds nothing, and nothing scrolls sideways at 320 px', asy
   await enter();
   const found = [];
   const wide = [];
-  const views = [...SCREENS.map((s) => [s || 'console', queryOf(s)]), ['an alert', `?lang=vi&alert=${alert.id}`], ['a device', `?lang=vi&device=${device}`]];
+  const views = [...SCREENS.map((s) => [s || 'console', queryOf(s)]), ...opened()];
   for (const [name, query] of views) {
     await page.setViewportSize(PHONE);
     await go(page, query);

@@ -74,7 +74,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
   }
 
   function file(res, path) {
-    const name = normalize(path === '/' || !extname(path) ? '/index.html' : path);
+    // A deep link may have dots in its id.
+    const name = normalize(path === '/' || !extname(path) || /^\/[ard]\//.test(path) ? '/index.html' : path);
     const full = join(dist, name);
     if (!existsSync(full)) {
       res.writeHead(404).end('not found');

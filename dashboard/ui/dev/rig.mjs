@@ -26,7 +26,7 @@ export async function startRig(more = {}) {
     page.on('pageerror', (e) => problems.push(String(e)));
     // Whether open data and personal data are served is found out by asking.
     const probes = (m) => / (403|404) /.test(m.text()) && /\/(open|api\/v1\/personal)\b/.test(m.location().url);
-    page.on('console', (m) => { if (m.type() === 'error' && !/ (401|409|412) |ERR_EMPTY_RESPONSE|ERR_CONNECTION/.test(m.text()) && !probes(m)) problems.push(m.text()); });
+    page.on('console', (m) => { if (m.type() === 'error' && !/ (401|409|412|422|503) |ERR_EMPTY_RESPONSE|ERR_CONNECTION/.test(m.text()) && !probes(m)) problems.push(m.text()); });
     await page.goto(`${mock.url}/${query}`);
     await page.getByTestId('login-user').fill(user);
     await page.getByTestId('login-password').fill(user);

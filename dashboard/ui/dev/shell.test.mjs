@@ -12,6 +12,16 @@ function raise(severity = 'critical') {
   const d = rig.mock.city.devices[(serial += 3) % 40];
   return rig.mock.city.raise(d, 'traffic.congestion', severity, 5, 15, 'km/h', `Ùn tắc ${serial}`, `Congestion ${serial}`, Date.now());
 }
+/** Somebody else acknowledges, and everybody hears of it. */
+function acknowledge(a) {
+  rig.mock.city.acknowledge(a, 'tran.b', null);
+  rig.mock.city.onAlert(a.row);
+}
+/** What the page says is so, at once or soon. */
+async function until(read, want) {
+  for (let i = 0; i < 100 && (await read()) !== want; i++) await new Promise((done) => setTimeout(done, 100));
+  assert.equal(await read(), want);
+}
 const focused = (page) => page.evaluate(() => document.activeElement?.dataset?.testid ?? document.activeElement?.tagName);
 
 test('the header and the menu fit at every size, in both languages, and the three ages stay in sight', async () => {
@@ -131,7 +141,7 @@ async function heard(query = '?lang=vi') {
   await page.getByTestId('login-password').fill('operator');
   await page.getByTestId('login-password').press('Enter');
   await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
-  return { page, context, tones: () => page.evaluate(() => window.tones.length), sounds: (n) => page.waitForFunction((k) => window.tones.length === k, n) };
+  return { page, context, tones: () => page.evaluate(() => window.tones.length), sounds: (n) => until(() => page.evaluate(() => window.tones.length), n) };
 }
 const row = (page, a) => page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
 
@@ -146,8 +156,8 @@ test('sound: what is there is silent, a new alert sounds once, a reconnect and a
   const b = raise('emergency');
   await row(page, b).waitFor();
   await sounds(9);
-  rig.mock.city.acknowledge(a, 'tran.b', null);
-  rig.mock.city.acknowledge(b, 'tran.b', null);
+  acknowledge(a);
+  acknowledge(b);
   await page.reload();
   await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
   // A page that was just loaded is blocked until somebody presses something.
@@ -155,7 +165,7 @@ test('sound: what is there is silent, a new alert sounds once, a reconnect and a
   await page.locator('[data-testid=sound][data-state=on]').waitFor();
   const c = raise('major');
   await sounds(2);
-  rig.mock.city.acknowledge(c, 'tran.b', null);
+  acknowledge(c);
   await context.close();
 });
 
@@ -168,15 +178,15 @@ test('sound: below the lowest severity and while muted nothing sounds; the mute 
   const unseen = () => page.evaluate(() => Number(/\d+/.exec(document.title)?.[0] ?? 0));
   const n = await unseen();
   const [a, b] = [raise('emergency'), raise('major')];
-  await page.waitForFunction((k) => document.title.startsWith(`(${k})`), n + 2);
-  rig.mock.city.acknowledge(a, 'tran.b', null);
-  await page.waitForFunction((k) => document.title.startsWith(`(${k})`), n + 1);
+  await until(unseen, n + 2);
+  acknowledge(a);
+  await until(unseen, n + 1);
   await page.getByTestId('sound-unmute').click();
   await page.locator('[data-testid=sound][data-state=on]').waitFor();
   assert.equal(await tones(), 0);
   const c = raise('critical');
   await sounds(3);
-  for (const x of [b, c]) rig.mock.city.acknowledge(x, 'tran.b', null);
+  for (const x of [b, c]) acknowledge(x);
   await page.reload();
   await page.getByTestId('alert-row').first().waitFor();
   await page.getByTestId('sound').click();
@@ -264,4 +274,54 @@ test('w shows the console as a wall, Escape leaves it, and the address alone ope
   await page.goto(`${rig.mock.url}/wall?view=alerts&lang=en`);
   await page.locator('[data-testid=wall-screen][data-view=alerts]').waitFor();
   await close();
+});
+test('a wall turns for three days and reloads in each of three nights; nothing piles up', async () => {
+  const STEP_S = 600;
+  const STEPS = (3 * 86_400) / STEP_S;
+  const context = await rig.browser.newContext({ viewport: { width: 1920, height: 1080 }, colorScheme: 'dark' });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('pageerror', (e) => problems.push(String(e)));
+  await page.clock.install({ time: Date.parse('2026-11-23T12:00:00+07:00') });
+  rig.mock.accounts.walls.push({ id: 91, label: 'soak', view: 'overview', areas: null, services: null, created: Date.now(), expires: null, used: null, secret: 'soak' });
+  await page.goto(`${rig.mock.url}/?lang=vi#/wall?token=soak&rotate=${STEP_S}`);
+  await page.getByTestId('wall-screen').waitFor();
+  assert.match(page.url(), /rotate=600/);
+  let reloads = 0;
+  let asked = 0;
+  page.on('load', () => { reloads += 1; });
+  page.on('request', (r) => { if (r.url().endsWith('/healthz')) asked += 1; });
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('Performance.enable');
+  const view = () => page.getByTestId('wall-screen').getAttribute('data-view');
+  /** Nodes and listeners when the list of alerts is shown, by the reloads before: a new page begins anew. */
+  const sizes = [];
+  const views = ['overview', 'map', 'alerts'];
+  let turns = 0;
+  let was = await view();
+  for (let i = 1; i <= STEPS; i++) {
+    await page.clock.fastForward(STEP_S * 1000);
+    // It asks whether the server answers, and reloads then: no step while the page is on its way.
+    await until(() => reloads, asked);
+    const due = await page.evaluate((s) => Math.floor(Date.now() / 1000 / s) % 3, STEP_S);
+    await page.locator(`[data-testid=wall-screen][data-view=${views[due]}]`).waitFor();
+    if (views[due] === views[(views.indexOf(was) + 1) % 3]) turns += 1;
+    was = views[due];
+    if (was !== 'alerts' || i % 4 !== 0) continue;
+    await page.getByTestId('wall-alert').first().waitFor();
+    await cdp.send('HeapProfiler.collectGarbage');
+    const m = Object.fromEntries((await cdp.send('Performance.getMetrics')).metrics.map((x) => [x.name, x.value]));
+    (sizes[reloads] ??= []).push([await page.evaluate(() => document.querySelectorAll('*').length), m.JSEventListeners]);
+  }
+  assert.equal(turns, STEPS, 'one turn each ten minutes');
+  assert.equal(reloads, 3, 'one reload each night');
+  for (const [night, all] of sizes.entries()) {
+    // The first look may come before everything is loaded.
+    const [first, last] = [all[1], all.at(-1)];
+    assert.ok(Math.abs(last[0] - first[0]) <= 20, `after ${night} reloads: DOM nodes ${all.map((x) => x[0])}`);
+    assert.ok(last[1] - first[1] <= 10, `after ${night} reloads: listeners ${all.map((x) => x[1])}`);
+  }
+  if (process.env.IOC_SAY) console.log(JSON.stringify(sizes));
+  assert.deepEqual(problems, []);
+  await context.close();
 });

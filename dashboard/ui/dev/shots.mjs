@@ -26,9 +26,10 @@ let problems = 0;
 
 async function shot(name, { size = 'desktop', mock = busy, query = '?lang=vi', login = true, user = 'operator', full = false, act = null }) {
   if (only && !name.includes(only)) return;
-  const page = await browser.newPage({ colorScheme: 'dark', viewport: SIZES[size], isMobile: size === 'phone', hasTouch: size === 'phone' });
-  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !/ (401|412) /.test(m.text())) { problems += 1; console.log(`${name}: ${m.type()}: ${m.text()}`); } });
+  const page = await browser.newPage({ viewport: SIZES[size], isMobile: size === 'phone', hasTouch: size === 'phone' });
+  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !/ (401|412|422) /.test(m.text())) { problems += 1; console.log(`${name}: ${m.type()}: ${m.text()}`); } });
   page.on('pageerror', (e) => { problems += 1; console.log(`${name}: page error: ${e}`); });
+  await page.emulateMedia({ colorScheme: 'dark' });
   await page.goto(`${mock.url}/${query}`);
   if (login) {
     await page.getByTestId('login-user').fill(user);

@@ -48,14 +48,17 @@ async function once(method: string, path: string, body: unknown, headers: Record
   };
   if (method !== 'GET') {
     init.headers = { ...init.headers, 'content-type': 'application/json', 'x-ioc-request': '1' };
-    init.body = JSON.stringify(body ?? {});
+    // A text is sent as it is: the rules' YAML.
+    init.body = typeof body === 'string' ? body : JSON.stringify(body ?? {});
   }
   const answer = await fetch(path, init);
   if (answer.status === 204) return null;
   let parsed: unknown = null;
   try {
     parsed = await answer.json();
-  } catch {
+  } catch (e) {
+    // Cut off half way is no answer: taken for an empty one it would sign a wall out.
+    if (!(e instanceof SyntaxError)) throw e;
     parsed = null;
   }
   if (!answer.ok) {
@@ -69,6 +72,8 @@ export const get = <T>(path: string) => call('GET', path) as Promise<T>;
 export const post = <T>(path: string, body: unknown, headers?: Record<string, string>) =>
   call('POST', path, body, headers) as Promise<T>;
 export const put = <T>(path: string, body: unknown) => call('PUT', path, body) as Promise<T>;
+/** Any other method, with headers. */
+export const send = <T>(method: 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, headers?: Record<string, string>) => call(method, path, body, headers) as Promise<T>;
 export const del = (path: string) => call('DELETE', path);
 
 /** Whether something is served there. */

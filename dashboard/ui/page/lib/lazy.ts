@@ -5,11 +5,18 @@ import type { ScreenName } from './route.svelte';
 
 type Loaded = { default: Component };
 
-/** A screen, and the words that come with it. */
-const of = (screen: () => Promise<Loaded>, ...words: (() => Promise<Words>)[]) => async (): Promise<Component> => {
-  const [loaded, ...learned] = await Promise.all([screen(), ...words.map((w) => w())]);
-  learned.forEach(learn);
-  return loaded.default;
+/**
+ * A screen, and the words that come with it. Always the same promise: with another one the page
+ * would make the screen anew at each change of the view, and what is typed there would lose its focus.
+ */
+const of = (screen: () => Promise<Loaded>, ...words: (() => Promise<Words>)[]) => {
+  let asked: Promise<Component> | null = null;
+  const load = async () => {
+    const [loaded, ...learned] = await Promise.all([screen(), ...words.map((w) => w())]);
+    learned.forEach(learn);
+    return loaded.default;
+  };
+  return (): Promise<Component> => (asked ??= load());
 };
 
 export const screens: Record<Exclude<ScreenName, ''>, () => Promise<Component>> = {

@@ -71,7 +71,7 @@ const DEFAULTS: View = {
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
-export function parse(path: string, search: string, lang: Lang, theme: Theme = ''): View {
+export function parse(path: string, search: string, lang: Lang, theme: Theme = rememberedTheme()): View {
   const p = new URLSearchParams(search);
   const one = <T extends string>(words: readonly T[], word: string | null, otherwise: T): T => words.find((w) => w === word) ?? otherwise;
   const span = Number(p.get('span'));
@@ -154,27 +154,29 @@ export function print(v: View): string {
 }
 
 const LANG_KEY = 'ioc.lang';
-const THEME_KEY = 'ioc.theme';
 
-/** What was chosen in this browser before: of `words`, else the first of them. */
-function remembered<T extends string>(key: string, words: readonly [T, ...T[]]): T {
+function remembered(): Lang {
   try {
-    return words.find((w) => w === localStorage.getItem(key)) ?? words[0];
+    return localStorage.getItem(LANG_KEY) === 'en' ? 'en' : 'vi';
   } catch {
-    return words[0];
+    return 'vi';
   }
 }
 
-function remember(key: string, word: string): void {
+const THEME_KEY = 'ioc.theme';
+
+function rememberedTheme(): Theme {
   try {
-    localStorage.setItem(key, word);
+    return THEMES.find((word) => word === localStorage.getItem(THEME_KEY)) ?? '';
   } catch {
-    // Without storage the URL still carries it.
+    return '';
   }
 }
 
 export class Route {
   view = $state.raw<View>({ ...DEFAULTS });
+  /** Asked before the view changes; false: it stays (something unsaved is open). */
+  leaving: ((next: View) => boolean) | null = null;
 
   start(): void {
     this.read();
@@ -184,15 +186,30 @@ export class Route {
 
   /** What the address bar says. */
   read = (): void => {
-    this.view = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered(LANG_KEY, ['vi', 'en']), remembered(THEME_KEY, THEMES));
+    const next = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
+    if (this.leaving?.(next) === false) history.pushState(null, '', location.pathname.replace(/^\/[ard]\/.*/, '/') + print(this.view));
+    else this.view = next;
   };
 
   /** Changes the view. `push` makes a step that the Back button undoes. */
   set(patch: Partial<View>, push = false): void {
     const next = { ...this.view, ...patch };
+    if (this.leaving?.(next) === false) return;
     this.view = next;
-    if (patch.lang !== undefined) remember(LANG_KEY, next.lang);
-    if (patch.theme !== undefined) remember(THEME_KEY, next.theme);
+    if (patch.lang !== undefined) {
+      try {
+        localStorage.setItem(LANG_KEY, next.lang);
+      } catch {
+        // Without storage the URL still carries the language.
+      }
+    }
+    if (patch.theme !== undefined) {
+      try {
+        localStorage.setItem(THEME_KEY, next.theme);
+      } catch {
+        // Here too.
+      }
+    }
     const path = next.wall !== '' ? '/wall' : '/';
     const url = path + print(next);
     if (url === location.pathname + location.search) return;

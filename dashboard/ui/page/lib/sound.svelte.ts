@@ -81,7 +81,8 @@ class Sound {
     this.blocked = this.context?.state !== 'running';
   }
 
-  private listen(): void {
+  /** Hears the list; to be called when it changed, and by itself for what repeats. */
+  listen(): void {
     const now = Date.now();
     if (Math.floor(now / 1000) !== Math.floor(this.now / 1000)) this.now = now;
     this.look();
