@@ -1,78 +1,111 @@
-// Services, trends on tiles, the wide list of alerts, notifications and the ledger, against the mock.
+// The screens of services, alerts, devices, history, ledger and notifications.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { counted, startRig } from './rig.mjs';
 
 let rig;
-let city;
-before(async () => {
-  rig = await startRig();
-  city = rig.mock.city;
-});
+before(async () => { rig = await startRig(); });
 after(() => rig?.close());
+const query = (page) => new URL(page.url()).searchParams;
 
-const asked = () => city.past.asked.map((a) => `${a.device}:${a.property}`);
-const until = async (what, why) => {
-  for (let i = 0; i < 100; i++) {
-    if (await what()) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  assert.fail(why);
-};
-
-test('each tile with values has a trend, for one request of one station', async () => {
-  city.past.asked.length = 0;
-  const { page, close } = await rig.open('?lang=vi');
-  const values = await page.locator('[data-testid=tile] .value b').count();
-  assert.ok(values >= 6, `${values} tiles have values`);
-  await counted(page.getByTestId('spark'), values);
-  assert.equal(new Set(asked()).size, values);
-  assert.equal(asked().length, values, 'nothing is asked twice');
-  assert.ok(city.past.asked.every((a) => a.to - a.from === 86_400_000 && a.step === 1_800_000));
-  // What is young is not read again when the tiles are made anew.
-  await page.evaluate(() => { history.pushState(null, '', '?screen=kpi'); dispatchEvent(new PopStateEvent('popstate')); });
-  await page.getByTestId('kpi-screen').waitFor();
-  await page.goBack();
-  await counted(page.getByTestId('spark'), values);
-  assert.equal(asked().length, values);
+test('the ledger adds up the doors, says what is under way and why messages were refused', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=ledger', 'administrator');
+  await counted(page.getByTestId('door'), 2);
+  assert.match(await page.getByTestId('sum-accepted').innerText(), /191,520/);
+  assert.match(await page.getByTestId('sum-quarantined').innerText(), /17/);
+  const balances = await page.getByTestId('balance').evaluateAll((all) => all.map((b) => b.dataset.difference));
+  assert.deepEqual(balances, ['0', '0', '3']);
+  await page.getByTestId('refused-message').filter({ hasText: '<img src=x>' }).waitFor();
+  assert.equal(await page.locator('img[src="x"]').count(), 0, 'a topic is text');
   await close();
 });
 
-test('trends wait while an alert is read, and walls ask for none', async () => {
-  city.past.asked.length = 0;
-  const row = city.open().find((r) => r.severity === 'emergency');
-  const one = await rig.open(`?lang=en&alert=${row.id}`);
-  await one.page.getByTestId('nearby').waitFor();
-  await until(() => asked().some((a) => a.startsWith(`${row.device}:`)), 'the chart of the alert asks');
-  // The pause between two requests has passed more than once: only the chart has asked.
-  await one.page.waitForFunction(() => performance.now() > 6000);
-  assert.deepEqual([...new Set(city.past.asked.map((a) => a.device))], [row.device]);
-  await one.page.getByTestId('panel-close').first().click();
-  await one.page.getByTestId('spark').first().waitFor();
-  await one.close();
-
-  city.past.asked.length = 0;
-  rig.mock.accounts.walls.push({ id: 71, label: 'w', view: 'overview', areas: null, services: null, created: Date.now(), expires: null, used: null, secret: 'svc-wall' });
-  const page = await rig.browser.newPage();
-  await page.goto(`${rig.mock.url}/?lang=vi#/wall?token=svc-wall`);
-  await page.locator('[data-testid=tile] .value b').first().waitFor();
-  await page.waitForFunction(() => performance.now() > 4000);
-  assert.deepEqual(asked(), []);
-  await page.close();
+test('a test message is sent to a receiver and stands in the log; a dead delivery is tried again', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=notify', 'administrator');
+  await counted(page.getByTestId('receiver'), 2);
+  await counted(page.getByTestId('delivery'), 50);
+  await page.getByTestId('deliveries-more').click();
+  await counted(page.getByTestId('delivery'), 60);
+  await page.getByTestId('deliveries-dead').click();
+  await counted(page.getByTestId('delivery'), 1);
+  assert.equal(query(page).get('part'), 'dead');
+  await page.getByTestId('retry-delivery').click();
+  await counted(page.getByTestId('delivery'), 0);
+  await page.getByTestId('deliveries-all').click();
+  await page.locator('[data-testid=receiver][data-id=fire-112]').getByTestId('notify-test').click();
+  await page.locator('[data-testid=delivery][data-id=d-61][data-state=delivered]').waitFor();
+  await close();
 });
 
-test('an alert shows the nearest devices of its service in the ward, with values, nearest first', async () => {
-  const table = city.devices.map((d) => d.meta);
-  const row = city.open().find((r) => table.filter((d) => d.service === table.find((x) => x.id === r.device).service && d.area === r.area).length > 3);
-  const own = table.find((d) => d.id === row.device);
-  const away = (d) => Math.hypot(d.lat - own.lat, (d.lon - own.lon) * Math.cos((own.lat * Math.PI) / 180));
-  const expected = table.filter((d) => d.id !== own.id && d.service === own.service && d.area === own.area).sort((a, b) => away(a) - away(b)).slice(0, 5).map((d) => d.id);
-  const { page, close } = await rig.open(`?lang=en&alert=${row.id}`);
-  await page.getByTestId('near-device').first().waitFor();
-  assert.deepEqual(await page.getByTestId('near-device').evaluateAll((all) => all.map((b) => b.dataset.id)), expected);
-  assert.match(await page.getByTestId('near-device').first().innerText(), / (m|km) away/);
-  await page.getByTestId('near-device').first().click();
-  await page.getByTestId('device-panel').waitFor();
-  assert.match(page.url(), new RegExp(`device=${expected[0]}`));
+test('who may not see to notifications or the ledger is told so', async () => {
+  const { page, close } = await rig.open('?lang=en', 'ward');
+  for (const screen of ['notify', 'ledger']) {
+    await page.goto(`${rig.mock.url}/?lang=en&screen=${screen}`);
+    await page.getByTestId('no-screen').waitFor();
+  }
+  await close();
+});
+
+test('a service has a page with its alerts, wards and devices; one without a feed says so', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=services', 'administrator');
+  await counted(page.getByTestId('tile'), 18);
+  await page.getByTestId('service-pick').selectOption('air');
+  assert.equal(query(page).get('service'), 'air');
+  const open = rig.mock.city.open().filter((r) => r.service === 'air').length;
+  assert.ok(open > 0);
+  await page.getByTestId('service-alert').first().waitFor();
+  await page.getByTestId('service-ward').first().waitFor();
+  await page.getByTestId('service-pick').selectOption('health');
+  await page.getByText('This service has no feed yet').waitFor();
+  await close();
+});
+
+test('the list of alerts over the whole screen keeps the one that is open, and its sheet has the same filter', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=alerts&sev=3&service=air');
+  const row = page.getByTestId('alert-row').first();
+  await row.waitFor();
+  const sheet = new URL(await page.getByTestId('alerts-csv').getAttribute('href'), page.url());
+  assert.deepEqual(Object.fromEntries(sheet.searchParams), { open: '1', held: '0', service: 'air', min_severity: 'major', lang: 'en' });
+  await row.click();
+  await page.getByTestId('alert-detail').waitFor();
+  assert.equal(query(page).get('screen'), 'alerts');
+  await close();
+});
+
+test('series are chosen, stand in the address, and go again', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=explore');
+  await page.getByTestId('explore-empty').waitFor();
+  await page.getByTestId('explore-find').fill('tram khong khi');
+  const device = page.getByTestId('explore-device').first();
+  const id = await device.getAttribute('data-id');
+  await device.getByRole('button').first().click();
+  await counted(page.getByTestId('explore-series'), 1);
+  assert.ok(query(page).get('series').startsWith(`${id}:`));
+  await page.reload();
+  await counted(page.getByTestId('explore-series'), 1);
+  await page.getByTestId('explore-series').locator('canvas').first().waitFor();
+  await page.getByRole('button', { name: /^Remove/ }).click();
+  await counted(page.getByTestId('explore-series'), 0);
+  await close();
+});
+
+test('a device has a page of its own with its alerts and rules', async () => {
+  const { device } = rig.mock.city.open().find((r) => r.device !== null);
+  const { page, close } = await rig.open(`?lang=en&screen=device&device=${device}`);
+  await page.getByTestId('device-value').waitFor();
+  await page.getByTestId('device-alert').first().click();
+  await page.getByTestId('alert-detail').waitFor();
+  await close();
+});
+
+test('the map has the wards as a list, found without accents, the worst first', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=map');
+  await page.getByTestId('ward').first().waitFor();
+  const worst = await page.getByTestId('ward').first().getAttribute('data-id');
+  assert.ok(rig.mock.city.open().some((r) => r.area === worst && r.severity === 'emergency'));
+  await page.getByTestId('ward-find').fill('dien ban dong');
+  await counted(page.getByTestId('ward'), 1);
+  await page.getByTestId('ward').click();
+  await page.waitForFunction(() => new URLSearchParams(location.search).get('map'));
   await close();
 });
