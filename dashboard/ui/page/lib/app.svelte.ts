@@ -14,6 +14,8 @@ import { Live } from './live.svelte';
 import { Places } from './places.svelte';
 import { Words } from './words.svelte';
 
+/** Screens that show an alert or a device themselves. */
+const KEEPS: readonly ScreenName[] = ['map', 'alerts'];
 /** The server did not say who is here: so long until it is asked again. */
 const ARRIVE_MS = 5000;
 
@@ -84,12 +86,12 @@ class App extends Words {
 
   openDevice = (id: string): void => {
     const i = this.places.devices.indexOf(id);
-    this.route.set({ screen: '', device: id, alert: '', prop: '', q: '' }, true);
+    this.route.set({ screen: KEEPS.includes(this.route.view.screen) ? this.route.view.screen : '', device: id, alert: '', prop: '', q: '' }, true);
     this.show(id, i === undefined ? '' : (this.places.devices.list[i]?.area ?? ''));
   };
 
   openAlert = (id: string): void => {
-    this.route.set({ screen: '', alert: id, device: '', prop: '' }, true);
+    this.route.set({ screen: KEEPS.includes(this.route.view.screen) ? this.route.view.screen : '', alert: id, device: '', prop: '' }, true);
   };
 
   clearFilters = (): void => {
