@@ -275,6 +275,28 @@ test('w shows the console as a wall, Escape leaves it, and the address alone ope
   await page.locator('[data-testid=wall-screen][data-view=alerts]').waitFor();
   await close();
 });
+test('a wall that gets no answer when it comes asks again by itself, for who it is and for the city', async () => {
+  rig.mock.accounts.walls.push({ id: 90, label: 'lost', view: 'overview', areas: null, services: null, created: Date.now(), expires: null, used: null, secret: 'lost' });
+  const context = await rig.browser.newContext({ viewport: { width: 1600, height: 900 } });
+  const page = await context.newPage();
+  const lost = [];
+  // Each of these is lost once when the link is opened, and once more when the page is read again.
+  await page.route(/api\/v1\/(session|session\/wall|city)$/, (route) => {
+    const key = `${route.request().method()} ${new URL(route.request().url()).pathname}`;
+    if (lost.includes(key)) return route.continue();
+    lost.push(key);
+    return route.abort();
+  });
+  await page.goto(`${rig.mock.url}/?lang=en#/wall?token=lost`);
+  await page.getByTestId('wall-screen').waitFor();
+  assert.ok(lost.includes('POST /api/v1/session/wall') && lost.includes('GET /api/v1/city'), String(lost));
+  lost.length = 0;
+  await page.reload();
+  await page.getByTestId('wall-screen').waitFor();
+  assert.ok(lost.includes('GET /api/v1/session') && lost.includes('GET /api/v1/city'), String(lost));
+  await context.close();
+});
+
 test('a wall turns for three days and reloads in each of three nights; nothing piles up', async () => {
   const STEP_S = 600;
   const STEPS = (3 * 86_400) / STEP_S;

@@ -16,8 +16,8 @@ import { Words } from './words.svelte';
 
 /** Screens that show an alert or a device themselves. */
 const KEEPS: readonly ScreenName[] = ['map', 'alerts'];
-/** The server did not say who is here: so long until it is asked again. */
-const ARRIVE_MS = 5000;
+/** The server did not say who is here, or what the city is: so long until it is asked again. */
+const AGAIN_MS = 5000;
 
 class App extends Words {
   readonly places = new Places(this);
@@ -136,7 +136,7 @@ class App extends Words {
       if (token !== null) this.wallFailed = refused ? this.t('wall_bad') : this.t('wall_failed', { why: why(e) });
       else if (!refused) this.loadFailed = why(e);
       this.session = null;
-      if (!refused) setTimeout(() => { if (this.session === null) void this.arrive(token); }, ARRIVE_MS);
+      if (!refused) setTimeout(() => { if (this.session === null) void this.arrive(token); }, AGAIN_MS);
       return;
     }
     this.wallFailed = '';
@@ -195,8 +195,9 @@ class App extends Words {
     try {
       await this.places.load();
     } catch (e) {
-      if (e instanceof ApiError && e.status === 401) this.leave(true);
-      else this.loadFailed = why(e);
+      if (e instanceof ApiError && e.status === 401) return this.leave(true);
+      this.loadFailed = why(e);
+      setTimeout(() => { if (this.session && !this.live.started) void this.enter(); }, AGAIN_MS);
       return;
     }
     this.live.connect();
