@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Desk } from './desk.mjs';
 import { Past } from './past.mjs';
 import { isOpen, Register } from './register.mjs';
+import { thresholds } from './thresholds.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const CONFIG = process.env.IOC_CONFIG ?? join(here, '../../../config');
@@ -76,6 +77,7 @@ const RULES = [
 export function makeCity(scene) {
   const random = seeded(20251101);
   const geo = JSON.parse(read('boundaries.geojson'));
+  const limits = thresholds(read('thresholds.yaml'));
   const areas = rows('areas.csv').map(([id, code, kind, vi, en, lat, lon, km2]) => ({
     id, code, name: { vi, en }, kind, lat: Number(lat), lon: Number(lon), area_km2: Number(km2),
   }));
@@ -114,7 +116,7 @@ export function makeCity(scene) {
 
   const self = {
     devices, areas, reading, round, alerts: new Map(), change: 100, seq: 1, rules: RULES, onAlert: () => {},
-    city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: [], alerts: { shelve_max_ms: 12 * 3_600_000, agencies: ['Công an phường Hải Châu', 'Sở Xây dựng', 'Trung tâm 1022'], positions: ['desk-1', 'desk-2', 'supervisor'] } }),
+    city: () => ({ name: { vi: 'Đà Nẵng', en: 'Đà Nẵng' }, time_zone: 'Asia/Ho_Chi_Minh', view: [108.2, 16.045, 11.25], areas, services: SERVICES, properties: PROPERTIES, thresholds: limits, alerts: { shelve_max_ms: 12 * 3_600_000, agencies: ['Công an phường Hải Châu', 'Sở Xây dựng', 'Trung tâm 1022'], positions: ['desk-1', 'desk-2', 'supervisor'] } }),
     map: () => geo,
     open: () => [...self.alerts.values()].map((a) => a.row).filter(isOpen),
     listed: () => self.open().filter((r) => !r.held?.length),

@@ -8,17 +8,28 @@ const door = (source, accepted, quarantined_by_reason, duplicate, more = {}) => 
 };
 const MESSAGES = [
   { source: 'gateway', topic: 'ioc/v1/hai_chau/air/air-7/obs', device: null, reason: 'malformed', detail: 'line 1, column 14: expected a number', payload: '{"time":17,"values":{"pm25":}}' },
-  { source: 'gateway', topic: 'ioc/v1/hai_chau/air/<img src=x>/obs', device: null, reason: 'not_allowed', detail: 'the device may not say this', payload: '{"values":{}}' },
+  { source: 'gateway', topic: 'ioc/v1/hai_chau/air/<img src=x>/obs', device: null, reason: 'not_authorised', detail: 'the device may not say this', payload: '{"values":{}}' },
 ];
 
-export function routes({ path, query }) {
-  if (path === 'ledger') {
-    return [200, { difference: 0, difference_rules: 0, difference_history: 3, sources: [
-      door('gateway', 182_400, { malformed: 12, not_allowed: 3 }, 41, { partly: 5, late: 20, evaluated: 182_380, stored: 182_397 }),
-      door('broker.city', 9_120, { malformed: 2 }, 0),
-    ] }];
+const books = new WeakMap();
+
+/** What a test may change: the doors, the differences, the refused messages. */
+export function ledgerOf(city) {
+  if (!books.has(city)) {
+    const now = Date.now();
+    books.set(city, {
+      difference: 0, difference_rules: 0, difference_history: 3,
+      sources: [door('gateway', 182_400, { malformed: 12, not_authorised: 3 }, 41, { partly: 5, late: 20, evaluated: 182_380, stored: 182_397 }), door('broker.city', 9_120, { malformed: 2 }, 0)],
+      messages: MESSAGES.map((m, i) => ({ at: now - (i + 1) * 90_000, ...m })),
+    });
   }
-  if (path === 'quarantine') return [200, { messages: MESSAGES.map((m, i) => ({ at: Date.now() - (i + 1) * 90_000, ...m })).slice(0, Number(query.get('limit') ?? 100)) }];
+  return books.get(city);
+}
+
+export function routes({ city, me, path, query, error }) {
+  const { messages, ...snapshot } = ledgerOf(city);
+  if (path === 'ledger') return [200, snapshot];
+  if (path === 'quarantine') return me?.can.includes('technical') ? [200, { messages: messages.slice(0, Number(query.get('limit') ?? 100)) }] : [403, error('not_permitted', 'this needs the permission `technical`')];
   if (path === 'status') {
     return [200, { version: 'mock', clock: 'wall', started: Date.now() - 7.2e6, journal: { first: 1, next: 191_521, bytes: 48_234_496, corrupt: 0 }, readers: { rules: 191_521, history: 191_518, live: 191_521 } }];
   }

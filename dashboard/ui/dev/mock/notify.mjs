@@ -9,14 +9,20 @@ const log = Array.from({ length: 60 }, (_, i) => ({
   attempts: i === 3 ? 8 : 1, created_at: now - i * 240_000, next_at: null, ended_at: i === 0 ? null : now - i * 240_000 + 900, answer: i === 3 ? 'HTTP 503' : null,
 }));
 
+/** How the next tests end. */
+export const outcome = { state: 'delivered', answer: '250 queued' };
+/** A test that was just put into the outbox: it ends behind the first look at the log. */
+let going = null;
+
 export async function routes({ me, path, query, req, error }) {
   const may = me?.can.includes('notify');
   if (path === 'notifications/receivers') return may ? [200, { receivers }] : [403, error('not_permitted', 'this needs the permission `notify`')];
   let m = /^notifications\/receivers\/([^/]+)\/test$/.exec(path);
   if (m && req.method === 'POST') {
-    const delivery = { ...log[0], id: `d-${log.length + 1}`, seq: log.length + 1, receiver: decodeURIComponent(m[1]), reasons: ['test'], state: 'delivered', ended_at: Date.now(), created_at: Date.now() };
+    const delivery = { ...log[0], id: `d-${log.length + 1}`, seq: log.length + 1, receiver: decodeURIComponent(m[1]), reasons: ['test'], state: 'waiting', attempts: 0, ended_at: null, created_at: Date.now(), answer: null };
     log.unshift(delivery);
-    return [202, { delivery }];
+    going = delivery;
+    return [202, { delivery: { ...delivery } }];
   }
   m = /^notifications\/deliveries\/([^/]+)\/retry$/.exec(path);
   if (m && req.method === 'POST') {
@@ -30,7 +36,10 @@ export async function routes({ me, path, query, req, error }) {
     const before = Number(query.get('before')) || Infinity;
     const fits = log.filter((d) => d.seq < before && (!query.get('state') || d.state === query.get('state')) && (!query.get('receiver') || d.receiver === query.get('receiver')));
     const limit = Number(query.get('limit') ?? 100);
-    return [200, { deliveries: fits.slice(0, limit), next: fits.length > limit ? fits[limit - 1].seq : null }];
+    const page = fits.slice(0, limit).map((d) => ({ ...d }));
+    if (going !== null) Object.assign(going, outcome, { attempts: outcome.state === 'dead' ? 8 : 1, ended_at: Date.now() });
+    going = null;
+    return [200, { deliveries: page, next: fits.length > limit ? fits[limit - 1].seq : null }];
   }
   return null;
 }

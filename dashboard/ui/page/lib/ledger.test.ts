@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lags, reasons, total, type Door } from './ledger';
+import { balance, lags, reasons, REST_LOOKS, stillness, total, type Door, type Ledger } from './ledger';
 
 const door = (source: string, received: number, by: Record<string, number>): Door => ({
   source, received, accepted: received - 3, quarantined: 2, quarantined_by_reason: by, duplicate: 1, shed: 0, difference: 0, partly: 0, records: received, evaluated: received - 1,
@@ -7,6 +7,18 @@ const door = (source: string, received: number, by: Record<string, number>): Doo
 });
 
 describe('ledger', () => {
+  it('calls a difference under way while something moves, and wrong when it stays at rest', () => {
+    const at = (received: number): Ledger => ({ difference: 1, difference_rules: 0, difference_history: 0, sources: [door('a', received, {})] });
+    expect(balance(0, 99)).toBe('balanced');
+    let still = stillness(null, at(5), 0);
+    const seen = [];
+    for (let i = 0; i <= REST_LOOKS; i++) {
+      seen.push(balance(1, still));
+      still = stillness(at(5), at(5), still);
+    }
+    expect(seen).toEqual(['moving', 'moving', 'moving', 'unbalanced']);
+    expect(balance(-1, stillness(at(5), at(6), still))).toBe('moving');
+  });
   it('adds up the doors', () => {
     const sum = total([door('a', 10, {}), door('b', 20, {})]);
     expect([sum.received, sum.accepted, sum.quarantined, sum.duplicate, sum.late]).toEqual([30, 24, 4, 2, 2]);

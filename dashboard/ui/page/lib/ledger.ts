@@ -30,3 +30,17 @@ export function reasons(doors: readonly Door[]): [string, number][] {
 
 /** How far the readers are behind the end of the journal, in entries. */
 export const lags = (s: Status): [string, number][] => Object.entries(s.readers).map(([name, at]) => [name, Math.max(0, s.journal.next - at)]);
+
+export type Balance = 'balanced' | 'moving' | 'unbalanced';
+/** So many looks without any movement are rest. */
+export const REST_LOOKS = 3;
+
+/** What is under way is a difference that moves; at rest every difference is 0. */
+export const balance = (difference: number, still: number): Balance => (difference === 0 ? 'balanced' : still < REST_LOOKS ? 'moving' : 'unbalanced');
+
+/** Looks since anything moved: `before` when nothing did from `a` to `b`. */
+export function stillness(a: Ledger | null, b: Ledger, before: number): number {
+  if (a === null) return 0;
+  const [x, y] = [total(a.sources), total(b.sources)];
+  return COUNTED.every((f) => x[f] === y[f]) ? before + 1 : 0;
+}
