@@ -309,6 +309,7 @@ for (const lang of ['vi', 'en']) {
       await page.getByTestId('handover').waitFor();
       assert.match(await page.getByTestId('to-do').innerText(), /<script>alert\(1\)<\/script>/);
       assert.match(await page.getByTestId('handover-print').getAttribute('href'), new RegExp(`handover\\.html\\?from=\\d+&to=\\d+&lang=${lang}`));
+      if (viewport.width < 768) await page.getByTestId('nav-more').click();
       await page.getByTestId('nav-holds').click();
       await page.getByTestId('hold').first().waitFor();
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), viewport.width);

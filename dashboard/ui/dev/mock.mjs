@@ -32,6 +32,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
   const epoch = (Date.now() / 1000) >>> 0;
   const clients = new Set();
   let muted = false;
+  let build = 'mock';
   let flood = null;
 
   const sessionOf = (req) => sessions.get(/ioc_session=([0-9a-f]+)/.exec(req.headers.cookie ?? '')?.[1] ?? '');
@@ -122,7 +123,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
     clients.add(client);
     ws.on('close', () => clients.delete(client));
     if (muted) return;
-    ws.send(JSON.stringify({ t: 'hello', proto: 1, epoch, seq: city.seq, rev: 1, server_ms: Date.now(), tick_ms: 200, user: me.user, role: me.role, build: 'mock' }));
+    ws.send(JSON.stringify({ t: 'hello', proto: 1, epoch, seq: city.seq, rev: 1, server_ms: Date.now(), tick_ms: 200, user: me.user, role: me.role, build }));
     ws.on('message', (data) => {
       const m = JSON.parse(String(data));
       if (m.t !== 'sub') return;
@@ -168,6 +169,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       if (!quiet) console.log(`mock ${url} (operator / operator)`);
       resolve({
         url, city, registry, accounts,
+        /** The build of the page that the next greetings name. */
+        set build(name) { build = name; },
         /** Keeps the sockets but sends nothing more, as a dead network does. */
         mute(on) { muted = on; },
         /** An alarm flood begins or ends. */

@@ -122,16 +122,16 @@ test('where a second factor is a duty, it is set up first; the recovery codes ar
 
 test('the menu offers what one may do, and a typed address no more', async () => {
   const wants = {
-    administrator: ['console', 'shift', 'kpi', 'holds', 'devices', 'data', 'people', 'audit', 'account'],
-    operator: ['console', 'shift', 'kpi', 'holds', 'devices', 'data'],
-    viewer: ['console', 'shift', 'kpi', 'holds', 'data'],
-    auditor: ['console', 'shift', 'kpi', 'holds', 'audit'],
+    administrator: ['console', 'map', 'alerts', 'services', 'explore', 'kpi', 'ledger', 'shift', 'holds', 'rules', 'devices', 'notify', 'data', 'people', 'audit'],
+    operator: ['console', 'map', 'alerts', 'services', 'explore', 'kpi', 'ledger', 'shift', 'holds', 'rules', 'devices', 'data'],
+    viewer: ['console', 'map', 'alerts', 'services', 'explore', 'kpi', 'ledger', 'shift', 'holds', 'rules', 'data'],
+    auditor: ['console', 'map', 'alerts', 'services', 'explore', 'kpi', 'ledger', 'shift', 'holds', 'rules', 'audit'],
     // A ward's operator: what concerns the whole city is not for them.
-    ward: ['console', 'kpi', 'holds', 'devices', 'data'],
+    ward: ['console', 'map', 'alerts', 'services', 'explore', 'kpi', 'holds', 'rules', 'devices', 'data'],
   };
   for (const [user, want] of Object.entries(wants)) {
     const { page, close } = await rig.open('?lang=vi', user);
-    assert.deepEqual(await menu(page), want.filter((w) => w !== 'account'), user);
+    assert.deepEqual(await menu(page), want, user);
     if (!want.includes('people')) {
       await page.goto(`${rig.mock.url}/?screen=people&lang=vi`);
       await page.getByTestId('no-screen').waitFor();

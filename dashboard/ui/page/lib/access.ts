@@ -52,8 +52,15 @@ export function grantFault(grants: readonly Grant[]): GrantFault | null {
   return grants.some((g) => g.services?.length === 0) ? 'services' : null;
 }
 
-/** The token in the fragment of a wall's link, and the view if the link names one. */
+/** The token in the fragment of a wall's link. */
 export function wallToken(hash: string): string | null {
   const m = /^#\/wall\?(.*)$/.exec(hash);
   return m === null ? null : new URLSearchParams(m[1]).get('token');
+}
+
+/** The query that stays of a wall's link: what was before the fragment, and what stood in it but the token. */
+export function wallQuery(search: string, hash: string): string {
+  const p = new URLSearchParams(search);
+  for (const [k, v] of new URLSearchParams(/^#\/wall\?(.*)$/.exec(hash)?.[1] ?? '')) if (k !== 'token') p.set(k, v);
+  return p.size === 0 ? '' : `?${p.toString()}`;
 }

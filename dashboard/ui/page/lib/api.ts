@@ -56,7 +56,9 @@ async function once(method: string, path: string, body: unknown, headers: Record
   let parsed: unknown = null;
   try {
     parsed = await answer.json();
-  } catch {
+  } catch (e) {
+    // Cut off half way is no answer: taken for an empty one it would sign a wall out.
+    if (!(e instanceof SyntaxError)) throw e;
     parsed = null;
   }
   if (!answer.ok) {

@@ -1,5 +1,5 @@
 // What the screens share: session, city, live state, and what operators do.
-import { dutyOf, holdsInCity, wallToken, type Duty, type Permission, type Session } from './access';
+import { dutyOf, holdsInCity, wallQuery, wallToken, type Duty, type Permission, type Session } from './access';
 import { ApiError, hooks, why } from './api';
 import { Acts } from './acts.svelte';
 import { AlertBook } from './alerts.svelte';
@@ -13,6 +13,11 @@ import type { GroupBy } from './grouping';
 import { Live } from './live.svelte';
 import { Places } from './places.svelte';
 import { Words } from './words.svelte';
+
+/** Screens that show an alert or a device themselves. */
+const KEEPS: readonly ScreenName[] = ['map', 'alerts'];
+/** The server did not say who is here: so long until it is asked again. */
+const ARRIVE_MS = 5000;
 
 class App extends Words {
   readonly places = new Places(this);
@@ -81,12 +86,12 @@ class App extends Words {
 
   openDevice = (id: string): void => {
     const i = this.places.devices.indexOf(id);
-    this.route.set({ screen: '', device: id, alert: '', prop: '', q: '' }, true);
+    this.route.set({ screen: KEEPS.includes(this.route.view.screen) ? this.route.view.screen : '', device: id, alert: '', prop: '', q: '' }, true);
     this.show(id, i === undefined ? '' : (this.places.devices.list[i]?.area ?? ''));
   };
 
   openAlert = (id: string): void => {
-    this.route.set({ screen: '', alert: id, device: '', prop: '' }, true);
+    this.route.set({ screen: KEEPS.includes(this.route.view.screen) ? this.route.view.screen : '', alert: id, device: '', prop: '' }, true);
   };
 
   clearFilters = (): void => {
@@ -110,18 +115,31 @@ class App extends Words {
     // A link that is opened in a page that is there already changes the fragment only.
     addEventListener('hashchange', () => { if (wallToken(location.hash) !== null) location.reload(); });
     const token = wallToken(location.hash);
+    if (token !== null) {
+      // The token stays in no history, no bookmark and no screenshot of the address bar.
+      history.replaceState(null, '', `/${wallQuery(location.search, location.hash)}`);
+      this.route.read();
+    }
+    await this.arrive(token);
+  }
+
+  /** Finds out who is here. Without an answer it asks again by itself: nobody stands at a wall at night. */
+  private async arrive(token: string | null): Promise<void> {
     try {
-      if (token !== null) {
-        // The token stays in no history, no bookmark and no screenshot of the address bar.
-        history.replaceState(null, '', `/${location.search}`);
-        this.session = await account.wall(token);
-      } else this.session = await client.session();
+      const session = token === null ? await client.session() : await account.wall(token);
+      // Somebody may have signed in meanwhile.
+      if (this.session) return;
+      this.session = session;
     } catch (e) {
-      if (token !== null) this.wallFailed = e instanceof ApiError && e.status === 401 ? this.t('wall_bad') : this.t('wall_failed', { why: why(e) });
+      if (this.session) return;
+      const refused = e instanceof ApiError && e.status === 401;
+      if (token !== null) this.wallFailed = refused ? this.t('wall_bad') : this.t('wall_failed', { why: why(e) });
+      else if (!refused) this.loadFailed = why(e);
       this.session = null;
-      if (token === null && !(e instanceof ApiError && e.status === 401)) this.loadFailed = why(e);
+      if (!refused) setTimeout(() => { if (this.session === null) void this.arrive(token); }, ARRIVE_MS);
       return;
     }
+    this.wallFailed = '';
     await this.enter();
   }
 

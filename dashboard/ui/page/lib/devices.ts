@@ -1,5 +1,5 @@
 // Live state of all devices: plain typed arrays outside reactivity (console.md §2.4).
-import { DT_SATURATED, LIVE, severityOf, SNAPSHOT, stateOf, type StateFrame } from './wire';
+import { DT_SATURATED, LIVE, NEVER, severityOf, SNAPSHOT, stateOf, type StateFrame } from './wire';
 import type { Device } from './model';
 import { fold } from './fold';
 
@@ -136,6 +136,11 @@ export class DeviceTable {
       if (stateOf(this.status[i] as number) === LIVE) live += 1;
     }
     return { live, all: this.list.length };
+  }
+
+  /** Nobody in the list has ever been heard. */
+  silent(): boolean {
+    return this.list.every((_, i) => stateOf(this.status[i] as number) === NEVER);
   }
 
   severity(i: number): number {

@@ -16,6 +16,8 @@ export interface Flood { on: boolean; raised: number; positions: number }
 const STALE_MS = 3000;
 const OLD_MS = 10_000;
 const HZ = 5;
+/** Nobody looks: one frame in five seconds. Alerts come at once all the same. */
+const HIDDEN_HZ = 0.2;
 
 export interface Host {
   words: Words;
@@ -118,17 +120,21 @@ export class Live {
     });
     this.connection?.stop();
     this.connection = link;
+    link.rate(document.hidden ? HIDDEN_HZ : HZ);
     link.start();
     clearInterval(this.timer);
     this.timer = setInterval(() => this.tick(), 250);
-    const nudge = () => this.connection?.nudge();
-    addEventListener('online', nudge);
-    addEventListener('pageshow', nudge);
-    document.addEventListener('visibilitychange', () => {
-      this.connection?.rate(document.hidden ? 1 : HZ);
-      if (!document.hidden) nudge();
-    });
+    // Each time the same functions: an event is heard once, however often one signs in.
+    addEventListener('online', this.nudge);
+    addEventListener('pageshow', this.nudge);
+    document.addEventListener('visibilitychange', this.seen);
   }
+
+  private readonly nudge = (): void => this.connection?.nudge();
+  private readonly seen = (): void => {
+    this.connection?.rate(document.hidden ? HIDDEN_HZ : HZ);
+    if (!document.hidden) this.nudge();
+  };
 
   private onHello(h: Hello): void {
     this.skew = h.server_ms - Date.now();

@@ -1,4 +1,5 @@
 // All state of the view lives in the URL (console.md C11).
+import { VIEWS, type WallView } from './access';
 import { isStateFilter } from './filter';
 import type { GroupBy } from './grouping';
 import type { Lang } from './model';
@@ -58,11 +59,15 @@ export interface View {
   from: number;
   to: number;
   theme: Theme;
+  /** What a wall shows (path /wall), or '': no wall. */
+  wall: '' | WallView;
+  /** Seconds for which a wall shows one view before the next; 0: it stays. */
+  rotate: number;
 }
 
 const DEFAULTS: View = {
   lang: 'vi', screen: '', tab: 'list', group: 'auto', state: '', mine: false, overdue: false, span: 24, sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
-  alert: '', device: '', prop: '', hours: 24, map: '', layers: '', rule: '', part: '', series: '', from: 0, to: 0, theme: '',
+  alert: '', device: '', prop: '', hours: 24, map: '', layers: '', rule: '', part: '', series: '', from: 0, to: 0, theme: '', wall: '', rotate: 0,
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
@@ -102,7 +107,15 @@ export function parse(path: string, search: string, lang: Lang, theme: Theme = r
     from: moment(p.get('from')),
     to: moment(p.get('to')),
     theme: one(THEMES, p.get('theme'), theme),
+    wall: path === '/wall' ? one(VIEWS, p.get('view'), 'overview') : '',
+    rotate: turnsEvery(p.get('rotate')),
   };
+}
+
+/** Whole seconds from five to an hour; 0: it does not turn. */
+function turnsEvery(word: string | null): number {
+  const n = Number(word);
+  return Number.isInteger(n) && n > 0 ? Math.min(3600, Math.max(5, n)) : 0;
 }
 
 /** Milliseconds since the epoch, 0 when there are none. */
@@ -132,6 +145,8 @@ export function print(v: View): string {
   if (v.sort !== DEFAULTS.sort) p.set('sort', v.sort);
   if (v.q !== '') p.set('q', v.q);
   for (const word of ['map', 'layers', 'rule', 'part', 'series', 'theme'] as const) if (v[word] !== '') p.set(word, v[word]);
+  if (v.wall !== '') p.set('view', v.wall);
+  if (v.rotate > 0) p.set('rotate', String(v.rotate));
   if (v.from > 0) p.set('from', String(v.from));
   if (v.to > 0) p.set('to', String(v.to));
   p.set('lang', v.lang);
@@ -164,15 +179,17 @@ export class Route {
   leaving: ((next: View) => boolean) | null = null;
 
   start(): void {
-    const read = () => {
-      const next = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
-      if (this.leaving?.(next) === false) history.pushState(null, '', location.pathname.replace(/^\/[ard]\/.*/, '/') + print(this.view));
-      else this.view = next;
-    };
-    read();
-    addEventListener('popstate', read);
-    addEventListener('hashchange', read);
+    this.read();
+    addEventListener('popstate', this.read);
+    addEventListener('hashchange', this.read);
   }
+
+  /** What the address bar says. */
+  read = (): void => {
+    const next = parse(/^#\/(\w+)$/.exec(location.hash)?.[0].slice(1) ?? location.pathname, location.search, remembered());
+    if (this.leaving?.(next) === false) history.pushState(null, '', location.pathname.replace(/^\/[ard]\/.*/, '/') + print(this.view));
+    else this.view = next;
+  };
 
   /** Changes the view. `push` makes a step that the Back button undoes. */
   set(patch: Partial<View>, push = false): void {
@@ -193,7 +210,7 @@ export class Route {
         // Here too.
       }
     }
-    const path = location.pathname === '/wall' ? '/wall' : '/';
+    const path = next.wall !== '' ? '/wall' : '/';
     const url = path + print(next);
     if (url === location.pathname + location.search) return;
     if (push) history.pushState(null, '', url);

@@ -163,6 +163,13 @@ describe('the URL', () => {
   it('takes nonsense as the default', () => {
     expect(parse('/', '?sev=99&hours=-1&sort=x&lang=fr&state=x&tab=x&group=x&screen=x&span=5', 'vi')).toEqual(parse('/', '', 'vi'));
   });
+  it('a wall has a path, a view and a turn of its own', () => {
+    const wall = parse('/wall', '?view=map&rotate=30&lang=en', 'vi');
+    expect([wall.wall, wall.rotate]).toEqual(['map', 30]);
+    expect(print(wall)).toBe('?view=map&rotate=30&lang=en');
+    expect(parse('/wall', '?view=x&rotate=1', 'vi')).toMatchObject({ wall: 'overview', rotate: 5 });
+    expect(parse('/', '?view=map&rotate=-3', 'vi')).toMatchObject({ wall: '', rotate: 0 });
+  });
   it('opens a screen by its own path', () => {
     expect(parse('/kpi', '', 'vi').screen).toBe('kpi');
     expect(parse('/', '', 'vi', 'light').theme).toBe('light');

@@ -168,8 +168,7 @@ export const vi = {
   key_s: 'Tạm hoãn',
   key_n: 'Ghi chú',
   key_o: 'Mở, thu nhóm',
-  key_tabs: 'Danh sách, tạm hoãn, đã đóng',
-  key_go: 'Điều hành, ca trực, chỉ số, bảo trì, thiết bị, dữ liệu',
+  key_tabs: 'Thẻ thứ nhất đến thứ năm của màn hình',
 } as const;
 
 export const en: Record<keyof typeof vi, string> = {
@@ -341,6 +340,5 @@ export const en: Record<keyof typeof vi, string> = {
   key_s: 'Shelve',
   key_n: 'Comment',
   key_o: 'Open, close a group',
-  key_tabs: 'List, shelved, closed',
-  key_go: 'Console, shift, alarm health, maintenance, devices, data',
+  key_tabs: 'First to fifth tab of the screen',
 };
