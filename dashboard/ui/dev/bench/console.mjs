@@ -1,7 +1,7 @@
 // What the page costs: CPU of all processes of the browser, heap, nodes, frames.
 //   npm run build && node dev/bench/console.mjs [--devices 10000 --rate 5000 --alerts 1000 --changes 5]
 //     [--view console|device|explore] [--size 1600x900] [--warm 20] [--seconds 60] [--minutes 10]
-//     [--profile] [--shot FILE] [--dist dist]
+//     [--still] [--profile] [--trace] [--shot FILE] [--dist dist]      --still: with reduced motion, nothing blinks
 // The feeder is another process and is not counted. Goal (issue 8): at most 15 % of a core.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const text = (otherwise) => ({ type: 'string', default: otherwise });
 const { values: arg } = parseArgs({ options: {
   devices: text('10000'), rate: text('5000'), alerts: text('1000'), changes: text('5'), view: text('console'), size: text('1600x900'),
-  warm: text('20'), seconds: text('60'), minutes: text('0'), profile: { type: 'boolean', default: false }, shot: text(''), dist: text(process.env.IOC_UI_BUILT ?? join(here, '../../dist')),
+  warm: text('20'), seconds: text('60'), minutes: text('0'), still: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false }, trace: { type: 'boolean', default: false }, shot: text(''), dist: text(process.env.IOC_UI_BUILT ?? join(here, '../../dist')),
 } });
 const [width, height] = arg.size.split('x').map(Number);
 const SERIES = ['air-station-01:pm25', 'air-station-02:pm25', 'air-station-03:temperature', 'traffic-counter-01:speed', 'traffic-counter-02:traffic_flow', 'flood-tower-02:flood_depth', 'flood-tower-03:rain_intensity', 'camera-01:people_count'];
@@ -28,29 +28,36 @@ const LATE_MS = 25;
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** CPU seconds of a process and all below it, by kind. */
-function cpu(root) {
+const statOf = (path) => {
+  const stat = readFileSync(`${path}/stat`, 'utf8');
+  const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { parent: Number(f[1]), seconds: (Number(f[11]) + Number(f[12])) / HZ };
+};
+
+/** CPU seconds of a process and all below it, by kind of process, or of renderers by thread. */
+function cpu(root, threads = false) {
   const rows = new Map();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      rows.set(Number(pid), { parent: Number(f[1]), ticks: Number(f[11]) + Number(f[12]) });
+      rows.set(Number(pid), statOf(`/proc/${pid}`));
     } catch {
       // It has just ended.
     }
   }
   const below = (pid) => pid === root || (rows.has(pid) && rows.get(pid).parent > 1 && below(rows.get(pid).parent));
   const used = {};
+  const add = (kind, seconds) => { used[kind] = (used[kind] ?? 0) + seconds; };
   for (const [pid, row] of rows) {
     if (!below(pid)) continue;
-    let kind = 'browser';
     try {
-      kind = /--type=([\w-]+)(?:.*--utility-sub-type=(\w+))?/s.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))?.slice(1).filter(Boolean).join(' ') ?? 'browser';
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      const kind = /--type=([\w-]+)/.exec(line)?.[1] ?? 'browser';
+      const utility = /--utility-sub-type=(\w+)/.exec(line)?.[1];
+      if (!threads) add(utility ?? kind, row.seconds);
+      else if (kind === 'renderer') for (const tid of readdirSync(`/proc/${pid}/task`)) add(readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim(), statOf(`/proc/${pid}/task/${tid}`).seconds);
     } catch {
-      // Counted all the same.
+      if (!threads) add('ended', row.seconds);
     }
-    used[kind] = (used[kind] ?? 0) + row.ticks / HZ;
   }
   return used;
 }
@@ -67,7 +74,7 @@ const server = await chromium.launchServer({
 });
 const root = server.process().pid;
 const browser = await chromium.connect(server.wsEndpoint());
-const context = await browser.newContext({ viewport: { width, height }, colorScheme: 'dark' });
+const context = await browser.newContext({ viewport: { width, height }, colorScheme: 'dark', reducedMotion: arg.still ? 'reduce' : 'no-preference' });
 const page = await context.newPage();
 const problems = [];
 page.on('pageerror', (e) => problems.push(String(e)));
@@ -89,14 +96,14 @@ async function held() {
   return { heap: usedSize / 1e6, nodes, listeners: jsEventListeners };
 }
 
-/** CPU of so many seconds as a share of a core, by kind of process. */
+/** CPU of so many seconds as shares of a core: by kind of process, and of the renderer by thread. */
 async function measure(seconds) {
-  const [before, then] = [cpu(root), performance.now()];
+  const [before, beforeThreads, then] = [cpu(root), cpu(root, true), performance.now()];
   await wait(seconds * 1000);
-  const [after, took] = [cpu(root), (performance.now() - then) / 1000];
-  const share = Object.fromEntries(Object.keys(after).map((kind) => [kind, ((after[kind] - (before[kind] ?? 0)) / took) * 100]));
-  share.all = Object.values(share).reduce((a, b) => a + b, 0);
-  return share;
+  const [after, afterThreads, took] = [cpu(root), cpu(root, true), (performance.now() - then) / 1000];
+  const shares = (a, b) => Object.entries(b).map(([kind, n]) => [kind, ((n - (a[kind] ?? 0)) / took) * 100]).filter(([, n]) => n >= 0.05).sort((x, y) => y[1] - x[1]);
+  const kinds = shares(before, after);
+  return { all: kinds.reduce((sum, [, n]) => sum + n, 0), kinds, threads: shares(beforeThreads, afterThreads) };
 }
 
 /** Frames of ten seconds. Asking for each one costs CPU itself, so nothing else is measured then. */
@@ -120,10 +127,23 @@ const show = (n, digits = 1) => n.toFixed(digits);
 console.log(`${arg.devices} devices, ${arg.rate} updates/s, ${arg.alerts} alerts, ${arg.changes} changes/s, ${arg.view}, ${arg.size}`);
 const [fedBefore, before] = [await fed(), await held()];
 if (arg.profile) await cdp.send('Profiler.enable').then(() => cdp.send('Profiler.start'));
+const traced = [];
+if (arg.trace) {
+  cdp.on('Tracing.dataCollected', ({ value }) => traced.push(...value));
+  await cdp.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', 'blink', 'cc', '__metadata'] } });
+}
 const share = await measure(Number(arg.seconds));
 const [fedAfter, after] = [await fed(), await held()];
 console.log(`sent       ${show((fedAfter.rows - fedBefore.rows) / Number(arg.seconds), 0)} rows/s in ${show((fedAfter.ticks - fedBefore.ticks) / Number(arg.seconds))} frames/s, ${show((fedAfter.changes - fedBefore.changes) / Number(arg.seconds))} alert changes/s, ${fedAfter.open} open`);
-console.log(`cpu        ${show(share.all)} % of a core: ${Object.entries(share).filter(([kind, n]) => kind !== 'all' && n >= 0.05).sort((a, b) => b[1] - a[1]).map(([kind, n]) => `${kind} ${show(n)}`).join(', ')}`);
+const list = (shares) => shares.map(([kind, n]) => `${kind} ${show(n)}`).join(', ');
+console.log(`cpu        ${show(share.all)} % of a core: ${list(share.kinds)}`);
+console.log(`renderer   ${list(share.threads)}`);
+if (arg.trace) {
+  const done = new Promise((told) => cdp.once('Tracing.tracingComplete', told));
+  await cdp.send('Tracing.end');
+  await done;
+  busiest(traced);
+}
 if (arg.profile) hottest((await cdp.send('Profiler.stop')).profile);
 if (arg.shot) await page.screenshot({ path: arg.shot });
 const fps = await frames();
@@ -136,6 +156,24 @@ for (let minute = 1; minute <= Number(arg.minutes); minute++) {
   row(`+${minute} min`, await held());
 }
 if (problems.length > 0) console.log(`PROBLEMS   ${problems.join('\n           ')}`);
+
+/** What the main thread of the page did: CPU time of each kind of work without what is inside it. */
+function busiest(events) {
+  const main = events.filter((e) => e.ph === 'M' && e.name === 'thread_name' && e.args.name === 'CrRendererMain').map((e) => `${e.pid}:${e.tid}`);
+  const self = new Map();
+  for (const thread of main) {
+    const open = [];
+    for (const e of events.filter((x) => x.ph === 'X' && `${x.pid}:${x.tid}` === thread).sort((a, b) => a.ts - b.ts || b.dur - a.dur)) {
+      while (open.length > 0 && open.at(-1).ts + open.at(-1).dur <= e.ts) open.pop();
+      const cost = e.tdur ?? 0;
+      const add = (name, us, n) => { const was = self.get(name) ?? [0, 0]; self.set(name, [was[0] + us, was[1] + n]); };
+      add(e.name, cost, 1);
+      if (open.length > 0) add(open.at(-1).name, -cost, 0);
+      open.push(e);
+    }
+  }
+  for (const [name, [us, n]] of [...self].sort((a, b) => b[1][0] - a[1][0]).slice(0, 25)) console.log(`  ${show(us / Number(arg.seconds) / 1e4, 2).padStart(6)} %  ${name} (${n})`);
+}
 
 /** Functions by the time spent in themselves. */
 function hottest(profile) {
