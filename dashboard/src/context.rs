@@ -66,7 +66,7 @@ impl Stats {
             ("tls_failures_total", "counter", &self.tls_failures),
             ("csp_reports_total", "counter", &self.csp_reports),
             ("sockets", "gauge", &self.sockets_open),
-            ("sockets_total", "counter", &self.sockets_opened),
+            ("sockets_opened_total", "counter", &self.sockets_opened),
             ("sockets_refused_total", "counter", &self.sockets_refused),
             ("session_checks_total", "counter", &self.session_checks),
             ("session_changes_total", "counter", &self.session_changes),

@@ -10,7 +10,7 @@ use crate::routes::Endpoint;
 use crate::{api, hub};
 
 /// Calls the handler of a route.
-pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<Response, ApiError> {
+pub(crate) async fn dispatch(endpoint: Endpoint, call: Admitted) -> Result<Response, ApiError> {
     match endpoint {
         Endpoint::SignIn => api::sign_in(call).await,
         Endpoint::SignInLink => api::sign_in_by_link(call).await,
@@ -121,13 +121,6 @@ pub(crate) async fn dispatch(endpoint: Endpoint, mut call: Admitted) -> Result<R
         Endpoint::Ready => Ok(api::ready(&call)),
         Endpoint::Metrics => api::metrics(call).await,
         Endpoint::Mqtt => crate::mqtt::accept(call),
-        Endpoint::Socket => {
-            let socket = call.request.socket.take();
-            let upgrade = || {
-                let status = StatusCode::UPGRADE_REQUIRED;
-                ApiError::new(status, "not_a_websocket", "this is a WebSocket")
-            };
-            hub::accept(socket.ok_or_else(upgrade)?, call)
-        }
+        Endpoint::Socket => hub::accept(call),
     }
 }

@@ -8,35 +8,35 @@ pub(crate) mod message;
 mod pace;
 mod rights;
 mod seats;
+mod socket;
 mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, StreamExt};
+use bytes::Bytes;
 use ioc_model::Scope;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use warp::Reply;
+use tokio_tungstenite::tungstenite;
 use warp::http::StatusCode;
 use warp::reply::Response;
-use warp::ws::{Message, WebSocket, Ws};
 
 use crate::Identity;
-use crate::config::MAX_BODY_BYTES;
 use crate::context::Context;
 use crate::live::{AlertBatch, FloodState, View};
 use crate::reply::ApiError;
 use crate::router::Admitted;
+use crate::upgrade::Handshake;
 use listing::{Done, Listing, Step};
 use message::{Inbound, Resume, Sub};
 use pace::{InboundRate, Pace};
 pub(crate) use seats::Seats;
 use seats::{Place, Standing};
+use socket::{Said, Socket};
 use topic::Topic;
 
 const PROTO: u32 = 1;
@@ -55,8 +55,9 @@ const POLICY: u16 = 1008;
 const TRY_LATER: u16 = 1013;
 
 /// Upgrades a request that has passed all checks.
-pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
-    let Admitted { context, session, scope, request, .. } = call;
+pub(crate) fn accept(call: Admitted) -> Result<Response, ApiError> {
+    let Admitted { context, session, scope, mut request, .. } = call;
+    let handshake = Handshake::of(&mut request)?;
     let (who, token) = session.ok_or_else(ApiError::unauthorized)?;
     let from = request.peer.remote.ip();
     let place = context.seats.join(&context, &who, &token, from).ok_or_else(|| {
@@ -71,20 +72,18 @@ pub(crate) fn accept(socket: Ws, call: Admitted) -> Result<Response, ApiError> {
         let error = ApiError::new(status, "too_many_sockets", "too many screens are open");
         ApiError { retry_after_s: Some(15), ..error }
     })?;
-    let answer = socket.max_message_size(MAX_BODY_BYTES).max_frame_size(MAX_BODY_BYTES).on_upgrade(
-        move |socket| {
-            // warp spawns the task; the tracker still has to know of it.
-            let tracker = context.tracker.clone();
-            tracker.track_future(async move {
-                context.stats.sockets_opened.fetch_add(1, Relaxed);
-                context.stats.sockets_open.fetch_add(1, Relaxed);
-                Client::new(Arc::clone(&context), socket, who, scope, place).serve().await;
-                context.stats.sockets_open.fetch_sub(1, Relaxed);
-                drop(permit);
-            })
-        },
-    );
-    Ok(answer.into_response())
+    let answer = handshake.answer();
+    let tracker = context.tracker.clone();
+    tracker.spawn(async move {
+        let Some(stream) = handshake.done().await else { return };
+        context.stats.sockets_opened.fetch_add(1, Relaxed);
+        context.stats.sockets_open.fetch_add(1, Relaxed);
+        let socket = Socket::new(stream).await;
+        Client::new(Arc::clone(&context), socket, who, scope, place).serve().await;
+        context.stats.sockets_open.fetch_sub(1, Relaxed);
+        drop(permit);
+    });
+    Ok(answer)
 }
 
 /// Why a socket ends.
@@ -98,8 +97,7 @@ enum End {
 
 struct Client {
     context: Arc<Context>,
-    out: SplitSink<WebSocket, Message>,
-    input: SplitStream<WebSocket>,
+    socket: Socket,
     who: Arc<Identity>,
     place: Place,
     /// What it sees: what it may, and of that what it wants.
@@ -128,12 +126,11 @@ struct Client {
 impl Client {
     fn new(
         context: Arc<Context>,
-        socket: WebSocket,
+        socket: Socket,
         who: Identity,
         scope: Scope,
         place: Place,
     ) -> Self {
-        let (out, input) = socket.split();
         let now = Instant::now();
         let view = context.parts.live.view(&scope);
         Self {
@@ -143,8 +140,7 @@ impl Client {
             flooded: false,
             flood: context.parts.live.subscribe_flood(),
             context,
-            out,
-            input,
+            socket,
             who: Arc::new(who),
             place,
             wants_state: false,
@@ -170,7 +166,7 @@ impl Client {
             if code == TRY_LATER {
                 self.context.stats.sockets_closed_slow.fetch_add(1, Relaxed);
             }
-            let close = self.out.send(Message::close_with(code, reason));
+            let close = self.socket.close(code, reason);
             // A peer that is gone or stuck is no news here.
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
         }
@@ -190,30 +186,35 @@ impl Client {
                 Ok(()) = self.flood.changed(), if self.hears_floods() => {
                     self.tell_flood().await?;
                 }
-                message = self.input.next() => self.message_came(message).await?,
+                said = self.socket.next() => self.message_came(said).await?,
                 _ = self.ticks.tick() => self.tick().await?,
                 _ = hearts.tick() => {
                     let heartbeat = self.context.parts.live.heartbeat(self.context.wall());
-                    self.send(Message::binary(heartbeat)).await?;
+                    self.send(heartbeat.into()).await?;
                 }
                 Ok(()) = self.place.standing.changed() => self.rights_changed().await?,
             }
         }
     }
 
-    /// One frame in flight, with a limit on its time.
-    async fn send(&mut self, message: Message) -> Result<(), End> {
-        let bytes = message.as_bytes().len() as u64;
-        let limit = Duration::from_secs(self.context.config.send_timeout_s);
-        match tokio::time::timeout(limit, self.out.send(message)).await {
-            Ok(Ok(())) => {
-                self.context.stats.frames_sent.fetch_add(1, Relaxed);
-                self.context.stats.frame_bytes_sent.fetch_add(bytes, Relaxed);
-                Ok(())
-            }
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Close(TRY_LATER, "too slow")),
+    async fn say(&mut self, text: String) -> Result<(), End> {
+        let bytes = text.len();
+        let sent = within(&self.context, self.socket.text(text)).await;
+        self.count(bytes, sent)
+    }
+
+    async fn send(&mut self, frame: Bytes) -> Result<(), End> {
+        let bytes = frame.len();
+        let sent = within(&self.context, self.socket.binary(frame)).await;
+        self.count(bytes, sent)
+    }
+
+    fn count(&self, bytes: usize, sent: Result<(), End>) -> Result<(), End> {
+        if sent.is_ok() {
+            self.context.stats.frames_sent.fetch_add(1, Relaxed);
+            self.context.stats.frame_bytes_sent.fetch_add(bytes as u64, Relaxed);
         }
+        sent
     }
 
     async fn hello(&mut self) -> Result<(), End> {
@@ -224,27 +225,22 @@ impl Client {
             "user": self.who.user, "role": self.who.role(),
             "can": self.who.can(&self.context.parts.city), "build": crate::assets::build(),
         });
-        self.send(Message::text(hello.to_string())).await
+        self.say(hello.to_string()).await
     }
 
-    async fn message_came(
-        &mut self,
-        message: Option<Result<Message, warp::Error>>,
-    ) -> Result<(), End> {
-        let Some(Ok(message)) = message else { return Err(End::Gone) };
-        if message.is_close() {
+    async fn message_came(&mut self, said: Said) -> Result<(), End> {
+        if said == Said::Gone {
             return Err(End::Gone);
         }
         if !self.inbound.take(Instant::now()) {
             return Err(End::Close(POLICY, "too many messages"));
         }
-        // Pings are answered below us; binary messages are not part of the protocol.
-        let Ok(text) = message.to_str() else { return Ok(()) };
-        match message::parse(text) {
+        let Said::Text(text) = said else { return Ok(()) };
+        match message::parse(&text) {
             Ok(Inbound::Sub(sub)) => self.subscribe(sub).await,
             Ok(Inbound::Ping(id)) => {
                 let pong = json!({ "t": "pong", "id": id, "server_ms": self.context.wall() });
-                self.send(Message::text(pong.to_string())).await
+                self.say(pong.to_string()).await
             }
             Ok(Inbound::Unknown) => Ok(()),
             Err(error) => {
@@ -265,7 +261,7 @@ impl Client {
         for (topic, code) in refused {
             let topic: String = topic.chars().take(MAX_TOPIC_CHARS).collect();
             let refused = json!({ "t": "refused", "topic": topic, "code": code });
-            self.send(Message::text(refused.to_string())).await?;
+            self.say(refused.to_string()).await?;
         }
         let wants = |topic| topics.contains(&topic);
         self.filter = sub.filter(&self.context.parts.city);
@@ -309,7 +305,7 @@ impl Client {
     async fn tick(&mut self) -> Result<(), End> {
         self.changes(false).await?;
         if let Some(hz) = self.pace.tick(Instant::now()) {
-            self.send(Message::text(json!({ "t": "slow", "hz": hz }).to_string())).await?;
+            self.say(json!({ "t": "slow", "hz": hz }).to_string()).await?;
         }
         Ok(())
     }
@@ -321,14 +317,14 @@ impl Client {
         let rev = live.rev(&self.view);
         if rev != self.rev && (self.wants_state || self.wants_tiles) {
             self.rev = rev;
-            self.send(Message::text(json!({ "t": "rev", "rev": rev }).to_string())).await?;
+            self.say(json!({ "t": "rev", "rev": rev }).to_string()).await?;
         }
         if self.wants_state {
             let (frame, seq) = live.frame(&self.view, self.sent, self.context.wall());
             let frame =
                 frame.or_else(|| answer.then(|| live.empty_frame(seq, self.context.wall())));
             if let Some(frame) = frame {
-                self.send(Message::binary(frame)).await?;
+                self.send(frame).await?;
             }
             self.sent = Some(seq);
         }
@@ -336,7 +332,7 @@ impl Client {
             let (number, tiles) = live.tiles(&self.view);
             if number != self.tiles {
                 self.tiles = number;
-                self.send(Message::text(format!(r#"{{"t":"tiles","tiles":{tiles}}}"#))).await?;
+                self.say(format!(r#"{{"t":"tiles","tiles":{tiles}}}"#)).await?;
             }
         }
         Ok(())
@@ -347,7 +343,7 @@ impl Client {
             Ok(batch) => {
                 self.change = self.change.max(batch.change);
                 match batch.within(self.view.scope()) {
-                    Some(text) => self.send(Message::text(text)).await,
+                    Some(text) => self.say(text).await,
                     None => Ok(()),
                 }
             }
@@ -377,13 +373,26 @@ impl Client {
             Step::Failed => return Err(End::Close(TRY_LATER, "alerts cannot be read")),
         };
         if let Some(text) = text {
-            self.send(Message::text(text)).await?;
+            self.say(text).await?;
         }
         if let Some(Done(change)) = done {
             self.change = change;
             self.listing = None;
         }
         Ok(())
+    }
+}
+
+/// One message in flight, with a limit on its time.
+async fn within(
+    context: &Context,
+    sending: impl Future<Output = Result<(), tungstenite::Error>>,
+) -> Result<(), End> {
+    let limit = Duration::from_secs(context.config.send_timeout_s);
+    match tokio::time::timeout(limit, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Gone),
+        Err(_) => Err(End::Close(TRY_LATER, "too slow")),
     }
 }
 

@@ -41,6 +41,7 @@ mod server;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use access::{Grant, Identity, Permission, Role, Seat};
 pub use auth::oidc::{GroupGrant, OidcConfig};

@@ -16,7 +16,6 @@ use warp::Filter;
 use warp::http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
-use warp::ws::Ws;
 
 use crate::auth::{Held, is_token};
 use crate::config::{BODY_BYTES_PER_S, BODY_TIMEOUT, READ_TIMEOUT};
@@ -73,8 +72,9 @@ pub(crate) struct Incoming {
     pub raw_query: String,
     pub headers: HeaderMap,
     pub peer: Peer,
-    pub socket: Option<Ws>,
-    /// The connection itself, for an upgrade that warp knows nothing of.
+    /// It is a WebSocket handshake in all parts.
+    pub is_websocket: bool,
+    /// The connection itself, if it may be upgraded.
     pub upgrade: Option<OnUpgrade>,
     body: Body,
 }
@@ -102,7 +102,7 @@ pub(crate) fn filter(
 ) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + Send + Sync + 'static
 {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    let socket = warp::ws().map(Some).or(warp::any().map(|| None)).unify();
+    let socket = warp::ws().map(|_| true).or(warp::any().map(|| false)).unify();
     let body = warp::body::stream().map(boxed);
     warp::method()
         .and(warp::path::full())
@@ -120,7 +120,7 @@ pub(crate) fn filter(
                   headers,
                   peer,
                   upgrade,
-                  socket,
+                  is_websocket,
                   body| {
                 let context = Arc::clone(&context);
                 async move {
@@ -133,7 +133,7 @@ pub(crate) fn filter(
                         raw_query,
                         headers,
                         peer,
-                        socket,
+                        is_websocket,
                         upgrade,
                         body,
                     };

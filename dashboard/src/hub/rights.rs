@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use warp::ws::Message;
 
 use super::{Client, End, FloodState, POLICY, Standing, Topic, reset_text};
 
@@ -24,7 +23,7 @@ impl Client {
         self.who = who;
         let (role, can) = (self.who.role(), self.who.can(&city));
         let rights = json!({ "t": "rights", "role": role, "can": can });
-        self.send(Message::text(rights.to_string())).await?;
+        self.say(rights.to_string()).await?;
         let scope = self.wanted(scope);
         if scope == *self.view.scope() {
             return Ok(());
@@ -35,7 +34,7 @@ impl Client {
         self.floods_of_new_scope().await?;
         if self.alerts.is_some() {
             self.listing = None;
-            self.send(Message::text(reset_text())).await?;
+            self.say(reset_text()).await?;
         }
         self.changes(true).await
     }
@@ -63,6 +62,6 @@ impl Client {
         let FloodState { on, raised, positions } = state;
         self.flooded = on;
         let flood = json!({ "t": "flood", "on": on, "raised": raised, "positions": positions });
-        self.send(Message::text(flood.to_string())).await
+        self.say(flood.to_string()).await
     }
 }

@@ -17,5 +17,7 @@ mod rules;
 mod scopes;
 mod second;
 mod session;
+mod signed_in;
 mod sockets;
+mod stalled;
 mod tls;

@@ -29,6 +29,8 @@ export class DeviceTable {
   /** World pixels at zoom 0; NaN without a location. */
   x = new Float64Array(0);
   y = new Float64Array(0);
+  /** Grows when a device is listed, or changes in more than its value and age: what a map shows of it. */
+  looks = 0;
   epoch = 0;
   seq = 0;
   rev = -1;
@@ -68,6 +70,7 @@ export class DeviceTable {
         this.y[i] = y;
       }
     });
+    this.looks += 1;
     this.tell(null);
   }
 
@@ -78,6 +81,7 @@ export class DeviceTable {
   private put(i: number, [value, time, status, quality]: Cells): void {
     this.value[i] = value;
     this.time[i] = time;
+    if (this.status[i] !== status) this.looks += 1;
     this.status[i] = status;
     this.quality[i] = quality;
   }
@@ -93,6 +97,7 @@ export class DeviceTable {
     let known = 0;
     if (frame.kind === SNAPSHOT) {
       this.waiting.clear();
+      this.looks += 1;
       this.value.fill(NaN);
       this.time.fill(0);
       this.status.fill(0);

@@ -43,6 +43,8 @@ export class CityMap {
   private selected = '';
   private area = '';
   private service = '';
+  /** What the devices looked like when they were drawn. */
+  private looks = -1;
   private readonly unlisten: () => void;
   private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
@@ -85,7 +87,8 @@ export class CityMap {
     this.map.on('click', (e: L.LeafletMouseEvent) => {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
-    this.unlisten = table.listen(() => schedule(this.drawDots));
+    // New values alone change nothing here.
+    this.unlisten = table.listen(() => { if (table.looks !== this.looks) schedule(this.drawDots); });
     this.unthemed = onTheme(() => this.all());
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
@@ -100,8 +103,10 @@ export class CityMap {
   }
 
   setAlerts(byArea: ReadonlyMap<string, AreaAlerts>): void {
+    const before = this.byArea;
     this.byArea = byArea;
-    this.all();
+    const same = before.size === byArea.size && [...byArea].every(([id, a]) => before.get(id)?.count === a.count && before.get(id)?.worst === a.worst);
+    if (!same) this.all();
   }
 
   setView(lat: number, lon: number, zoom: number): void {
@@ -117,6 +122,7 @@ export class CityMap {
 
   /** What is emphasised: language, selected device, area and service of the filter. */
   setFocus(lang: Lang, selected: string, area: string, service: string): void {
+    if (lang === this.lang && selected === this.selected && area === this.area && service === this.service) return;
     this.lang = lang;
     this.selected = selected;
     this.area = area;
@@ -272,6 +278,7 @@ export class CityMap {
     const { c, w, h } = b;
     const { k, ox, oy } = this.frame();
     const t = this.table;
+    this.looks = t.looks;
     const zoom = this.map.getZoom();
     const near = zoom >= NEAR_ZOOM;
     const s = this.scale;

@@ -4,6 +4,7 @@ mod alerts;
 mod desk;
 mod personal;
 mod registry;
+mod screen;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -29,11 +30,15 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Auth, Dashboard, DashboardConfig, Grant, Live, Parts, Role};
+use crate::{Auth, Dashboard, DashboardConfig, Live, Parts};
 pub(crate) use alerts::FakeAlerts;
-pub(crate) use desk::{FakeNotify, FakeShifts, STYLE, hold, incident, kpi};
-pub(crate) use personal::{FakePersonal, personal_row};
-pub(crate) use registry::{FakeRegistry, TOKEN};
+pub(crate) use desk::{FakeNotify, FakeShifts, hold, incident};
+pub(crate) use desk::{STYLE, kpi};
+pub(crate) use personal::FakePersonal;
+pub(crate) use personal::personal_row;
+pub(crate) use registry::FakeRegistry;
+pub(crate) use registry::TOKEN;
+pub(crate) use screen::{Screen, Told};
 
 /// 2025-10-28T01:00:00.123+07:00.
 pub(crate) const NOON: i64 = 1_761_588_000_123;
@@ -363,44 +368,6 @@ impl Server {
 
     pub fn parts(&self) -> Parts {
         self.parts.clone()
-    }
-
-    /// A session of a new user with this role, as the value of the cookie.
-    pub async fn session(&self, role: Role) -> String {
-        let auth = Arc::clone(&self.auth);
-        let work = move || {
-            if !auth.list().expect("lists").iter().any(|u| u.name == role.as_str()) {
-                auth.add_user(role.as_str(), PASSWORD, role).expect("adds");
-            }
-            let link = auth.signin_link(role.as_str()).expect("a link");
-            let from = "127.0.0.1".parse().expect("an address");
-            auth.sign_in_by_link(&link, from).expect("signs in").token.text()
-        };
-        tokio::task::spawn_blocking(work).await.expect("no panic")
-    }
-
-    /// A client of a person with these grants.
-    pub async fn client_with(&self, user: &'static str, grants: Vec<Grant>) -> Client {
-        let auth = Arc::clone(&self.auth);
-        let work = move || {
-            if !auth.list().expect("lists").iter().any(|u| u.name == user) {
-                auth.add_user(user, PASSWORD, Role::Viewer).expect("adds");
-            }
-            auth.set_grants(user, &grants).expect("sets");
-            let link = auth.signin_link(user).expect("a link");
-            // Each from an address of its own: addresses are slowed.
-            static NEXT: AtomicI64 = AtomicI64::new(0);
-            let n = NEXT.fetch_add(1, Relaxed) as u8;
-            let from = std::net::IpAddr::from([10, 0, 0, n]);
-            auth.sign_in_by_link(&link, from).expect("signs in").token.text()
-        };
-        let session = tokio::task::spawn_blocking(work).await.expect("no panic");
-        Client { session: Some(session), ..self.stranger() }
-    }
-
-    /// A client with a session.
-    pub async fn client(&self, role: Role) -> Client {
-        Client { session: Some(self.session(role).await), ..self.stranger() }
     }
 
     /// A client without a session.
