@@ -128,10 +128,13 @@ async function heard(query = '?lang=vi') {
     localStorage.getItem('ioc.sound') ?? localStorage.setItem('ioc.sound', '{"repeat":false}');
     const param = () => ({ value: 0, setValueAtTime() {}, linearRampToValueAtTime() {} });
     window.AudioContext = class {
-      state = sessionStorage.getItem('blocked') === '1' ? 'suspended' : 'running';
+      free = sessionStorage.getItem('blocked') !== '1';
+      state = this.free ? 'running' : 'suspended';
+      constructor() { window.audio = this; }
       currentTime = 0;
       destination = {};
-      async resume() { if (window.allowed) this.state = 'running'; }
+      async resume() { if (this.free || window.allowed) this.state = 'running'; }
+      async suspend() { this.state = 'suspended'; }
       createOscillator() { const o = { frequency: param(), connect: (x) => x, start: () => window.tones.push(o.frequency.value), stop() {} }; return o; }
       createGain() { return { gain: param(), connect: (x) => x }; }
     };
@@ -149,6 +152,7 @@ test('sound: what is there is silent, a new alert sounds once, a reconnect and a
   const { page, context, tones, sounds } = await heard();
   await page.locator('[data-testid=sound][data-state=on]').waitFor();
   assert.equal(await tones(), 0, 'the alerts that were there make no sound');
+  await until(() => page.evaluate(() => window.audio.state), 'suspended', 'a context that runs without a tone costs CPU');
   const a = raise('critical');
   await sounds(3);
   rig.mock.drop();

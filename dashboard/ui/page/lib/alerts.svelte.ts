@@ -1,4 +1,5 @@
 // All open alerts, listed and held back, as the server's stream of changes leaves them.
+import { HALF_MS, untilNext } from './beat';
 import { isHeld, isOpen, type Alert } from './life';
 import { level, type Level } from './model';
 import { fold } from './fold';
@@ -32,9 +33,6 @@ export class Row {
 export interface AreaAlerts { count: number; worst: Level }
 
 const CLOSED_KEPT = 200;
-/** With more rows than that, lists and counts follow at most twice a second. */
-const AT_ONCE = 5000;
-const LATER_MS = 500;
 
 export class AlertBook {
   readonly rows = new Map<string, Row>();
@@ -58,6 +56,9 @@ export class AlertBook {
   /** Names of places and devices of an alert, for search. */
   places: (a: Alert) => string = () => '';
   private later: ReturnType<typeof setTimeout> | undefined;
+  /** Until then lists and counts wait, on the page's own clock. */
+  private rest = 0;
+  private closing = 0;
 
   /** Upserts by (id, ver). `full` rows are the whole open list: what is not in it is gone. */
   apply(alerts: readonly Alert[], change: number | null, full: boolean): Row[] {
@@ -73,15 +74,19 @@ export class AlertBook {
         this.rows.set(a.id, fresh);
         if (!full && isOpen(a) && !isHeld(a) && !a.acknowledged) raised.push(fresh);
       } else if (a.ver >= row.alert.ver) {
-        if (isOpen(row.alert) && !isOpen(a)) this.closedSince += 1;
+        if (isOpen(row.alert) && !isOpen(a)) this.closing += 1;
         row.set(a, this.places);
       }
     }
     if (change !== null) this.change = full ? change : Math.max(this.change, change);
     if (full) this.ready = true;
-    // Beyond some thousands, sorting and drawing for each single change would be all that the page does.
-    if (full || this.rows.size <= AT_ONCE) this.recount();
-    else this.later ??= setTimeout(() => this.recount(), LATER_MS);
+    // A single change is seen at once. In a storm of them lists and counts follow twice a second:
+    // sorting and drawing for each would be all that the page does.
+    if (full) this.recount();
+    else if (performance.now() >= this.rest) {
+      this.rest = performance.now() + HALF_MS;
+      this.recount();
+    } else this.later ??= setTimeout(() => { this.rest = performance.now() + HALF_MS; this.recount(); }, untilNext(HALF_MS));
     return raised;
   }
 
@@ -126,6 +131,8 @@ export class AlertBook {
     }
     // Closed rows stay a while for rows that are still on a frozen screen; the oldest go first.
     for (const id of closed.slice(0, Math.max(0, closed.length - CLOSED_KEPT))) this.rows.delete(id);
+    this.closedSince += this.closing;
+    this.closing = 0;
     this.open = open;
     this.held = held;
     this.overdue = overdue;

@@ -31,6 +31,8 @@ export class DeviceTable {
   y = new Float64Array(0);
   /** Grows when a device is listed, or changes in more than its value and age: what a map shows of it. */
   looks = 0;
+  /** Grows when a device is listed, or begins or ends to send: what a map from afar shows of it. */
+  states = 0;
   epoch = 0;
   seq = 0;
   rev = -1;
@@ -71,6 +73,7 @@ export class DeviceTable {
       }
     });
     this.looks += 1;
+    this.states += 1;
     this.tell(null);
   }
 
@@ -81,7 +84,11 @@ export class DeviceTable {
   private put(i: number, [value, time, status, quality]: Cells): void {
     this.value[i] = value;
     this.time[i] = time;
-    if (this.status[i] !== status) this.looks += 1;
+    const before = this.status[i] as number;
+    if (before !== status) {
+      this.looks += 1;
+      if (stateOf(before) !== stateOf(status)) this.states += 1;
+    }
     this.status[i] = status;
     this.quality[i] = quality;
   }
@@ -98,6 +105,7 @@ export class DeviceTable {
     if (frame.kind === SNAPSHOT) {
       this.waiting.clear();
       this.looks += 1;
+      this.states += 1;
       this.value.fill(NaN);
       this.time.fill(0);
       this.status.fill(0);

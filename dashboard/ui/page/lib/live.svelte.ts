@@ -1,5 +1,6 @@
 // The live link: state frames, alerts, tiles, the three clocks, and the freeze after a reconnect.
 import type { Permission } from './access';
+import { every } from './beat';
 import { client, type AlertPage } from './client';
 import type { AlertBook, Row } from './alerts.svelte';
 import type { Alert } from './life';
@@ -15,6 +16,7 @@ export interface Flood { on: boolean; raised: number; positions: number }
 
 const STALE_MS = 3000;
 const OLD_MS = 10_000;
+const TICK_MS = 250;
 const HZ = 5;
 /** Nobody looks: one frame in five seconds. Alerts come at once all the same. */
 const HIDDEN_HZ = 0.2;
@@ -65,7 +67,7 @@ export class Live {
   private gotAlerts = false;
   private resumeTimer: ReturnType<typeof setTimeout> | undefined;
   private saidUrgentAt = 0;
-  private timer: ReturnType<typeof setInterval> | undefined;
+  private endTicks = (): void => {};
 
   constructor(host: Host) {
     this.host = host;
@@ -87,7 +89,7 @@ export class Live {
   stop(): void {
     this.connection?.stop();
     this.connection = null;
-    clearInterval(this.timer);
+    this.endTicks();
     this.host.alerts.change = 0;
     this.resuming = true;
     this.oldSince = null;
@@ -122,8 +124,8 @@ export class Live {
     this.connection = link;
     link.rate(document.hidden ? HIDDEN_HZ : HZ);
     link.start();
-    clearInterval(this.timer);
-    this.timer = setInterval(() => this.tick(), 250);
+    this.endTicks();
+    this.endTicks = every(TICK_MS, () => this.tick());
     // Each time the same functions: an event is heard once, however often one signs in.
     addEventListener('online', this.nudge);
     addEventListener('pageshow', this.nudge);

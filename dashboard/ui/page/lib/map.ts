@@ -43,12 +43,14 @@ export class CityMap {
   private selected = '';
   private area = '';
   private service = '';
-  /** What the devices looked like when they were drawn. */
+  /** What the devices looked like when they were drawn: see `shown`. */
   private looks = -1;
   private readonly unlisten: () => void;
   private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
+  /** What the inset shows. */
+  private islands = '';
   /** Where badges are: no dot is drawn over a count. */
   private covered: Box[] = [];
   private readonly box: HTMLElement;
@@ -88,7 +90,7 @@ export class CityMap {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
     // New values alone change nothing here.
-    this.unlisten = table.listen(() => { if (table.looks !== this.looks) schedule(this.drawDots); });
+    this.unlisten = table.listen(() => { if (this.shown() !== this.looks) schedule(this.drawDots); });
     this.unthemed = onTheme(() => this.all());
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
@@ -106,7 +108,7 @@ export class CityMap {
     const before = this.byArea;
     this.byArea = byArea;
     const same = before.size === byArea.size && [...byArea].every(([id, a]) => before.get(id)?.count === a.count && before.get(id)?.worst === a.worst);
-    if (!same) this.all();
+    if (!same) schedule(this.drawBase);
   }
 
   setView(lat: number, lon: number, zoom: number): void {
@@ -179,6 +181,11 @@ export class CityMap {
     this.map.remove();
     this.base.remove();
     this.dots.remove();
+  }
+
+  /** Changes when what is drawn of the devices does: from afar their alerts are in the wards' badges. */
+  private shown(): number {
+    return this.map.getZoom() < NEAR_ZOOM ? this.table.states : this.table.looks;
   }
 
   private canvas(name: string): HTMLCanvasElement {
@@ -266,10 +273,18 @@ export class CityMap {
     }
     c.restore();
     const paint: Paint = { c, k, ox, oy, scale: this.scale, lang: this.lang };
-    this.covered = far ? badges(paint, seen, this.byArea) : [];
+    const covered = far ? badges(paint, seen, this.byArea) : [];
+    // A dot hidden by a badge comes back where the badge is gone.
+    if (String(covered) !== String(this.covered)) schedule(this.drawDots);
+    this.covered = covered;
     labels(paint, seen, [...this.covered]);
     const islands = this.wards.find((x) => x.id === INSET);
-    if (islands) drawInset(this.inset, islands, this.byArea.get(INSET)?.worst ?? 0);
+    const worst = this.byArea.get(INSET)?.worst ?? 0;
+    const look = `${worst} ${COLOR.normal} ${this.inset.clientWidth}×${this.inset.clientHeight}`;
+    if (islands && look !== this.islands) {
+      this.islands = look;
+      drawInset(this.inset, islands, worst);
+    }
   };
 
   private readonly drawDots = (): void => {
@@ -278,7 +293,7 @@ export class CityMap {
     const { c, w, h } = b;
     const { k, ox, oy } = this.frame();
     const t = this.table;
-    this.looks = t.looks;
+    this.looks = this.shown();
     const zoom = this.map.getZoom();
     const near = zoom >= NEAR_ZOOM;
     const s = this.scale;

@@ -1,6 +1,7 @@
 // Tones for new alerts, made by the browser itself. A browser plays nothing before somebody has
 // pressed something: then that is said, and one press turns it on.
 import { app } from './app.svelte';
+import { every } from './beat';
 import type { Level } from './model';
 import { hear, settingsOf, TONES, type Memory, type SoundSettings } from './sound';
 
@@ -24,6 +25,10 @@ class Sound {
   blocked = $state(false);
   now = $state(Date.now());
   private context: AudioContext | null = null;
+  /** The browser has let it run once, so it does again. Between tones it is halted: a running one costs 2 % of a core. */
+  private allowed = false;
+  /** End of the last tone, in the context's own time. */
+  private until = 0;
   private memory: Memory | null = null;
 
   get muted(): boolean {
@@ -50,27 +55,29 @@ class Sound {
     try {
       this.context ??= new AudioContext();
       if (this.context.state === 'suspended') await this.context.resume();
+      this.allowed = this.context.state === 'running';
     } catch {
       // A machine without any sound: that it is blocked is what can be said.
     }
     this.look();
+    this.rest();
   };
 
   async test(level: Level): Promise<void> {
     await this.unblock();
-    this.play(level);
+    await this.play(level);
   }
 
   start(): () => void {
-    const timer = setInterval(() => this.listen(), LISTEN_MS);
-    const pressed = () => { if (this.settings.on && this.context?.state !== 'running') void this.unblock(); };
+    const end = every(LISTEN_MS, () => this.listen());
+    const pressed = () => { if (this.settings.on && !this.allowed) void this.unblock(); };
     addEventListener('pointerdown', pressed);
     addEventListener('keydown', pressed);
     this.look();
     // Whoever has just signed in has pressed something already.
     if (navigator.userActivation?.hasBeenActive === true && this.settings.on) void this.unblock();
     return () => {
-      clearInterval(timer);
+      end();
       removeEventListener('pointerdown', pressed);
       removeEventListener('keydown', pressed);
       this.memory = null;
@@ -78,7 +85,12 @@ class Sound {
   }
 
   private look(): void {
-    this.blocked = this.context?.state !== 'running';
+    this.blocked = !this.allowed;
+  }
+
+  private rest(): void {
+    const context = this.context;
+    if (context?.state === 'running' && context.currentTime >= this.until) void context.suspend();
   }
 
   /** Hears the list; to be called when it changed, and by itself for what repeats. */
@@ -93,12 +105,20 @@ class Sound {
     const rows = app.alerts.open.map((r) => ({ id: r.id, raised: r.alert.raised_at, level: r.level, acknowledged: r.alert.acknowledged }));
     const heard = hear(rows, this.settings, this.memory, now);
     this.memory = heard.memory;
-    if (heard.play > 0) this.play(heard.play);
+    if (heard.play > 0) void this.play(heard.play);
   }
 
-  private play(level: Level): void {
+  private async play(level: Level): Promise<void> {
     const context = this.context;
-    if (context === null || context.state !== 'running') return;
+    if (context === null || !this.allowed) return;
+    // Before the first wait, so that nothing halts it meanwhile.
+    this.until = Infinity;
+    try {
+      await context.resume();
+    } catch {
+      // Closed by the system: said at the next look.
+      this.allowed = false;
+    }
     const start = context.currentTime + 0.02;
     for (const [pitch, after, length] of TONES[level] ?? []) {
       const tone = context.createOscillator();
@@ -113,7 +133,10 @@ class Sound {
       tone.connect(gain).connect(context.destination);
       tone.start(start + after);
       tone.stop(start + after + length);
+      tone.onended = () => this.rest();
+      this.until = this.until === Infinity ? start + after + length : Math.max(this.until, start + after + length);
     }
+    if (this.until === Infinity) this.until = 0;
   }
 }
 
