@@ -1,5 +1,5 @@
 // All open alerts, listed and held back, as the server's stream of changes leaves them.
-import { HALF_MS, untilNext } from './beat';
+import { Pace } from './beat';
 import { isHeld, isOpen, type Alert } from './life';
 import { level, type Level } from './model';
 import { fold } from './fold';
@@ -55,9 +55,7 @@ export class AlertBook {
   ready = $state(false);
   /** Names of places and devices of an alert, for search. */
   places: (a: Alert) => string = () => '';
-  private later: ReturnType<typeof setTimeout> | undefined;
-  /** Until then lists and counts wait, on the page's own clock. */
-  private rest = 0;
+  private readonly pace = new Pace(() => this.recount());
   private closing = 0;
 
   /** Upserts by (id, ver). `full` rows are the whole open list: what is not in it is gone. */
@@ -83,10 +81,7 @@ export class AlertBook {
     // A single change is seen at once. In a storm of them lists and counts follow twice a second:
     // sorting and drawing for each would be all that the page does.
     if (full) this.recount();
-    else if (performance.now() >= this.rest) {
-      this.rest = performance.now() + HALF_MS;
-      this.recount();
-    } else this.later ??= setTimeout(() => { this.rest = performance.now() + HALF_MS; this.recount(); }, untilNext(HALF_MS));
+    else this.pace.ask();
     return raised;
   }
 
@@ -96,8 +91,7 @@ export class AlertBook {
   }
 
   private recount(): void {
-    clearTimeout(this.later);
-    this.later = undefined;
+    this.pace.stop();
     const open: Row[] = [];
     const held: Row[] = [];
     let overdue = 0;

@@ -15,10 +15,37 @@ export function every(ms: number, task: () => void): () => void {
 }
 
 /** From now to the next multiple of so many ms of the clock. */
-export const untilNext = (ms: number): number => ms - (Date.now() % ms);
+const untilNext = (ms: number): number => ms - (Date.now() % ms);
 
-/** Half of a second, the pace of what need not be at once. */
-export const HALF_MS = 500;
+const HALF_MS = 500;
+
+/** After a quiet while a task is done at once, in a storm of wishes for it twice a second. */
+export class Pace {
+  /** Until then it waits, on the page's own clock. */
+  private rest = 0;
+  private later: ReturnType<typeof setTimeout> | undefined;
+  private readonly task: () => void;
+
+  constructor(task: () => void) {
+    this.task = task;
+  }
+
+  ask(): void {
+    if (performance.now() >= this.rest) this.now();
+    else this.later ??= setTimeout(() => this.now(), untilNext(HALF_MS));
+  }
+
+  stop(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
+  }
+
+  private now(): void {
+    this.stop();
+    this.rest = performance.now() + HALF_MS;
+    this.task();
+  }
+}
 
 /**
  * What blinks does it together, once a second (WCAG 2.3.1 allows three flashes), by one attribute

@@ -3,14 +3,16 @@
 import * as L from 'leaflet/dist/leaflet-src.esm.js';
 import 'leaflet/dist/leaflet.css';
 import type { AreaAlerts } from './alerts.svelte';
+import { Pace } from './beat';
 import type { DeviceTable } from './devices';
-import type { Lang, Level } from './model';
+import type { Lang } from './model';
 import { ANCHOR, wards, type Ward } from './geo';
 import { hatch } from './hatch';
 import { inside } from './polygon';
 import { badges, drawInset, labels, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { alpha, COLOR, exclaim, onTheme, SEVERITY, shape, tone } from './theme';
+import { DIM, KINDS, LOUD, NEVER_SEEN, NORMAL, OFF, QUIET, Stamps } from './stamps';
+import { alpha, COLOR, onTheme, SEVERITY, tone } from './theme';
 import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -49,6 +51,9 @@ export class CityMap {
   private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
+  private readonly stamps = new Stamps();
+  /** What comes from devices. */
+  private readonly news = new Pace(() => schedule(this.drawDots));
   /** What the inset shows. */
   private islands = '';
   /** Where badges are: no dot is drawn over a count. */
@@ -90,8 +95,11 @@ export class CityMap {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
     // New values alone change nothing here.
-    this.unlisten = table.listen(() => { if (this.shown() !== this.looks) schedule(this.drawDots); });
-    this.unthemed = onTheme(() => this.all());
+    this.unlisten = table.listen(() => { if (this.shown() !== this.looks) this.news.ask(); });
+    this.unthemed = onTheme(() => {
+      this.stamps.clear();
+      this.all();
+    });
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
       this.all();
@@ -107,7 +115,9 @@ export class CityMap {
   setAlerts(byArea: ReadonlyMap<string, AreaAlerts>): void {
     const before = this.byArea;
     this.byArea = byArea;
-    const same = before.size === byArea.size && [...byArea].every(([id, a]) => before.get(id)?.count === a.count && before.get(id)?.worst === a.worst);
+    // Counts are shown from afar only.
+    const far = this.map.getZoom() < NEAR_ZOOM;
+    const same = before.size === byArea.size && [...byArea].every(([id, a]) => before.get(id)?.worst === a.worst && (!far || before.get(id)?.count === a.count));
     if (!same) schedule(this.drawBase);
   }
 
@@ -174,6 +184,7 @@ export class CityMap {
 
   destroy(): void {
     this.unlisten();
+    this.news.stop();
     this.unthemed();
     this.resize.disconnect();
     unschedule(this.drawBase);
@@ -298,90 +309,22 @@ export class CityMap {
     const near = zoom >= NEAR_ZOOM;
     const s = this.scale;
     const n = t.list.length;
-    const normal = new Path2D();
-    const quiet = new Path2D();
-    const off = new Path2D();
-    const dim = new Path2D();
-    const loud: number[][] = [[], [], [], [], [], []];
+    const places: number[][] = Array.from({ length: KINDS }, () => []);
     const r = (near ? 3.6 + Math.min(2, (zoom - NEAR_ZOOM) * 0.6) : 1.5) * s;
     for (let i = 0; i < n; i++) {
       const x = ((t.x[i] as number) - ANCHOR[0]) * k + ox;
       const y = ((t.y[i] as number) - ANCHOR[1]) * k + oy;
       if (!(x > -12 && x < w + 12 && y > -12 && y < h + 12)) continue;
       if (!near && this.covered.some(([x0, y0, x1, y1]) => x > x0 && x < x1 && y > y0 && y < y1)) continue;
-      const status = t.status[i] as number;
+      const state = stateOf(t.status[i] as number);
       const l = t.severity(i);
-      if (near && l > 0 && l <= 5) {
-        (loud[l] as number[]).push(x, y, stateOf(status));
-        continue;
-      }
-      const other = this.service !== '' && t.list[i]?.service !== this.service;
-      const state = stateOf(status);
-      const path = other ? dim : state === LIVE ? normal : state === OFFLINE ? off : quiet;
-      if (near && !other && state === NEVER) {
-        quiet.moveTo(x + r * 0.7, y);
-        quiet.arc(x, y, r * 0.7, 0, Math.PI * 2);
-      } else {
-        path.moveTo(x + r, y);
-        path.arc(x, y, r, 0, Math.PI * 2);
-      }
-      if (near && path === off) {
-        off.moveTo(x - r * 1.3, y + r * 1.3);
-        off.lineTo(x + r * 1.3, y - r * 1.3);
-      }
+      const kind = near && l > 0 ? LOUD + 2 * Math.min(l, 5) + (state === LIVE ? 0 : 1)
+        : this.service !== '' && t.list[i]?.service !== this.service ? DIM
+        : state === LIVE ? NORMAL : state === OFFLINE ? OFF : state === NEVER ? NEVER_SEEN : QUIET;
+      (places[kind] as number[]).push(x, y);
     }
-    c.lineWidth = 1.2 * s;
-    c.fillStyle = alpha(COLOR.dim, 0.6);
-    c.fill(dim);
-    if (near) {
-      c.strokeStyle = COLOR.ground;
-      c.fillStyle = COLOR.normal;
-      c.fill(normal);
-      c.stroke(normal);
-      c.fillStyle = COLOR.ground;
-      c.fill(quiet);
-      c.fill(off);
-      c.strokeStyle = COLOR.normal;
-      c.stroke(off);
-      c.setLineDash([2.2 * s, 1.8 * s]);
-      c.stroke(quiet);
-      c.setLineDash([]);
-    } else {
-      c.fillStyle = alpha(COLOR.normal, 0.8);
-      c.fill(normal);
-      c.fillStyle = alpha(COLOR.normal, 0.32);
-      c.fill(quiet);
-      c.fill(off);
-    }
-    for (let l = 1 as Level; l <= 5; l++) {
-      const list = loud[l] as number[];
-      for (let i = 0; i < list.length; i += 3) {
-        const x = list[i] as number;
-        const y = list[i + 1] as number;
-        const size = r * (l >= 4 ? 1.75 : 1.5);
-        c.beginPath();
-        shape(c, l as Level, x, y, size + 1.6 * s);
-        c.fillStyle = COLOR.ground;
-        c.fill();
-        c.beginPath();
-        shape(c, l as Level, x, y, size);
-        if (list[i + 2] === LIVE) {
-          c.fillStyle = SEVERITY[l] as string;
-          c.fill();
-          if (l === 5) {
-            c.lineWidth = 1.6 * s;
-            c.strokeStyle = COLOR.rim;
-            c.stroke();
-            exclaim(c, x, y, size);
-          }
-        } else {
-          // The cause was seen, but the device is silent now: hollow.
-          c.lineWidth = 1.8 * s;
-          c.strokeStyle = SEVERITY[l] as string;
-          c.stroke();
-        }
-      }
-    }
+    const ink = { near, r, scale: s, dpr: c.getTransform().a };
+    places.forEach((list, kind) => this.stamps.put(c, kind, list, ink));
     this.ring(c, k, ox, oy, r);
   };
 
