@@ -11,7 +11,7 @@ const server = process.env.IOC_SERVER ?? 'http://127.0.0.1:8080';
 const leafletWithoutMarkup: Plugin = {
   name: 'leaflet-without-markup',
   transform(code, id) {
-    if (!id.includes('leaflet-src.esm.js')) return null;
+    if (!id.includes('leaflet/src/core/Browser.js')) return null;
     const probe = "div.innerHTML = '<svg/>';";
     if (code.split(probe).length !== 2) this.error('Leaflet has changed: its probe for SVG was not found once');
     return { code: code.replace(probe, "div.appendChild(document.createElementNS('http://www.w3.org/2000/svg', 'svg'));"), map: null };

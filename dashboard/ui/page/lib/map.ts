@@ -1,6 +1,8 @@
 // The map: Leaflet does panning, zooming, touch and keyboard; everything seen is drawn here on
 // two canvases, wards below and devices above. Imperative: create, update, destroy.
-import * as L from 'leaflet/dist/leaflet-src.esm.js';
+import type * as L from 'leaflet';
+import { latLng } from 'leaflet/src/geo/index.js';
+import { map as leafletMap } from 'leaflet/src/map/index.js';
 import 'leaflet/dist/leaflet.css';
 import type { AreaAlerts } from './alerts.svelte';
 import { Pace } from './beat';
@@ -68,7 +70,7 @@ export class CityMap {
     this.inset = inset;
     this.table = table;
     this.events = events;
-    this.map = L.map(box, {
+    this.map = leafletMap(box, {
       zoomControl: false, attributionControl: false, zoomAnimation: false, fadeAnimation: false,
       inertia: false, zoomSnap: 0.25, zoomDelta: 0.75, wheelPxPerZoomLevel: 110, minZoom: 7, maxZoom: 17,
       boxZoom: false, keyboardPanDelta: 120, bounceAtZoomLimits: false,
@@ -155,7 +157,7 @@ export class CityMap {
     const i = this.table.indexOf(id);
     const d = i === undefined ? undefined : this.table.list[i];
     if (d?.lat == null || d.lon == null) return false;
-    const at = L.latLng(d.lat, d.lon);
+    const at = latLng(d.lat, d.lon);
     const inner = this.map.getBounds().pad(-0.15);
     if (this.map.getZoom() < NEAR_ZOOM + 1 || !inner.contains(at)) {
       this.map.setView(at, Math.max(this.map.getZoom(), NEAR_ZOOM + 1.25), { animate: false });
