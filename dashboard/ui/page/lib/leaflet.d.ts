@@ -5,3 +5,4 @@ declare module 'leaflet/src/map/index.js' {
 declare module 'leaflet/src/geo/index.js' {
   export { latLng } from 'leaflet';
 }
+declare module 'leaflet/src/layer/Layer.js' {}

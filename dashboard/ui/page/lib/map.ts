@@ -3,6 +3,8 @@
 import type * as L from 'leaflet';
 import { latLng } from 'leaflet/src/geo/index.js';
 import { map as leafletMap } from 'leaflet/src/map/index.js';
+// A map without the methods for layers cannot be made.
+import 'leaflet/src/layer/Layer.js';
 import 'leaflet/dist/leaflet.css';
 import type { AreaAlerts } from './alerts.svelte';
 import { Pace } from './beat';
