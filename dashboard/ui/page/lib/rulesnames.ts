@@ -14,3 +14,24 @@ export function entityName({ t, places }: Names, e: Entity): string {
     case 'city': return t('city');
   }
 }
+
+const KINDS: Readonly<Record<string, Key>> = {
+  absence: 'rules_kind_absence',
+  anomaly: 'rules_kind_anomaly',
+  composite: 'rules_kind_composite',
+  derived: 'rules_kind_derived',
+  detection: 'rules_kind_detection',
+  expression: 'rules_kind_expression',
+  gathering: 'rules_kind_gathering',
+  geofence: 'rules_kind_geofence',
+  health: 'rules_kind_health',
+  join: 'rules_kind_join',
+  neighbours: 'rules_kind_neighbours',
+  pattern: 'rules_kind_pattern',
+  rate: 'rules_kind_rate',
+  threshold: 'rules_kind_threshold',
+  window: 'rules_kind_window',
+};
+
+/** The word of a rule file in the reader's language; one of a newer server as it is. */
+export const kindName = ({ t }: Pick<Names, 't'>, kind: string): string => (Object.hasOwn(KINDS, kind) ? t(KINDS[kind] as Key) : kind);

@@ -149,7 +149,7 @@ export const en: Record<keyof typeof vi, string> = {
   led_entries: 'Entries in the journal',
   led_size: 'Size',
   led_corrupt: 'Damaged entries',
-  led_behind: '{name} is behind by (entries)',
+  led_behind: 'Not yet read: {name} (entries)',
   led_newest: 'Newest refused messages',
   led_unbalanced: '{n} unaccounted for, with nothing under way',
   led_again: 'Try again',
