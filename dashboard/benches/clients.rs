@@ -475,7 +475,10 @@ async fn watch_clients() {
         first.unwrap_or(last).as_secs_f64(),
         last.as_secs_f64()
     );
-    println!("seen by them                {} times 1013, {} times cut or silent", by_code.0, by_code.1);
+    println!(
+        "seen by them                {} times 1013, {} times cut or silent",
+        by_code.0, by_code.1
+    );
     println!(
         "shown when all is quiet     {} devices, {} open alerts on {CLIENTS} screens",
         shown.0, shown.1

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use super::{Frame, WAIT};
 /// What the kernel holds for a screen that does not read. Small, so that the server soon has
 /// nowhere to put what it sends.
 const RECEIVE_BUFFER: u32 = 16 * 1_024;
+/// After so long without a beat a page connects anew.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Two ages of one reading in two frames are rounded down from different moments.
 const ROUNDING_MS: i64 = 10;
 
@@ -78,9 +81,6 @@ async fn connect(address: SocketAddr, session: &str) -> WebSocketStream<TcpStrea
     let config = WebSocketConfig::default().read_buffer_size(8 * 1_024);
     client_async_with_config(request, stream, Some(config)).await.expect("upgrades").0
 }
-
-/// After so long without a beat a page connects anew.
-const SILENCE: Duration = Duration::from_secs(5);
 
 impl Screen {
     /// Opens one with a subscription, and waits until it is complete.

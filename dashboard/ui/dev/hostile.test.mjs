@@ -9,7 +9,7 @@ import { startRig } from './rig.mjs';
 const WORDS = new Set(('t id ids area areas service services severity state kind role view condition work time_zone properties indicators type quality outcome clock verdict group comparison ' +
   'device property rule incident root can permissions entity allowed scope tier agg format geometry source_kind held assignee word reasons alert alerts by_device unit seq epoch change').split(' '));
 const ROUNDS = 3;
-const SCREENS = ['', '&alert=A', '&device=D', '&group=incident', '&tab=held', '&tab=closed', '&screen=shift', '&screen=kpi', '&screen=holds', '&screen=devices', '&screen=data', '&screen=people', '&screen=audit', '&screen=account'];
+const SCREENS = ['', '&alert=A', '&device=D', '&group=incident', '&tab=held', '&tab=closed', '&screen=shift', '&screen=kpi', '&screen=holds', '&screen=devices', '&screen=data', '&screen=people', '&screen=audit', '&screen=account', '&screen=map', '&screen=alerts', '&screen=services', '&screen=services&service=rain_flood', '&screen=explore', '&screen=rules', '&screen=notify', '&screen=ledger'];
 
 let rig;
 let at = 0;
