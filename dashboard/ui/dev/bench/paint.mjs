@@ -1,6 +1,6 @@
 // How soon the console shows something, from a cold cache on loopback: first paint, and the moment
 // when services, alerts and the map are there.
-//   npm run build && node dev/bench/paint.mjs [--loads 15] [--size 1600x900] [--dist dist]
+//   make bench, or: npm run build && node dev/bench/paint.mjs [--loads 15] [--size 1600x900] [--dist dist]
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
