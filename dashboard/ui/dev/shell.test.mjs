@@ -1,7 +1,7 @@
 // The frame around all screens: menu, keys, sound, first steps, walls, a new build. Against the mock.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { counted, startRig } from './rig.mjs';
+import { counted, startRig, until } from './rig.mjs';
 
 let rig;
 before(async () => { rig = await startRig(); });
@@ -16,11 +16,6 @@ function raise(severity = 'critical') {
 function acknowledge(a) {
   rig.mock.city.acknowledge(a, 'tran.b', null);
   rig.mock.city.onAlert(a.row);
-}
-/** What the page says is so, at once or soon. */
-async function until(read, want) {
-  for (let i = 0; i < 100 && (await read()) !== want; i++) await new Promise((done) => setTimeout(done, 100));
-  assert.equal(await read(), want);
 }
 const focused = (page) => page.evaluate(() => document.activeElement?.dataset?.testid ?? document.activeElement?.tagName);
 
@@ -216,22 +211,6 @@ test('sound: that the browser blocks it is said, a press turns it on, and the te
     await sounds((all += n));
   }
   await context.close();
-});
-
-test('a new build is offered and never taken by itself: what is being typed stays', async () => {
-  const { page, close } = await rig.open('?lang=vi');
-  await page.evaluate(() => { window.same = true; });
-  await page.getByTestId('ack-button').first().click();
-  await page.getByTestId('ack-note').fill('đang gọi đội');
-  rig.mock.build = 'next';
-  rig.mock.drop();
-  await page.getByTestId('new-build').waitFor({ timeout: 15_000 });
-  assert.equal(await page.getByTestId('new-build').innerText(), 'Có bản mới của trang – bấm để tải lại');
-  assert.equal(await page.getByTestId('ack-note').inputValue(), 'đang gọi đội');
-  assert.ok(await page.evaluate(() => window.same));
-  await page.keyboard.press('Escape');
-  await close();
-  rig.mock.build = 'mock';
 });
 
 test('while no device was ever heard the console shows how to connect one, until it is put away', async () => {
