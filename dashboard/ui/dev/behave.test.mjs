@@ -32,33 +32,6 @@ test('a wrong password is said and does not let in', async () => {
   await page.close();
 });
 
-test('an alert appears by itself, and an acknowledgement with a note reaches the server', async () => {
-  const { page, close } = await open();
-  const a = raise('emergency');
-  const row = page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
-  await row.waitFor({ timeout: 3000 });
-  assert.equal(await row.getAttribute('data-severity'), 'emergency');
-  assert.equal(await row.getAttribute('data-ack'), 'false');
-  await row.getByTestId('ack-button').click();
-  await page.getByTestId('ack-note').fill('đã gọi đội 2');
-  await page.getByTestId('ack-submit').click();
-  await page.locator(`[data-id="${a.row.id}"][data-ack=true]`).waitFor();
-  assert.equal(a.row.acknowledged_by, 'operator');
-  assert.equal(a.row.note, 'đã gọi đội 2');
-  await close();
-});
-
-test('who is second learns who was first, and the row shows it', async () => {
-  const { page, close } = await open();
-  const a = raise();
-  const row = page.locator(`[data-testid=alert-row][data-id="${a.row.id}"]`);
-  await row.getByTestId('ack-button').click();
-  mock.city.acknowledge(a, 'tran.b', null);
-  await page.getByTestId('ack-submit').click();
-  await page.getByTestId('toast').getByText('tran.b').waitFor();
-  await close();
-});
-
 test('language changes at once, without a reload, and is in the URL', async () => {
   const { page, close } = await open();
   await page.evaluate(() => { window.stillHere = true; });
