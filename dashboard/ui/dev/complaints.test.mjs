@@ -1,6 +1,7 @@
 // What users of such consoles complain about, and what ours does instead: one rule of the
 // specification after the other (C1 to C19), against the mock.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { counted, startRig, until } from './rig.mjs';
 
@@ -550,4 +551,354 @@ test('C10 what is held back is searched like the rest, and comes back by itself 
   await row(page, a).waitFor();
   await counted(row(page, b), 0);
   await close();
+});
+
+// C11: links lose what was on the screen.
+test('C11 tab, filters, sort, what is open, map, range, language and theme stand in the address, and it opens the same', async () => {
+  const d = city.devices.find((x) => x.meta.kind === 'air_station' && !x.silent).meta;
+  raise('critical');
+  const { page, close } = await rig.open('?lang=vi');
+  const has = (part, want) => page.waitForFunction(([k, w]) => new URLSearchParams(location.search).get(k) === w, [part, want]);
+  await page.locator('[data-testid=severity-filter][data-level="2"]').click();
+  await has('sev', '2');
+  await page.getByTestId('unacked-filter').click();
+  await has('unacked', '1');
+  await page.getByRole('button', { name: 'Nặng nhất trước' }).or(page.locator('.line .chip', { hasText: '↓' })).first().click();
+  await has('sort', 'time');
+  await page.locator('[data-testid=tile][data-service=traffic]').click();
+  await has('service', 'traffic');
+  await page.getByTestId('alert-row').first().waitFor();
+  await page.evaluate((id) => { const p = new URLSearchParams(location.search); p.set('device', id); history.pushState(null, '', `?${p}`); dispatchEvent(new PopStateEvent('popstate')); }, d.id);
+  await page.getByTestId('range-168').click();
+  await has('hours', '168');
+  await page.getByTestId('theme-switch').selectOption('light');
+  await has('theme', 'light');
+  await page.getByTestId('lang-switch').click();
+  await has('lang', 'en');
+  await page.locator('.leaflet-container').focus();
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction(() => new URLSearchParams(location.search).get('map') !== null);
+  const look = (p) => p.evaluate(() => JSON.stringify({
+    rows: [...document.querySelectorAll('[data-testid=alert-row]')].map((r) => r.dataset.id), query: location.search,
+    pressed: [...document.querySelectorAll('[aria-pressed=true], [aria-checked=true], [aria-selected=true]')].map((e) => e.textContent.trim()),
+    lang: document.documentElement.lang, theme: document.documentElement.dataset.theme, device: document.querySelector('[data-testid=device-panel] h2')?.textContent,
+  }));
+  await page.locator('[data-testid=device-panel] h2').getByText(d.name.en).waitFor();
+  const there = await look(page);
+  assert.ok(JSON.parse(there).rows.length > 0);
+  const other = await rig.open(address(page).search);
+  await other.page.locator('[data-testid=device-panel] h2').getByText(d.name.en).waitFor();
+  await until(() => look(other.page), there);
+  await other.close();
+  await close();
+});
+
+test('C11 a link opens one alert even when it is closed, one device, one rule', async () => {
+  const closed = [...city.alerts.values()].map((a) => a.row).filter((r) => r.work === 'closed').at(-1);
+  const d = city.devices.find((x) => !x.silent).meta;
+  const { page, close } = await rig.open(`a/${closed.id}?lang=vi`);
+  await page.getByTestId('alert-detail').getByText(closed.message.vi).first().waitFor();
+  await counted(row(page, { row: closed }), 0, 'it is in no list of open ones');
+  await page.goto(`${mock.url}/d/${d.id}?lang=vi`);
+  await page.locator('[data-testid=device-panel] h2').getByText(d.name.vi).waitFor();
+  await page.goto(`${mock.url}/r/flood.street?lang=vi`);
+  await page.getByTestId('rule-canonical').waitFor();
+  await close();
+});
+
+test('C11 the language changes at once, without a reload, and is in the address', async () => {
+  const { page, close } = await rig.open();
+  await page.evaluate(() => { window.stillHere = true; });
+  await page.getByTestId('lang-switch').click();
+  await page.getByRole('heading', { name: /Alerts/ }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  assert.match(page.url(), /lang=en/);
+  assert.equal(await page.evaluate(() => window.stillHere), true);
+  await close();
+});
+
+// C12: nothing to hand to others.
+const download = async (page, act) => {
+  const [file] = await Promise.all([page.waitForEvent('download'), act()]);
+  return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };
+};
+
+test('C12 the sheet of the server has the filter of the list', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=alerts&sev=3&service=air&unacked=1');
+  await page.getByTestId('alert-row').first().waitFor();
+  const sheet = new URL(await page.getByTestId('alerts-csv').getAttribute('href'), page.url());
+  assert.deepEqual(Object.fromEntries(sheet.searchParams), { open: '1', held: '0', acknowledged: '0', service: 'air', min_severity: 'major', lang: 'en' });
+  await close();
+});
+
+test('C12 a filter that only the page knows gives a sheet made in the page, with the filter, the time and who', async () => {
+  const { page, close } = await rig.open('?lang=vi&screen=alerts&q=camera');
+  await page.getByTestId('alert-row').first().waitFor();
+  const n = Number(await page.getByTestId('alerts-count').getAttribute('data-n'));
+  assert.ok(n > 3);
+  const { name, text } = await download(page, () => page.getByTestId('alerts-csv-page').click());
+  assert.match(name, /^alerts-\d{4}-\d\d-\d\d\.csv$/);
+  const lines = text.split('\r\n');
+  assert.ok(lines[0].startsWith('\uFEFFLúc,'));
+  assert.equal(lines[1], 'Người xuất,operator');
+  assert.equal(lines[2], 'Bộ lọc,tab=list&q=camera');
+  assert.equal(lines[3], `Số cảnh báo,${n}`);
+  assert.equal(lines.slice(6).filter((l) => l !== '').length, n);
+  await close();
+});
+
+test('C12 a cell with separators, quotes or a formula stays one cell and a text', async () => {
+  const d = city.devices.find((x) => x.meta.kind === 'water_station');
+  const nasty = '=HYPERLINK("http://x";1), "hai; ba" xyzzy';
+  const a = city.raise(d, 'air.pm25', 'major', 1, 2, '', nasty, nasty, Date.now());
+  const { page, close } = await rig.open('?lang=vi&screen=alerts&q=xyzzy');
+  await row(page, a).waitFor();
+  const { text } = await download(page, () => page.getByTestId('alerts-csv-page').click());
+  const line = text.split('\r\n').find((l) => l.startsWith(a.row.id));
+  assert.ok(line.includes(`,"'${nasty.replaceAll('"', '""')}",`), line);
+  await close();
+});
+
+test('C12 on paper: the whole list of the filter, black on white, with time, user and filter, and no buttons', async () => {
+  const { page, close } = await rig.open('?lang=en&theme=dark&sev=2');
+  const all = Number(await page.locator('[data-testid=alert-list]').getAttribute('aria-rowcount'));
+  assert.ok(all > (await page.getByTestId('alert-row').count()), 'more rows than are in sight');
+  await page.emulateMedia({ media: 'print' });
+  await page.getByTestId('paper-rows').waitFor();
+  await counted(page.getByTestId('alert-row'), all);
+  assert.match(await page.getByTestId('paper-head').innerText(), /Printed at \d\d:\d\d:\d\d \d\d\/\d\d\/\d{4} .* by operator[^]*Filter: /);
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
+  const shown = await page.evaluate(() => [...document.querySelectorAll('button, input, select, nav, [data-testid=map]')].filter((e) => e.checkVisibility() && e.textContent.trim() !== '').map((e) => e.outerHTML.slice(0, 80)));
+  assert.deepEqual(shown, []);
+  await page.emulateMedia({ media: null });
+  await page.getByTestId('paper-rows').waitFor({ state: 'detached' });
+  await until(async () => (await page.getByTestId('alert-row').count()) < all, true, 'back to what is in sight');
+  await close();
+});
+
+// C13: no sound, or one that lies.
+/** Somebody else acknowledges, and everybody hears of it. */
+function acknowledge(a) {
+  rig.mock.city.acknowledge(a, 'tran.b', null);
+  rig.mock.city.onAlert(a.row);
+}
+/** A page whose AudioContext counts instead of sounding. */
+async function heard(settings = { repeat: false }, prepare = () => {}) {
+  const context = await rig.browser.newContext({ viewport: { width: 1600, height: 900 }, colorScheme: 'dark' });
+  const page = await context.newPage();
+  await prepare(page);
+  await page.addInitScript((standard) => {
+    window.tones = [];
+    // What repeats would be counted by how long a test takes: it has a test of its own.
+    localStorage.getItem('ioc.sound') ?? localStorage.setItem('ioc.sound', JSON.stringify(standard));
+    const param = () => ({ value: 0, setValueAtTime() {}, linearRampToValueAtTime() {} });
+    window.AudioContext = class {
+      free = sessionStorage.getItem('blocked') !== '1';
+      state = this.free ? 'running' : 'suspended';
+      constructor() { window.audio = this; }
+      currentTime = 0;
+      destination = {};
+      async resume() { if (this.free || window.allowed) this.state = 'running'; }
+      async suspend() { this.state = 'suspended'; }
+      createOscillator() { const o = { frequency: param(), connect: (x) => x, start: () => window.tones.push(o.frequency.value), stop() {} }; return o; }
+      createGain() { return { gain: param(), connect: (x) => x }; }
+    };
+  }, settings);
+  await page.goto(`${mock.url}/?lang=vi`);
+  await page.getByTestId('login-user').fill('operator');
+  await page.getByTestId('login-password').fill('operator');
+  await page.getByTestId('login-password').press('Enter');
+  await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+  return { page, context, tones: () => page.evaluate(() => window.tones.length), sounds: (n) => until(() => page.evaluate(() => window.tones.length), n) };
+}
+
+test('C13 what is there is silent, a new alert sounds once, a reconnect and a reload replay nothing', async () => {
+  const { page, context, tones, sounds } = await heard();
+  await page.locator('[data-testid=sound][data-state=on]').waitFor();
+  assert.equal(await tones(), 0, 'the alerts that were there make no sound');
+  await until(() => page.evaluate(() => window.audio.state), 'suspended', 'a context that runs without a tone costs CPU');
+  const a = raise('critical');
+  await sounds(3);
+  mock.drop();
+  await page.locator('[data-testid=link-state][data-state=live]').waitFor();
+  const b = raise('emergency');
+  await row(page, b).waitFor();
+  await sounds(9);
+  acknowledge(a);
+  acknowledge(b);
+  await page.reload();
+  await page.locator('[data-testid=ack-button]:not([disabled])').first().waitFor();
+  // A page that was just loaded is blocked until somebody presses something.
+  await page.keyboard.press('j');
+  await page.locator('[data-testid=sound][data-state=on]').waitFor();
+  const c = raise('major');
+  await sounds(2);
+  acknowledge(c);
+  await context.close();
+});
+
+test('C13 below the lowest severity and while muted nothing sounds; the mute counts down and ends by hand', async () => {
+  const { page, context, tones, sounds } = await heard();
+  await page.getByTestId('sound').click();
+  await page.getByTestId('sound-least').selectOption('4');
+  await page.getByTestId('sound-mute-5').click();
+  await page.getByTestId('sound-left').getByText(/^[45]:\d\d$/).waitFor();
+  const unseen = () => page.evaluate(() => Number(/\d+/.exec(document.title)?.[0] ?? 0));
+  const n = await unseen();
+  const [a, b] = [raise('emergency'), raise('major')];
+  await until(unseen, n + 2);
+  acknowledge(a);
+  await until(unseen, n + 1);
+  await page.getByTestId('sound-unmute').click();
+  await page.locator('[data-testid=sound][data-state=on]').waitFor();
+  assert.equal(await tones(), 0);
+  const c = raise('critical');
+  await sounds(3);
+  for (const x of [b, c]) acknowledge(x);
+  await page.reload();
+  await page.getByTestId('alert-row').first().waitFor();
+  await page.getByTestId('sound').click();
+  assert.equal(await page.getByTestId('sound-least').inputValue(), '4', 'remembered');
+  await context.close();
+});
+
+test('C13 that the browser blocks it is said, a press turns it on, and the test button sounds for each severity', async () => {
+  const { page, context, sounds } = await heard();
+  await page.evaluate(() => sessionStorage.setItem('blocked', '1'));
+  await page.reload();
+  await page.locator('[data-testid=sound][data-state=blocked]').waitFor();
+  const say = page.getByTestId('sound-blocked');
+  assert.equal((await say.getAttribute('title')), 'Âm thanh bị trình duyệt chặn – bấm để bật');
+  await page.evaluate(() => { window.allowed = true; });
+  await say.click();
+  await page.locator('[data-testid=sound][data-state=on]').waitFor();
+  await page.getByTestId('sound').click();
+  let all = 0;
+  for (const [level, n] of [[5, 6], [4, 3], [3, 2], [2, 2], [1, 1]]) {
+    await page.getByLabel('Thử âm').selectOption(String(level));
+    await page.getByTestId('sound-test').click();
+    await sounds((all += n));
+  }
+  await context.close();
+});
+
+test('C13 it repeats until the alert is acknowledged, then it is quiet', async () => {
+  const { page, context, sounds } = await heard({ repeat: true }, (page) => page.clock.install());
+  await page.locator('[data-testid=sound][data-state=on]').waitFor();
+  const a = raise('emergency');
+  await sounds(6);
+  await page.clock.fastForward(8000);
+  await sounds(12);
+  acknowledge(a);
+  await page.locator(`[data-testid=alert-row][data-id="${a.row.id}"][data-ack=true]`).waitFor();
+  for (let i = 0; i < 3; i++) await page.clock.fastForward(60_000);
+  await live(page);
+  const b = raise('major');
+  await row(page, b).waitFor({ state: 'attached' }).catch(() => {});
+  await sounds(14);
+  acknowledge(b);
+  await context.close();
+});
+
+// C14: a colour is all there is.
+/** Colours as the canvas has them. */
+const colours = (page, names) => page.evaluate((all) => all.map((name) => {
+  const c = document.createElement('canvas').getContext('2d');
+  c.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  c.fillRect(0, 0, 1, 1);
+  return [...c.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}), names);
+const SEVERITIES = ['--sev-1', '--sev-2', '--sev-3', '--sev-4', '--sev-5'];
+
+test('C14 each severity has a shape and a word of its own beside its colour', async () => {
+  for (const severity of ['info', 'minor', 'major', 'critical', 'emergency']) raise(severity, 'shapes');
+  const { page, close } = await rig.open('?lang=vi&q=shapes');
+  await counted(page.getByTestId('alert-row'), 5);
+  const seen = await page.getByTestId('alert-row').evaluateAll((rows) => rows.map((r) => ({
+    severity: r.dataset.severity, shape: r.querySelector('.mark .glyph').innerHTML.replace(/ class="[^"]*"|<!--.*?-->/g, ''), word: r.querySelector('.sev').textContent,
+  })));
+  for (const part of ['severity', 'shape', 'word']) assert.equal(new Set(seen.map((s) => s[part])).size, 5, `${part}: ${JSON.stringify(seen)}`);
+  await close();
+});
+
+test('C14 curves never wear the colour of a severity, and normal is grey, in every theme', async () => {
+  const d = city.devices.find((x) => x.meta.kind === 'air_station' && !x.silent && x.severity === 0).meta;
+  for (const theme of ['dark', 'light', 'contrast']) {
+    const { page, close } = await rig.open(`?lang=vi&theme=${theme}&device=${d.id}&hours=6`);
+    await page.locator('[data-testid=chart-resolution][data-step="0"]').waitFor();
+    await page.getByTestId('device-chart').locator('canvas').waitFor();
+    const severe = await colours(page, SEVERITIES);
+    const near = await page.getByTestId('device-chart').locator('canvas').evaluate((c, all) => {
+      const px = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+      let n = 0;
+      for (let i = 0; i < px.length; i += 4) if (px[i + 3] > 128 && all.some(([r, g, b]) => Math.abs(px[i] - r) + Math.abs(px[i + 1] - g) + Math.abs(px[i + 2] - b) < 40)) n += 1;
+      return n;
+    }, severe);
+    assert.equal(near, 0, `${theme}: pixels in the colour of a severity`);
+    const [[r, g, b], [r2, g2, b2]] = await colours(page, ['--sev-0', '--series']);
+    assert.ok(Math.max(r, g, b) - Math.min(r, g, b) < 24, `${theme}: normal is grey: ${[r, g, b]}`);
+    for (const [x, y, z] of severe) assert.ok(Math.abs(r2 - x) + Math.abs(g2 - y) + Math.abs(b2 - z) > 80, `${theme}: the curve ${[r2, g2, b2]} is not ${[x, y, z]}`);
+    await close();
+  }
+});
+
+test('C14 where nothing is wrong a tile has no colour of a severity', async () => {
+  const { page, close } = await rig.open('?lang=vi');
+  const severe = (await colours(page, SEVERITIES)).map((c) => `rgb(${c.join(', ')})`);
+  const worn = (selector) => page.locator(selector).evaluateAll((tiles, all) => tiles.flatMap((t) => [t, ...t.querySelectorAll('*')].filter((e) => e.checkVisibility()).flatMap((e) => {
+    const s = getComputedStyle(e);
+    return [s.color, s.backgroundColor, s.borderLeftColor, s.fill, s.stroke].filter((c) => all.includes(c)).map(() => t.dataset.service);
+  })), severe);
+  const calm = mock.city.tiles().filter((t) => t.open_alerts === 0).map((t) => `[data-testid=tile][data-service=${t.id}]`);
+  assert.ok(calm.length > 8);
+  assert.deepEqual(await worn(calm.join(', ')), []);
+  assert.ok((await worn('[data-testid=tile][data-service=rain_flood]')).length > 0, 'and where something is wrong it has');
+  await close();
+});
+
+// C15: each part of the page in another time zone.
+test('C15 header, list, detail, chart and its axis tell the time of the city, wherever the browser is', async () => {
+  const d = city.devices.find((x) => x.meta.kind === 'air_station' && !x.silent);
+  const at = Date.now() - 3 * 3_600_000;
+  const a = city.raise(d, 'air.pm25', 'critical', 80, 50, 'µg/m³', 'Giờ xyz', 'Time xyz', at);
+  const clock = (ms) => new Date(ms + 7 * 3_600_000).toISOString().slice(11, 19);
+  const axes = {};
+  for (const timezoneId of ['America/New_York', 'Asia/Ho_Chi_Minh']) {
+    const { page, close } = await rig.open(`?lang=vi&q=gio+xyz&device=${d.meta.id}&hours=24`, 'operator', { width: 1600, height: 900 }, {
+      timezoneId, locale: 'en-US',
+      prepare: (page) => page.addInitScript(() => {
+        window.drawn = [];
+        const fill = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+          if (this.canvas.closest('[data-testid=device-chart]')) window.drawn.push(text);
+          return fill.call(this, text, ...rest);
+        };
+      }),
+    });
+    assert.equal(await page.evaluate(() => new Date(0).getHours()), timezoneId === 'Asia/Ho_Chi_Minh' ? 8 : 19, 'the browser is elsewhere');
+    const header = await page.locator('.clock time').getAttribute('datetime');
+    assert.match(header, /\+07:00$/);
+    assert.equal(header.slice(11, 19), await page.locator('.clock time b').innerText());
+    assert.ok(Math.abs(Date.parse(header) - Date.now()) < 60_000);
+    assert.match(await page.locator('.clock').innerText(), /Giờ Việt Nam|UTC\+7|GMT\+7|ICT/);
+    assert.ok((await row(page, a).locator('time').innerText()).startsWith(clock(at).slice(0, 5)), 'in the row');
+    await page.locator('[data-testid=chart-resolution][data-points]').waitFor();
+    await page.getByTestId('device-chart').locator('canvas').waitFor();
+    await page.waitForFunction(() => window.drawn.some((t) => /^\d\d:\d\d$/.test(t)));
+    axes[timezoneId] = await page.evaluate(() => [...new Set(window.drawn.filter((t) => /\d:\d\d|[ap]m|\d\d\/\d\d/i.test(t)))]);
+    const box = await page.locator('[data-testid=device-chart] .u-over').boundingBox();
+    await page.mouse.move(box.x + box.width - 3, box.y + box.height / 2);
+    const told = page.locator('figcaption .at').filter({ hasText: /^\d\d:\d\d/ });
+    await told.waitFor();
+    const [h, m] = /^(\d\d):(\d\d)/.exec(await told.innerText()).slice(1).map(Number);
+    const now = clock(Date.now());
+    const apart = (Number(now.slice(0, 2)) * 60 + Number(now.slice(3, 5)) - h * 60 - m + 1440) % 1440;
+    assert.ok(apart < 60, `the end of the chart is ${apart} min ago`);
+    await row(page, a).click();
+    await page.getByTestId('alert-detail').getByText(clock(at).slice(0, 5)).first().waitFor();
+    await close();
+  }
+  for (const text of axes['America/New_York']) assert.match(text, /^\d\d:\d\d(:\d\d)?$|^\d\d\/\d\d$/, 'no am, no pm');
+  // Whole steps of the day in the city's own hours: noon stands there only in that zone's grid.
+  assert.deepEqual(axes['America/New_York'].sort(), axes['Asia/Ho_Chi_Minh'].sort());
 });
