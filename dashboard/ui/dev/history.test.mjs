@@ -65,28 +65,6 @@ test('the band between least and greatest is drawn for means, not for single rea
   await close();
 });
 
-test('what was not measured is a hole in line and band', async () => {
-  const { page, close } = await rig.open(`?lang=en&device=${sending('air_station').id}&prop=temperature&hours=8760`);
-  await resolution(page).filter({ hasText: '1 day means' }).waitFor();
-  // The mock was away from 190 to 150 days ago: no drawn column there.
-  const drawn = await page.getByTestId('device-chart').locator('canvas').evaluate((c) => {
-    const over = document.querySelector('[data-testid=device-chart] .u-over').getBoundingClientRect();
-    const box = c.getBoundingClientRect();
-    const scale = c.width / box.width;
-    const column = (days) => {
-      const x = Math.round((over.left - box.left + over.width * (1 - days / 365)) * scale);
-      const d = c.getContext('2d').getImageData(x, (over.top - box.top) * scale, 1, over.height * scale).data;
-      let n = 0;
-      for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - 0x8e) + Math.abs(d[i + 1] - 0xc5) + Math.abs(d[i + 2] - 0xc0) < 30) n += 1;
-      return n;
-    };
-    return { gap: [156, 162, 170, 178, 184].map(column), beside: [100, 120, 220, 250].map(column) };
-  });
-  assert.deepEqual(drawn.gap, [0, 0, 0, 0, 0]);
-  assert.ok(drawn.beside.every((n) => n > 0), JSON.stringify(drawn));
-  await close();
-});
-
 test('single readings that are kept no longer are shown as means instead', async () => {
   const keep = past.rawMs;
   past.rawMs = 3 * HOUR;

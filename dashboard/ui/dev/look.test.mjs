@@ -196,25 +196,6 @@ test('the theme: what the system wants, until one is chosen; the choice is remem
   await context.close();
 });
 
-test('on paper: the whole list of the filter, black on white, with time, user and filter, and no buttons', async () => {
-  const { context, page, enter } = await visitor(DESK, 'operator');
-  await enter();
-  await go(page, '?lang=en&theme=dark&sev=2');
-  const all = Number(await page.locator('[data-testid=alert-list]').getAttribute('aria-rowcount'));
-  assert.ok(all > (await page.getByTestId('alert-row').count()), 'more rows than are in sight');
-  await page.emulateMedia({ media: 'print' });
-  await page.getByTestId('paper-rows').waitFor();
-  assert.equal(await page.getByTestId('alert-row').count(), all);
-  assert.match(await page.getByTestId('paper-head').innerText(), /Printed at \d\d:\d\d:\d\d \d\d\/\d\d\/\d{4} .* by operator[^]*Filter: /);
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
-  const shown = await page.evaluate(() => [...document.querySelectorAll('button, input, select, nav, [data-testid=map]')].filter((e) => e.checkVisibility() && e.textContent.trim() !== '').map((e) => e.outerHTML.slice(0, 80)));
-  assert.deepEqual(shown, []);
-  await page.emulateMedia({ media: null });
-  await page.getByTestId('paper-rows').waitFor({ state: 'detached' });
-  assert.ok((await page.getByTestId('alert-row').count()) < all, 'back to what is in sight');
-  await context.close();
-});
-
 test('on paper nothing is cut off: list, alert, device, figures, handover', async () => {
   const { context, page, enter } = await visitor({ width: 703, height: 1000 }, 'administrator');
   await enter();

@@ -29,7 +29,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
   const registry = new Fleet(city);
   const accounts = new People();
   const sessions = accounts.sessions;
-  const epoch = (Date.now() / 1000) >>> 0;
+  let epoch = (Date.now() / 1000) >>> 0;
   const clients = new Set();
   let muted = false;
   let build = 'mock';
@@ -176,6 +176,8 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
         /** An alarm flood begins or ends. */
         flood(on, raised = 37) { flood = on ? { t: 'flood', on, raised, positions: 1 } : null; broadcast(flood ?? { t: 'flood', on: false, raised, positions: 1 }); },
         drop() { for (const c of clients) c.ws.terminate(); },
+        /** As a new process: no sequence of the one before means anything. */
+        restart() { epoch += 1; for (const c of clients) c.ws.terminate(); },
         close() { timers.forEach(clearInterval); for (const c of clients) c.ws.terminate(); server.closeAllConnections(); return new Promise((done) => server.close(done)); },
       });
     });

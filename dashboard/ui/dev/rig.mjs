@@ -10,6 +10,12 @@ export async function counted(locator, n, why) {
   assert.equal(await locator.count(), n, why ?? String(locator));
 }
 
+/** What is read is what is wanted, at once or soon. */
+export async function until(read, want, why) {
+  for (let i = 0; i < 100 && (await read()) !== want; i++) await new Promise((done) => setTimeout(done, 100));
+  assert.equal(await read(), want, why);
+}
+
 export async function startRig(more = {}) {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; set CHROMIUM`);
@@ -17,11 +23,12 @@ export async function startRig(more = {}) {
   const browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
   const mock = await startMock({ scene: 'busy', quiet: true, ...more, ...(dist ? { dist } : {}) });
 
-  /** A signed-in page; `close` fails the test if anything was on its console. */
-  async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }) {
+  /** A signed-in page; `close` fails the test if anything was on its console. `prepare` sees it before it goes anywhere. */
+  async function open(query = '', user = 'operator', viewport = { width: 1600, height: 900 }, { prepare, ...options } = {}) {
     // As control rooms are; the themes have tests of their own.
-    const context = await browser.newContext({ viewport, colorScheme: 'dark' });
+    const context = await browser.newContext({ viewport, colorScheme: 'dark', ...options });
     const page = await context.newPage();
+    await prepare?.(page);
     const problems = [];
     page.on('pageerror', (e) => problems.push(String(e)));
     // Whether open data and personal data are served is found out by asking.
