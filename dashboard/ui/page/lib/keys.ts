@@ -15,7 +15,7 @@ export const EVERYWHERE = [
 export const IN_LIST: readonly KeyLine[] = [
   { keys: ['j', 'k'], word: 'key_jk' }, { keys: ['Enter'], word: 'key_enter' }, { keys: ['o'], word: 'key_o' }, { keys: ['x'], word: 'key_x' },
   { keys: ['Shift+x'], word: 'key_shift_x' }, { keys: ['Ctrl+A'], word: 'key_ctrl_a' }, { keys: ['a'], word: 'key_a' }, { keys: ['Shift+A'], word: 'key_shift_a' },
-  { keys: ['s'], word: 'key_s' }, { keys: ['n'], word: 'key_n' }, { keys: ['m'], word: 'key_m' }, { keys: ['f'], word: 'key_f' }, { keys: ['.'], word: 'key_dot' }, { keys: ['Space'], word: 'key_space' },
+  { keys: ['s'], word: 'key_s' }, { keys: ['n'], word: 'key_n' }, { keys: ['u'], word: 'key_u' }, { keys: ['m'], word: 'key_m' }, { keys: ['f'], word: 'key_f' }, { keys: ['.'], word: 'key_dot' }, { keys: ['Space'], word: 'key_space' },
 ];
 
 export type Act =
