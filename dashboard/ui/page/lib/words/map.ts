@@ -1,9 +1,21 @@
-// Texts of the map screen.
+// Texts of the map, on every screen that shows one.
 export const vi = {
   map_find: 'Tìm phường, xã (không cần dấu)',
   map_wards: 'Phường, xã',
   map_quiet: 'Không có cảnh báo',
   map_counts: '{alerts} cảnh báo, {devices} thiết bị',
+  map_label: 'Bản đồ phường/xã Đà Nẵng với cảnh báo và thiết bị',
+  zoom_in: 'Phóng to',
+  zoom_out: 'Thu nhỏ',
+  zoom_core: 'Nội thành',
+  zoom_city: 'Toàn thành phố',
+  map_credit: 'Ranh giới 2025: sapnhap.bando.com.vn, qua thanglequoc/vietnamese-provinces-database (MIT)',
+  map_failed: 'Không tải được ranh giới.',
+  area_devices: '{n} thiết bị',
+  legend: 'Chú giải',
+  legend_normal: 'Bình thường',
+  legend_stale: 'Im lặng',
+  legend_offline: 'Ngoại tuyến',
 } as const;
 
 export const en: Record<keyof typeof vi, string> = {
@@ -11,4 +23,16 @@ export const en: Record<keyof typeof vi, string> = {
   map_wards: 'Wards',
   map_quiet: 'No alerts',
   map_counts: '{alerts} alerts, {devices} devices',
+  map_label: 'Map of the wards of Đà Nẵng with alerts and devices',
+  zoom_in: 'Zoom in',
+  zoom_out: 'Zoom out',
+  zoom_core: 'Inner city',
+  zoom_city: 'Whole city',
+  map_credit: 'Boundaries 2025: sapnhap.bando.com.vn, via thanglequoc/vietnamese-provinces-database (MIT)',
+  map_failed: 'The boundaries could not be loaded.',
+  area_devices: '{n} devices',
+  legend: 'Legend',
+  legend_normal: 'Normal',
+  legend_stale: 'Silent',
+  legend_offline: 'Offline',
 };
