@@ -1,7 +1,9 @@
 // The map: how it comes, what it shows of devices, wards and zones, and the ways in without a pointer.
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { startRig } from './rig.mjs';
+import { deflateSync } from 'node:zlib';
+import { counted, startRig } from './rig.mjs';
 
 let rig;
 before(async () => { rig = await startRig(); });
@@ -119,4 +121,191 @@ test('devices that lie on each other are one mark with the shape and colour of t
   await page.waitForFunction((z) => Number(new URL(location.href).searchParams.get('map').split(',')[2]) > z, before);
   assert.equal(await page.getByTestId('map-popover').count(), 0);
   await close();
+});
+
+/** A print of what is painted below the devices. */
+const ground = (page) => page.evaluate(() => {
+  const base = document.querySelector('.map-base');
+  const { data } = base.getContext('2d').getImageData(0, 0, base.width, base.height);
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 1) sum = (sum * 31 + data[i]) >>> 0;
+  return sum;
+});
+const settled = async (page, wrong) => {
+  await page.waitForFunction((n) => {
+    const base = document.querySelector('.map-base');
+    const { data } = base.getContext('2d').getImageData(0, 0, base.width, base.height);
+    let sum = 0;
+    for (let i = 0; i < data.length; i += 1) sum = (sum * 31 + data[i]) >>> 0;
+    return sum !== n;
+  }, wrong);
+};
+const WHOLE = '&screen=map&map=15.95,108.1,9';
+const seen = (page, n) => page.locator(`[data-testid=map-seen][data-devices="${n}"]`).waitFor({ state: 'attached' });
+
+test('layers are chosen by key, kept in the address, and say when devices are left out', async () => {
+  const { page, close } = await rig.open(`?lang=en${WHOLE}`);
+  const all = rig.mock.city.devices;
+  await seen(page, all.length);
+  await page.getByTestId('map-layers').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  const plain = await ground(page);
+  await page.keyboard.press('Space');
+  await page.waitForURL(/layers=nowards/);
+  await settled(page, plain);
+  await page.getByTestId('layer-wards').check();
+  assert.equal(query(page).get('layers'), null, 'as usual is not in the address');
+  await page.getByTestId('layer-stale').check();
+  assert.equal(query(page).get('layers'), 'stale');
+  await seen(page, all.filter((d) => d.status === 2 || d.status === 3).length);
+  await page.getByTestId('map-narrowed').waitFor();
+  await page.getByTestId('layer-stale').uncheck();
+  await page.locator('[data-testid=layer-service][data-id=air]').check();
+  assert.equal(query(page).get('layers'), 'only:air');
+  const air = all.filter((d) => d.meta.service === 'air').length;
+  await seen(page, air);
+  await page.keyboard.press('Escape');
+  await counted(page.getByTestId('layer-stale'), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'map-layers');
+  assert.equal(query(page).get('screen'), 'map');
+  await page.reload();
+  await seen(page, air);
+  await page.getByTestId('map-narrowed-end').click();
+  await seen(page, all.length);
+  assert.equal(query(page).get('layers'), null);
+  await close();
+});
+
+test('zones of geofence rules are drawn with their names and rules, and each can be brought into sight', async () => {
+  const { page, close } = await rig.open(`?lang=en${WHOLE}`);
+  await drawn(page);
+  const plain = await ground(page);
+  await page.getByTestId('map-layers').click();
+  await page.getByTestId('layer-zones').check();
+  await settled(page, plain);
+  await counted(page.getByTestId('zone'), 7);
+  await page.locator('li', { has: page.locator('[data-testid=zone][data-id=fishing_watch]') }).filter({ hasText: 'Rules: ' }).waitFor();
+  await page.locator('[data-testid=zone][data-id=tien_sa_port]').click();
+  await page.waitForFunction(() => Number(new URL(location.href).searchParams.get('map').split(',')[2]) > 12);
+  await page.keyboard.press('Escape');
+  const [x, y] = await middle(page);
+  await page.mouse.move(x + 3, y);
+  await page.getByTestId('map-tip').filter({ hasText: 'Tien Sa port' }).waitFor();
+  await close();
+});
+
+test('every device is reached without a pointer: the nearest are a list, a search finds the others, and the focus comes back', async () => {
+  const { page, close } = await rig.open(`?lang=en${around(tower(), 15)}`);
+  await counted(page.getByTestId('map-device'), 8);
+  const first = page.getByTestId('map-device').first();
+  assert.equal(await first.getAttribute('data-id'), tower().meta.id);
+  await first.focus();
+  await page.keyboard.press('Enter');
+  await page.locator(`[data-testid=map-popover][data-id="${tower().meta.id}"]`).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), 'map-popover');
+  await page.keyboard.press('Escape');
+  await counted(page.getByTestId('map-popover'), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.id), tower().meta.id, 'the focus is on the row again');
+  const other = rig.mock.city.devices.find((d) => d.meta.kind === 'river_gauge');
+  await page.getByTestId('ward-find').fill(other.meta.id);
+  await counted(page.getByTestId('map-device'), 1);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator(`[data-testid=map-popover][data-id="${other.meta.id}"]`).waitFor();
+  await close();
+});
+
+test('a ward has its alerts, the worst first, and its devices; from the list and from the map', async () => {
+  const { page, close } = await rig.open('?lang=en&screen=map');
+  const area = tower().meta.area;
+  await page.locator(`[data-testid=ward][data-id="${area}"]`).click();
+  await page.locator(`[data-testid=ward-panel][data-id="${area}"]`).waitFor();
+  assert.equal(query(page).get('area'), area);
+  const open = rig.mock.city.open().filter((r) => r.area === area && (r.held ?? []).length === 0);
+  await counted(page.getByTestId('ward-alert'), open.length);
+  const worst = await page.getByTestId('ward-alert').first().getAttribute('data-id');
+  assert.equal(open.find((r) => r.id === worst).severity, 'emergency');
+  await counted(page.getByTestId('map-device'), rig.mock.city.devices.filter((d) => d.meta.area === area).length);
+  await page.getByTestId('ward-alert').first().click();
+  await page.getByTestId('alert-detail').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByTestId('ward-panel').waitFor();
+  await page.getByTestId('ward-back').click();
+  await page.getByTestId('ward').first().waitFor();
+  // On the map: a press on the ward itself.
+  await page.goto(`${rig.mock.url}/?lang=en${around(tower(), 14)}`);
+  await drawn(page);
+  const tip = page.getByTestId('map-tip').filter({ hasText: 'open alerts' });
+  const [mx, my] = await middle(page);
+  let x;
+  for (x = mx - 40; x > mx - 400 && (await tip.count()) === 0; x -= 25) await page.mouse.move(x, my);
+  await page.mouse.click(x + 25, my);
+  await page.getByTestId('ward-panel').waitFor();
+  await close();
+});
+
+/** A grey tile of 1 x 1 pixel. */
+function png() {
+  const chunk = (name, data) => {
+    const body = Buffer.concat([Buffer.from(name), data]);
+    const out = Buffer.alloc(body.length + 8);
+    out.writeUInt32BE(data.length);
+    body.copy(out, 4);
+    out.writeUInt32BE(crc(body), body.length + 4);
+    return out;
+  };
+  const head = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]);
+  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.from([0, 128]))), chunk('IEND', Buffer.alloc(0))]);
+}
+function crc(bytes) {
+  let c = ~0;
+  for (const b of bytes) {
+    c ^= b;
+    for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+  }
+  return ~c >>> 0;
+}
+
+test('tiles come from the configured host and from no other, with their attribution; without them the wards are there', async () => {
+  const asked = [];
+  const image = png();
+  let there = true;
+  const server = createServer((req, res) => {
+    asked.push({ path: req.url, referer: req.headers.referer });
+    if (!there) return res.writeHead(404, { 'access-control-allow-origin': '*' }).end();
+    res.writeHead(200, { 'content-type': 'image/png', 'access-control-allow-origin': '*' }).end(image);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const host = `http://127.0.0.1:${server.address().port}`;
+  const other = await startRig({ tiles: { raster: `${host}/t/{z}/{x}/{y}.png`, attribution: '© Sở <img src=x> Đà Nẵng', max_zoom: 15 } });
+  try {
+    const { page, problems, context } = await other.open('?lang=en&screen=map&map=16.0678,108.2208,13');
+    await page.locator('.map-tiles img.leaflet-tile-loaded').first().waitFor();
+    assert.ok(asked.every((a) => /^\/t\/13\/\d+\/\d+\.png$/.test(a.path) && a.referer === undefined), JSON.stringify(asked[0]));
+    assert.ok((await page.getByTestId('map-credit').innerText()).endsWith('© Sở <img src=x> Đà Nẵng'), 'a text, not markup');
+    assert.equal(await page.getByTestId('map-tiles-failed').count(), 0);
+    assert.deepEqual(problems, []);
+    // Another host is refused by the policy.
+    const refused = await page.evaluate((url) => new Promise((done) => {
+      document.addEventListener('securitypolicyviolation', (e) => done(e.effectiveDirective), { once: true });
+      const image = new Image();
+      image.src = url;
+    }), `http://localhost:${server.address().port}/t/1/1/1.png`);
+    assert.equal(refused, 'img-src');
+    // Turned off by the layer, and kept in the address.
+    await page.getByTestId('map-layers').click();
+    await page.getByTestId('layer-tiles').uncheck();
+    await counted(page.locator('.map-tiles'), 0);
+    assert.equal(query(page).get('layers'), 'notiles');
+    // A tile server that is gone is said; the map stays.
+    there = false;
+    await page.goto(`${other.mock.url}/?lang=en&screen=map&map=15.9,108.3,13`);
+    await page.getByTestId('map-tiles-failed').waitFor();
+    await drawn(page);
+    await context.close();
+  } finally {
+    await other.close();
+    server.close();
+  }
 });

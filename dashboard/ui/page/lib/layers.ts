@@ -1,4 +1,5 @@
 // What the map shows, as words in the address: only what differs from the usual.
+import type { Rule } from './model';
 
 export interface Layers {
   /** Wards are coloured by their worst alert. */
@@ -31,3 +32,9 @@ export function printLayers(l: Layers): string {
 
 /** Devices are left out. */
 export const narrowed = (l: Layers): boolean => l.stale || l.services.length > 0;
+
+/** Rules whose text names a zone. */
+export function zoneRules(rules: Iterable<Rule>, zone: string): string[] {
+  const word = new RegExp(`(?<![\\w.-])${zone.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?![\\w.-])`);
+  return [...rules].filter((r) => word.test(r.source)).map((r) => r.id);
+}

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { group, sum } from './cluster';
 import { escapable, escape } from './escape';
-import { narrowed, parseLayers, printLayers } from './layers';
+import { zoneNames } from './geo';
+import { narrowed, parseLayers, printLayers, zoneRules } from './layers';
+import { DeviceTable } from './devices';
+import { nearestTo } from './near';
+import type { Device, Rule } from './model';
 import { stand } from './mappop';
 
 describe('groups of devices', () => {
@@ -64,5 +68,30 @@ describe('Escape', () => {
     first();
     expect(escape()).toBe(false);
     expect(closed).toEqual(['second', 'first']);
+  });
+});
+
+describe('zones of geofence rules', () => {
+  it('are named by rules as whole words only', () => {
+    const rule = (id: string, source: string) => ({ id, source }) as Rule;
+    const rules = [rule('a', 'zones: [port, hospital]'), rule('b', 'zones: [port.old]'), rule('c', 'seaport')];
+    expect(zoneRules(rules, 'port')).toEqual(['a']);
+    expect(zoneRules(rules, 'port.old')).toEqual(['b']);
+  });
+  it('are none from a server that tells none', () => {
+    expect(zoneNames({ type: 'FeatureCollection', features: [] })).toEqual([]);
+    expect(zoneNames(null)).toEqual([]);
+  });
+});
+
+describe('the devices nearest to a place', () => {
+  const table = new DeviceTable();
+  const device = (id: string, lat: number | null): Device => ({ idx: 0, id, name: { vi: id, en: id }, kind: 'x', service: 'air', area: 'a', lat, lon: lat === null ? null : 108, properties: [], cadence_s: 1, configured: true });
+  table.setList([device('far', 17), device('none', null), device('here', 16), device('next', 16.1), device('other', 16.05)].map((d, idx) => ({ ...d, idx })), 1, (id) => id);
+  const ids = (most: number, shown: (i: number) => boolean) => nearestTo(table, 16, 108, most, shown).map((n) => table.list[n.index]?.id);
+  it('come the nearest first, at most so many, and only those that are shown', () => {
+    expect(ids(9, () => true)).toEqual(['here', 'other', 'next', 'far']);
+    expect(ids(2, () => true)).toEqual(['here', 'other']);
+    expect(ids(2, (i) => i !== 2)).toEqual(['other', 'next']);
   });
 });

@@ -6,14 +6,15 @@ import type { AreaAlerts } from './alerts.svelte';
 import { group, sum, type Group } from './cluster';
 import type { DeviceTable } from './devices';
 import type { Lang } from './model';
-import { ANCHOR, wards, type Ward } from './geo';
+import { ANCHOR, wards, zonesOf, type Ward } from './geo';
 import { hatch } from './hatch';
 import { parseLayers, type Layers } from './layers';
 import { grains, groupRadius, marks, others, ring, type Dots } from './mapdots';
 import { inside } from './polygon';
-import { badges, drawInset, labels, type Box, type Paint } from './paint';
+import { badges, drawInset, labels, outlines, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
 import { alpha, COLOR, onTheme, SEVERITY, tone } from './theme';
+import type { Tiles } from './tiles';
 import { OFFLINE, STALE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
@@ -26,8 +27,8 @@ const INSET = 'hoang_sa';
 const TINT: readonly number[] = [0, 0.1, 0.13, 0.24, 0.34, 0.42];
 
 export interface Hit {
-  kind: 'device' | 'group' | 'area';
-  /** Of the device or area; of a group, that of the device whose place it has. */
+  kind: 'device' | 'group' | 'area' | 'zone';
+  /** Of the device, area or zone; of a group, that of the device whose place it has. */
   id: string;
   /** Devices of a group: positions in the list. */
   members?: readonly number[];
@@ -46,6 +47,8 @@ export interface MapEvents {
   enter(): void;
   /** After each drawing of devices: what is in sight. */
   drawn(seen: Seen): void;
+  /** A tile of the background came, or did not. */
+  tile(came: boolean): void;
 }
 
 export class CityMap {
@@ -53,12 +56,14 @@ export class CityMap {
   private readonly base: HTMLCanvasElement;
   private readonly dots: HTMLCanvasElement;
   private wards: Ward[] = [];
+  private zones: Ward[] = [];
   private byArea: ReadonlyMap<string, AreaAlerts> = new Map();
   private lang: Lang = 'vi';
   private selected = '';
   private area = '';
   private service = '';
   private layers: Layers = parseLayers('');
+  private tiles: L.TileLayer | null = null;
   private groups: Group[] = [];
   /** What the groups depend on. */
   private grouped = '';
@@ -119,6 +124,9 @@ export class CityMap {
 
   setWards(map: GeoJSON.FeatureCollection): void {
     this.wards = wards(map);
+    // The smallest first: of nested zones the inner one is meant.
+    const size = ({ box }: Ward) => (box[2] - box[0]) * (box[3] - box[1]);
+    this.zones = wards(zonesOf(map)).sort((a, b) => size(a) - size(b));
     this.all();
   }
 
@@ -152,6 +160,21 @@ export class CityMap {
 
   setLayers(layers: Layers): void {
     this.layers = layers;
+    this.all();
+  }
+
+  /** The configured background, or none. */
+  setTiles(tiles: Tiles | null): void {
+    this.tiles?.remove();
+    this.tiles = null;
+    if (tiles !== null) {
+      // Anonymous: the page takes nothing from elsewhere that does not offer itself to it (COEP).
+      this.tiles = L.tileLayer(tiles.raster, {
+        minZoom: 0, maxZoom: MAX_ZOOM, maxNativeZoom: tiles.max_zoom, crossOrigin: 'anonymous', referrerPolicy: 'no-referrer', keepBuffer: 1, updateWhenZooming: false, className: 'map-tiles',
+      });
+      this.tiles.on('tileload', () => this.events.tile(true)).on('tileerror', () => this.events.tile(false));
+      this.tiles.addTo(this.map);
+    }
     this.all();
   }
 
@@ -245,7 +268,7 @@ export class CityMap {
   }
 
   showArea(id: string): boolean {
-    const w = this.wards.find((x) => x.id === id);
+    const w = this.wards.find((x) => x.id === id) ?? this.zones.find((x) => x.id === id);
     if (w === undefined) return false;
     const [s, west, n, e] = w.bounds;
     this.map.fitBounds([[s, west], [n, e]], { animate: false, padding: [24, 24], maxZoom: 14 });
@@ -327,8 +350,10 @@ export class CityMap {
     c.setTransform(k * dpr, 0, 0, k * dpr, ox * dpr, oy * dpr);
     c.lineJoin = 'round';
     for (const ward of seen) {
-      c.fillStyle = COLOR.land;
-      c.fill(ward.path);
+      if (this.tiles === null) {
+        c.fillStyle = COLOR.land;
+        c.fill(ward.path);
+      }
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
       if (worst > 0 && this.layers.wards) {
         c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) * tone() : 0.05);
@@ -360,7 +385,19 @@ export class CityMap {
     c.restore();
     const paint: Paint = { c, k, ox, oy, scale: this.scale, lang: this.lang };
     this.covered = far ? badges(paint, seen, this.byArea) : [];
-    labels(paint, seen, [...this.covered]);
+    const taken = [...this.covered];
+    if (!far) {
+      this.regroup();
+      for (const g of this.groups) {
+        if (g.members.length === 1) continue;
+        const x = ((this.table.x[g.at] as number) - ANCHOR[0]) * k + ox;
+        const y = ((this.table.y[g.at] as number) - ANCHOR[1]) * k + oy;
+        const r = groupRadius(g.members.length, this.scale) * 1.2;
+        if (x > -r && y > -r && x < w + r && y < h + r) taken.push([x - r, y - r, x + r, y + r]);
+      }
+    }
+    if (this.layers.zones) outlines(paint, this.zones, taken);
+    labels(paint, seen, taken);
     const islands = this.wards.find((x) => x.id === INSET);
     if (islands) drawInset(this.inset, islands, this.byArea.get(INSET)?.worst ?? 0);
   };
@@ -406,7 +443,7 @@ export class CityMap {
     return seen;
   }
 
-  /** What lies under a pixel: the nearest device or group, else the ward. */
+  /** What lies under a pixel: the nearest device or group, else the zone, else the ward. */
   private hit(px: number, py: number, within = 0): Hit | null {
     const { k, ox, oy } = this.frame();
     const near = this.map.getZoom() >= NEAR_ZOOM;
@@ -438,12 +475,10 @@ export class CityMap {
     }
     const wx = (px - ox) / k;
     const wy = (py - oy) / k;
-    for (const ward of this.wards) {
-      const [x0, y0, x1, y1] = ward.box;
-      if (wx >= x0 && wx <= x1 && wy >= y0 && wy <= y1 && inside(ward.rings, wx, wy)) {
-        return { kind: 'area', id: ward.id, x: px, y: py };
-      }
-    }
-    return null;
+    const over = ({ box: [x0, y0, x1, y1], rings }: Ward) => wx >= x0 && wx <= x1 && wy >= y0 && wy <= y1 && inside(rings, wx, wy);
+    const zone = this.layers.zones ? this.zones.find(over) : undefined;
+    if (zone) return { kind: 'zone', id: zone.id, x: px, y: py };
+    const ward = this.wards.find(over);
+    return ward ? { kind: 'area', id: ward.id, x: px, y: py } : null;
   }
 }
