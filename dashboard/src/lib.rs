@@ -55,5 +55,5 @@ pub use error::DashboardError;
 pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};
 pub use mqtt::{MqttDoor, MqttSeat, MqttStream};
 pub use parts::{Clock, FeedForm, Forms, HandoverForm, Lang, NoteAct, Parts, Printout, TlsSource};
-pub use tiles::MapConfig;
 pub use server::{Dashboard, Network, NotANetwork};
+pub use tiles::MapConfig;

@@ -1,7 +1,7 @@
 //! Map tiles of another server under the wards: which, and the policy that lets in only its host.
 
-use serde::{Deserialize, Serialize};
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
 
 use crate::ConfigMistake;
 
@@ -124,7 +124,8 @@ mod tests {
         ] {
             assert!(made(raster).is_err(), "{raster}");
         }
-        let shallow = MapConfig { max_zoom: 0, raster: Some("/{z}/{x}/{y}".into()), ..<_>::default() };
+        let shallow =
+            MapConfig { max_zoom: 0, raster: Some("/{z}/{x}/{y}".into()), ..<_>::default() };
         assert!(Tiles::new(&shallow).is_err());
         assert_eq!(Tiles::new(&MapConfig::default()), Ok(None));
     }

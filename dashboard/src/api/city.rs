@@ -103,9 +103,8 @@ fn polygons(rings: &[Ring]) -> Vec<Vec<&Ring>> {
     let outlines = (0..rings.len()).filter(|&i| outside[i].len() % 2 == 0);
     outlines
         .map(|i| {
-            let holes = (0..rings.len()).filter(|&h| {
-                outside[h].len() == outside[i].len() + 1 && outside[h].contains(&i)
-            });
+            let holes = (0..rings.len())
+                .filter(|&h| outside[h].len() == outside[i].len() + 1 && outside[h].contains(&i));
             std::iter::once(i).chain(holes).map(|r| &rings[r]).collect()
         })
         .collect()
