@@ -100,7 +100,7 @@ fn polygons(rings: &[Ring]) -> Vec<Vec<&Ring>> {
         others.filter(|(_, r)| within(r, lon, lat)).map(|(i, _)| i).collect()
     };
     let outside: Vec<Vec<usize>> = rings.iter().map(around).collect();
-    let outlines = (0..rings.len()).filter(|&i| outside[i].len() % 2 == 0);
+    let outlines = (0..rings.len()).filter(|&i| outside[i].len().is_multiple_of(2));
     outlines
         .map(|i| {
             let holes = (0..rings.len())

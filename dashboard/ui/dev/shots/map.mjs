@@ -9,10 +9,17 @@ export default async ({ shot, busy, calm }) => {
     await one('home', '');
     await one('near', '&map=16.0678,108.2208,14');
     await one('far', '&map=15.85,108.1,9.75');
-    await one('popover', `&map=${tower.lat},${tower.lon},15`, async (p) => {
+    await one('popover', `&map=${tower.lat},${tower.lon},17`, async (p) => {
       await settled(p);
       await p.getByTestId('map-shell').press('Enter');
       await settled(p);
     });
+    await one('layers', '&map=16.05,108.25,11.25&layers=zones', async (p) => {
+      await settled(p);
+      await p.getByTestId('map-layers').click();
+      await settled(p);
+    });
+    await one('ward', `&area=${tower.area}&map=16.1,108.1,12.5&layers=only:camera_analytics,only:traffic`);
+    await one('search', '&q=hai chau&map=16.0678,108.2208,14');
   }
 };
