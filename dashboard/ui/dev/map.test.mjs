@@ -267,6 +267,42 @@ function crc(bytes) {
   return ~c >>> 0;
 }
 
+test('on a phone the layers and the popover stay inside the map, and the popover leaves its device in sight', async () => {
+  const { page, close } = await rig.open(`?lang=vi${around(tower(), 17)}`, 'operator', { width: 390, height: 844 });
+  await drawn(page);
+  const within = async (testid) => {
+    const [inner, outer] = await Promise.all([page.locator(testid).boundingBox(), shell(page).boundingBox()]);
+    assert.ok(inner.x >= outer.x && inner.y >= outer.y && inner.x + inner.width <= outer.x + outer.width + 1 && inner.y + inner.height <= outer.y + outer.height + 1, `${testid}: ${JSON.stringify([inner, outer])}`);
+    return inner;
+  };
+  await page.getByTestId('map-layers').click();
+  await within('#map-layers');
+  await page.keyboard.press('Escape');
+  const [x, y] = await middle(page);
+  await page.mouse.click(x, y);
+  await page.locator('[data-testid=map-popover][data-id]').waitFor();
+  // The map goes down under the popover until the device is in sight: its ring is below.
+  await page.waitForFunction(([lat]) => {
+    const pop = document.querySelector('[data-testid=map-popover]').getBoundingClientRect();
+    const map = document.querySelector('[data-testid=map-shell]').getBoundingClientRect();
+    const [at, , zoom] = new URL(location.href).searchParams.get('map').split(',').map(Number);
+    const y = (deg) => { const s = Math.sin((deg * Math.PI) / 180); return (0.5 - Math.log((1 + s) / (1 - s)) / (4 * Math.PI)) * 256 * 2 ** zoom; };
+    const device = map.top + map.height / 2 + y(lat) - y(at);
+    return (device > pop.bottom || device < pop.top) && device > map.top && device < map.bottom;
+  }, [tower().meta.lat]);
+  await within('[data-testid=map-popover]');
+  await close();
+});
+
+test('on a wall the map has what the head leaves', async () => {
+  const { page, close } = await rig.open('?lang=vi');
+  await page.goto(`${rig.mock.url}/wall?view=map&lang=vi`);
+  await page.getByTestId('wall-screen').locator('.leaflet-container').waitFor();
+  const map = await page.getByTestId('map').boundingBox();
+  assert.ok(map.height > 900 * 0.75, `${map.height} of 900 px`);
+  await close();
+});
+
 test('tiles come from the configured host and from no other, with their attribution; without them the wards are there', async () => {
   const asked = [];
   const image = png();

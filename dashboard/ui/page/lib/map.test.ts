@@ -6,7 +6,7 @@ import { narrowed, parseLayers, printLayers, zoneRules } from './layers';
 import { DeviceTable } from './devices';
 import { nearestTo } from './near';
 import type { Device, Rule } from './model';
-import { stand } from './mappop';
+import { lift, stand } from './mappop';
 
 describe('groups of devices', () => {
   const at = (...points: [number, number][]) => [Float64Array.from(points.map((p) => p[0])), Float64Array.from(points.map((p) => p[1]))] as const;
@@ -53,7 +53,21 @@ describe('a popover', () => {
     expect(stand(100, 200, { w: 200, h: 150 }, box, 16)).toEqual({ left: 116, top: 150 });
     expect(stand(500, 200, { w: 200, h: 150 }, box, 16)).toEqual({ left: 284, top: 150 });
     expect(stand(590, 399, { w: 200, h: 150 }, box, 16).top).toBe(242);
-    expect(stand(150, 0, { w: 280, h: 150 }, { w: 300, h: 400 }, 16)).toEqual({ left: 12, top: 8 });
+  });
+  it('stands below or above its anchor on a map that is hardly wider than itself', () => {
+    const phone = { w: 360, h: 400 };
+    expect(stand(180, 100, { w: 300, h: 150 }, phone, 16)).toEqual({ left: 30, top: 116 });
+    expect(stand(180, 300, { w: 300, h: 150 }, phone, 16)).toEqual({ left: 30, top: 134 });
+    expect(stand(180, 150, { w: 300, h: 390 }, phone, 16)).toEqual({ left: 30, top: 8 });
+  });
+  it('asks for its anchor to go down where it would cover it, if that helps', () => {
+    const phone = { w: 360, h: 400 };
+    const size = { w: 300, h: 220 };
+    const by = lift(180, 200, size, phone, 16);
+    expect(by).toBe(176);
+    expect(stand(180, 200 + by, size, phone, 16).top + size.h).toBe(200 + by - 16);
+    expect(lift(180, 100, { w: 300, h: 150 }, phone, 16), 'not covered').toBe(0);
+    expect(lift(180, 200, { w: 300, h: 380 }, phone, 16), 'no room for both').toBe(0);
   });
 });
 

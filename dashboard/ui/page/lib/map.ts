@@ -182,6 +182,11 @@ export class CityMap {
     this.all();
   }
 
+  /** Moves what is seen down by so many pixels. */
+  lower(by: number): void {
+    this.map.panBy([0, -by]);
+  }
+
   zoomBy(step: number): void {
     this.map.setZoom(this.map.getZoom() + step);
   }
