@@ -9,18 +9,30 @@ export type Aligned = (number | null | undefined)[];
 export function aligned(curves: readonly Curve[]): [number[], ...Aligned[]] {
   const own = curves.map(({ points, gap, shift }) => {
     const at = new Map<number, number | null>();
+    const gaps: [number, number][] = [];
     let last = -Infinity;
     for (const [ms, value, quality] of points) {
       const t = ms + shift;
-      if (t - last > gap && last !== -Infinity) at.set((last + t) / 2, null);
+      if (t - last > gap && last !== -Infinity) {
+        at.set((last + t) / 2, null);
+        gaps.push([last, t]);
+      }
       // A bad reading is no value; the line does not go on behind it.
       at.set(t, quality === 2 ? null : value);
       last = t;
     }
-    return at;
+    return { at, gaps };
   });
-  const x = [...new Set(own.flatMap((at) => [...at.keys()]))].sort((a, b) => a - b);
-  return [x.map((ms) => ms / 1000), ...own.map((at) => x.map((ms) => at.get(ms)))];
+  const x = [...new Set(own.flatMap(({ at }) => [...at.keys()]))].sort((a, b) => a - b);
+  return [x.map((ms) => ms / 1000), ...own.map(({ at, gaps }) => {
+    // uPlot cuts a line only as far as nulls reach: the times of other series in a gap are null too.
+    let g = 0;
+    return x.map((ms) => {
+      while (g < gaps.length && ms >= (gaps[g] as [number, number])[1]) g += 1;
+      const inGap = g < gaps.length && ms > (gaps[g] as [number, number])[0];
+      return inGap ? null : at.get(ms);
+    });
+  })];
 }
 
 /** Indexes of values that have no neighbour in their own series: no line shows them. */

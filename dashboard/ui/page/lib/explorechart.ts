@@ -141,7 +141,7 @@ export class ExploreChart {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     c.save();
     c.font = `${rem * 0.76 * dpr}px "Inter Variable", sans-serif`;
-    c.textBaseline = 'bottom';
+    c.textAlign = 'left';
     c.fillStyle = c.strokeStyle = COLOR.axis;
     c.lineWidth = dpr;
     c.setLineDash([8 * dpr, 5 * dpr]);
@@ -152,7 +152,9 @@ export class ExploreChart {
       c.moveTo(left, y);
       c.lineTo(left + width, y);
       c.stroke();
-      c.fillText(limit.label, left + 6 * dpr, y - 2 * dpr);
+      const above = y - rem * dpr > top;
+      c.textBaseline = above ? 'bottom' : 'top';
+      c.fillText(limit.label, left + 6 * dpr, y + (above ? -2 : 3) * dpr);
     }
     c.restore();
   }
