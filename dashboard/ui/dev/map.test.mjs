@@ -1,6 +1,8 @@
 // The map: how it comes, what it shows of devices, wards and zones, and the ways in without a pointer.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { counted, startRig } from './rig.mjs';
@@ -89,7 +91,7 @@ test('a device that went silent is told as silent, with its age and its last val
   await page.mouse.click(...(await middle(page)));
   await page.locator('[data-testid=map-popover-age][data-state=dev_stale]').waitFor();
   assert.match(await page.getByTestId('map-popover-age').innerText(), /Silent · .* ago/);
-  const [value, text] = await page.evaluate(() => [getComputedStyle(document.querySelector('[data-testid=map-popover-value] b')).color, getComputedStyle(document.querySelector('[data-testid=map-popover] h3')).color]);
+  const [value, text] = await page.evaluate(() => [getComputedStyle(document.querySelector('[data-testid=map-popover-value] b')).color, getComputedStyle(document.querySelector('[data-testid=map-popover] h2')).color]);
   assert.notEqual(value, text, 'an old value does not look live');
   await close();
 });
@@ -291,6 +293,27 @@ test('on a phone the layers and the popover stay inside the map, and the popover
     return (device > pop.bottom || device < pop.top) && device > map.top && device < map.bottom;
   }, [tower().meta.lat]);
   await within('[data-testid=map-popover]');
+  await close();
+});
+
+test('axe finds nothing in the popover, the layers and the ward, dark and light', async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const { page, context, close } = await rig.open('?lang=vi&screen=shift');
+  await context.addInitScript({ content: axe });
+  for (const theme of ['dark', 'light']) {
+    await page.goto(`${rig.mock.url}/?lang=vi&theme=${theme}&area=${tower().meta.area}&layers=zones,only:rain_flood${around(tower(), 17)}`);
+    await drawn(page);
+    await page.getByTestId('ward-panel').waitFor();
+    await page.mouse.click(...(await middle(page)));
+    await page.getByTestId('map-popover').waitFor();
+    await page.getByTestId('map-layers').click();
+    await counted(page.getByTestId('zone'), 7);
+    const found = await page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'] });
+      return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(' | ')}`);
+    });
+    assert.deepEqual(found, [], theme);
+  }
   await close();
 });
 
