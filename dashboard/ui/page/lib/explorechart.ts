@@ -31,7 +31,7 @@ export class ExploreChart {
   private readonly heard: Heard;
   private readonly resize: ResizeObserver;
   private readonly unthemed: () => void;
-  private what: Drawing;
+  private readonly what: Drawing;
 
   constructor(box: HTMLElement, what: Drawing, heard: Heard) {
     this.box = box;
@@ -43,24 +43,12 @@ export class ExploreChart {
     this.build();
   }
 
-  set(what: Drawing): void {
-    const same = what.lang === this.what.lang && JSON.stringify(this.shape(what)) === JSON.stringify(this.shape(this.what));
-    this.what = what;
-    // New readings keep the chart, so that the pointer stays where it is.
-    if (!same || this.plot === null) this.build();
-    else this.plot.setData(this.data(), true);
-  }
-
   destroy(): void {
     this.resize.disconnect();
     this.unthemed();
     unschedule(this.fit);
     this.plot?.destroy();
     this.plot = null;
-  }
-
-  private shape(d: Drawing): unknown {
-    return [d.curves.map((c) => [c.unit, c.look]), d.shift === 0, d.normal, d.limits];
   }
 
   private data(): uPlot.AlignedData {
