@@ -51,6 +51,7 @@ bench:
 	cargo build --locked --release -p ioc -p ioc-sim
 	BIN="$(TARGET)/release" bash tests/bench-chain.sh
 	bash tests/bench-attacks.sh
+	WORK="$(TARGET)/page-tests" bash dashboard/ui/dev/bench.sh
 
 clean-data:
 	rm -rf "$(DATA)"

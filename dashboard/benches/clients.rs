@@ -394,8 +394,7 @@ async fn watch_clients() {
     let (tell, phase) = watch::channel(Phase::Read);
     let back = Arc::new(AtomicU64::new(0));
     let mut screens = Vec::new();
-    for n in 0..CLIENTS {
-        let session = sessions[n].clone();
+    for (n, session) in sessions.iter().cloned().enumerate() {
         let screen = Screen::open(address, &session, sub(n)).await;
         // Each second lot of ten kinds, so that both halves ask for the same kinds.
         let stalls = n / 10 % 2 == 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::oidc::{Oidc, OidcConfig};
+use crate::tiles::{MapConfig, Tiles};
 use crate::{Network, Role, SessionsConfig};
 
 /// The section `dashboard` of the settings file.
@@ -59,6 +60,8 @@ pub struct DashboardConfig {
     /// Bytes the kernel may hold for a socket that does not read; small, so that a slow screen
     /// gets new frames and not old ones.
     pub send_buffer_bytes: u32,
+    /// What lies under the wards on the map.
+    pub map: MapConfig,
     /// When sessions end.
     pub sessions: SessionsConfig,
     /// Roles whose people must have a second factor: until then they may only set one up.
@@ -112,6 +115,7 @@ impl Default for DashboardConfig {
             max_sockets_per_address: 64,
             session_check_s: 4,
             send_buffer_bytes: 128 * 1_024,
+            map: MapConfig::default(),
             sessions: SessionsConfig::default(),
             second_factor_for: Vec::new(),
             oidc: Vec::new(),
@@ -143,6 +147,9 @@ pub enum ConfigMistake {
     /// Must be at least 1.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// Map tiles cannot be used as they are set up.
+    #[error("dashboard.map.{0}")]
+    Map(&'static str),
     /// An identity provider cannot be used as it is set up.
     #[error("dashboard.oidc {id}: {problem}")]
     Oidc {
@@ -178,6 +185,7 @@ impl DashboardConfig {
                 return Err(ConfigMistake::Zero(name));
             }
         }
+        Tiles::new(&self.map)?;
         Oidc::new(self)?;
         crate::origin::Origins::new(&self.allowed_origins, false).map(drop)
     }

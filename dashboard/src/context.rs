@@ -7,6 +7,7 @@ use ioc_model::{Scope, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use warp::http::HeaderValue;
 
 use crate::auth::oidc::Oidc;
 use crate::denials::Denials;
@@ -15,7 +16,8 @@ use crate::live::View;
 use crate::origin::Origins;
 use ioc_share::{DeviceView, Sources};
 
-use crate::reply::{ApiError, Document};
+use crate::reply::{ApiError, CSP, Document};
+use crate::tiles::Tiles;
 use crate::{DashboardConfig, Parts};
 
 /// Long reads of one kind at once: fewer than there are cores, so that short ones go on.
@@ -104,6 +106,8 @@ pub(crate) struct Context {
     pub city: Arc<Document>,
     pub map: Arc<Document>,
     pub openapi: Arc<Document>,
+    /// The content security policy of every answer.
+    pub policy: HeaderValue,
     /// Identity providers.
     pub oidc: Oidc,
     /// Who holds sockets.
@@ -123,9 +127,14 @@ impl Context {
         tracker: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
+        // Checked at the start (`DashboardConfig::check`).
+        let tiles = Tiles::new(&config.map).ok().flatten();
+        let policy = HeaderValue::try_from(Tiles::policy(tiles.as_ref(), CSP));
+        let shelve_max_ms = parts.alerts.shelve_max_ms();
         Self {
             sources: sources(&parts),
-            city: crate::api::city_document(&parts.city, parts.alerts.shelve_max_ms()),
+            policy: policy.unwrap_or(HeaderValue::from_static(CSP)),
+            city: crate::api::city_document(&parts.city, shelve_max_ms, tiles.as_ref()),
             map: crate::api::map_document(&parts.city),
             openapi: Document::json(&crate::openapi::document()),
             sockets: Arc::new(Semaphore::new(config.max_sockets)),

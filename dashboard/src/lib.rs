@@ -41,6 +41,7 @@ mod server;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod upgrade;
 
 pub use access::{Grant, Identity, Permission, Role, Seat};
@@ -55,3 +56,4 @@ pub use live::{AlertCounts, FloodState, Live, LiveLimits, RestoreError};
 pub use mqtt::{MqttDoor, MqttSeat, MqttStream};
 pub use parts::{Clock, FeedForm, Forms, HandoverForm, Lang, NoteAct, Parts, Printout, TlsSource};
 pub use server::{Dashboard, Network, NotANetwork};
+pub use tiles::MapConfig;

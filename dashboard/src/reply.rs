@@ -294,7 +294,12 @@ fn gzip(plain: &[u8], level: Compression) -> Vec<u8> {
 }
 
 /// Puts the headers that every answer carries, unless the handler has said otherwise.
-pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> Response {
+pub(crate) fn finish(
+    mut response: Response,
+    secure: bool,
+    request_id: &str,
+    csp: &HeaderValue,
+) -> Response {
     const ALWAYS: [(HeaderName, &str); 8] = [
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),
@@ -317,7 +322,7 @@ pub(crate) fn finish(mut response: Response, secure: bool, request_id: &str) -> 
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert_with(|| csp.clone());
     response
 }
 
@@ -329,8 +334,9 @@ pub(crate) const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
 );
 
 /// No inline code or style, nothing from elsewhere. Styles set through the CSSOM (uPlot, Leaflet)
-/// are not inline. The one trusted-type policy is Svelte's, for its own templates.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// are not inline; configured map tiles are the one thing that may come from another host
+/// ([`crate::tiles`]). The one trusted-type policy is Svelte's, for its own templates.
+pub(crate) const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; \
     base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
     require-trusted-types-for 'script'; trusted-types svelte-trusted-html; \

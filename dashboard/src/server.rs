@@ -335,7 +335,8 @@ impl Server {
             Err(refusal) => (self.refuse(&id, refusal), tls),
         };
         let slot = Arc::clone(slot);
-        Ok(finish(answer, secure, &id).map(|body| Answer { body, slot }))
+        let policy = &self.context.policy;
+        Ok(finish(answer, secure, &id, policy).map(|body| Answer { body, slot }))
     }
 
     /// Refuses a request that nobody has looked into; what follows on the connection cannot be
@@ -373,7 +374,7 @@ async fn send_on(
                 let answer = checked.and_then(|()| redirect::answer(&request, origins, port));
                 let answer = answer.unwrap_or_else(|refusal| server.refuse(&id, refusal));
                 // HSTS means nothing in clear; one answer is all there is to say.
-                let answer = finish(guard::close(answer), false, &id);
+                let answer = finish(guard::close(answer), false, &id, &server.context.policy);
                 std::future::ready(Ok::<_, Infallible>(answer))
             };
             let http = http1::Builder::new()

@@ -96,22 +96,24 @@ mod tests {
     async fn messages_of_any_length_arrive_whole_and_in_order() {
         let (mut socket, mut client) = pair().await;
         let lengths = [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 200_001];
-        let sender = tokio::spawn(async move {
+        let sending = async {
             for n in lengths {
                 let bytes: Vec<u8> = (0..n).map(|i| (i % 251) as u8).collect();
                 socket.binary(bytes.into()).await.expect("sends");
                 // Letters of two bytes, so that parts end within one.
                 socket.text("đ".repeat(n / 2)).await.expect("sends");
             }
-        });
-        for n in lengths {
-            let bytes = client.next().await.expect("comes").expect("whole").into_data();
-            assert!(bytes.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8));
-            assert_eq!(bytes.len(), n);
-            let text = client.next().await.expect("comes").expect("whole");
-            assert_eq!(text.to_text().expect("text"), "đ".repeat(n / 2));
-        }
-        sender.await.expect("no panic");
+        };
+        let reading = async {
+            for n in lengths {
+                let bytes = client.next().await.expect("comes").expect("whole").into_data();
+                assert!(bytes.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8));
+                assert_eq!(bytes.len(), n);
+                let text = client.next().await.expect("comes").expect("whole");
+                assert_eq!(text.to_text().expect("text"), "đ".repeat(n / 2));
+            }
+        };
+        tokio::join!(sending, reading);
     }
 
     #[tokio::test]

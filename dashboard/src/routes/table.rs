@@ -253,13 +253,13 @@ pub(crate) const ROUTES: &[Route] = &[
         "/api/v1/city",
         Endpoint::City,
         Policy::Needs(Permission::Watch, Reach::Common),
-        "areas, services, properties, thresholds",
+        "areas, services, properties, thresholds, map tiles",
     ),
     get(
         "/api/v1/map",
         Endpoint::Map,
         Policy::Needs(Permission::Watch, Reach::Common),
-        "boundaries of the areas as GeoJSON",
+        "boundaries of the areas and zones of geofence rules as GeoJSON",
     ),
     get("/api/v1/devices", Endpoint::Devices, WATCH, "all devices; position = idx of /ws frames")
         .asks(DEVICES_QUERY)

@@ -20,7 +20,7 @@ use ioc_model::{
     QuarantineStore, RangeQuery, Record, RuleChange, RuleChanges, RuleEdit, RuleEntity, RuleList,
     RuleLoad, RuleOutcome, RuleRefusal, RuleRow, RuleStore, RuleText, RuleVersion, RuleVersionText,
     SeriesFilter, SeriesKey, SeriesPoints, SeriesWindows, Service, ServiceGroup, Severity, Text,
-    Tier, Timestamp, Transition, TransitionKind, Window, WindowQuery,
+    Tier, Timestamp, Transition, TransitionKind, Window, WindowQuery, Zone,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -110,9 +110,20 @@ pub(crate) fn city(n: usize) -> City {
             .into(),
         thresholds: Default::default(),
         devices: (0..n).map(device).map(|d| (d.id.clone(), d)).collect(),
-        zones: Default::default(),
+        zones: [("port".into(), port())].into(),
         clusters: Default::default(),
         holidays: Default::default(),
+    }
+}
+
+fn port() -> Zone {
+    Zone {
+        id: "port".into(),
+        name: Text { vi: "Cảng".into(), en: "Port".into() },
+        kind: "port".into(),
+        rings: vec![vec![(108.2, 16.1), (108.3, 16.1), (108.2, 16.2), (108.2, 16.1)]],
+        bounds: (108.2, 16.1, 108.3, 16.2),
+        source: None,
     }
 }
 

@@ -26,6 +26,12 @@ async fn serves_the_city_as_the_protocol_says() {
     assert_eq!(features.len(), 1, "areas that the city does not know are left out");
     let expected = json!({ "id": "hai_chau", "name_vi": "hai_chau (vi)", "name_en": "hai_chau" });
     assert_eq!(features[0]["properties"], expected);
+    let zone = &map["zones"]["features"][0];
+    let expected = json!({ "id": "port", "name_vi": "Cảng", "name_en": "Port", "kind": "port" });
+    assert_eq!(zone["properties"], expected);
+    let ring = json!([[108.2, 16.1], [108.3, 16.1], [108.2, 16.2], [108.2, 16.1]]);
+    assert_eq!(zone["geometry"], json!({ "type": "MultiPolygon", "coordinates": [[ring]] }));
+    assert_eq!(city["tiles"], Value::Null, "none unless they are configured");
 
     let (_, devices) = client.get("/api/v1/devices").await;
     assert_eq!(devices["rev"], 1);
@@ -34,6 +40,27 @@ async fn serves_the_city_as_the_protocol_says() {
     assert_eq!(devices["devices"][1]["configured"], true);
     let (_, rules) = client.get("/api/v1/rules").await;
     assert_eq!(rules["rules"][0]["line"], 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tells_the_page_of_configured_tiles_and_lets_in_only_their_host() {
+    let server = Server::with(1, |config| {
+        config.map.raster = Some("https://tiles.example.vn/{z}/{x}/{y}.png".into());
+        config.map.attribution = "© tiles".into();
+    })
+    .await;
+    let client = server.client(Role::Viewer).await;
+    let (_, city) = client.get("/api/v1/city").await;
+    let expected = json!({
+        "raster": "https://tiles.example.vn/{z}/{x}/{y}.png", "attribution": "© tiles",
+        "max_zoom": 18,
+    });
+    assert_eq!(city["tiles"], expected);
+    let page = client.request("GET", "/").send().await.expect("answers");
+    let csp = page.headers()["content-security-policy"].to_str().expect("text");
+    assert!(csp.contains("; img-src 'self' data: https://tiles.example.vn;"), "{csp}");
+    assert_eq!(csp.matches("tiles.example.vn").count(), 1, "for images only: {csp}");
     server.stop().await;
 }
 

@@ -33,7 +33,7 @@ fn step(server: &Server, n: u64) {
     let mut before = alert(2 * n - 2, &format!("air-{:03}", (n - 1) % 100), Severity::Major);
     (before.ver, before.change) = (2, 2 * n + 1);
     (before.acknowledged, before.work) =
-        if n % 2 == 0 { (true, before.work) } else { (false, Work::Closed) };
+        if n.is_multiple_of(2) { (true, before.work) } else { (false, Work::Closed) };
     for mut row in [raised, before] {
         row.note = Some(n.to_string());
         server.alerts.put(row.clone());

@@ -24,8 +24,10 @@ const CSP =
   "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png' };
 
-export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false, twist = (json) => json } = {}) {
+export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'busy', quiet = false, twist = (json) => json, tiles = null } = {}) {
   const city = makeCity(scene);
+  // Configured tiles, and the policy that lets only their host in, as dashboard/src/api/tiles.rs does.
+  const csp = tiles === null || tiles.raster.startsWith('/') ? CSP : CSP.replace("img-src 'self' data:", `img-src 'self' data: ${new URL(tiles.raster).origin}`);
   const registry = new Fleet(city);
   const accounts = new People();
   const sessions = accounts.sessions;
@@ -53,7 +55,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       const answer = await part.routes({ city, me, path, query: url.searchParams, req, body: () => body(req), error });
       if (answer) return answer;
     }
-    if (path === 'city') return [200, city.city()];
+    if (path === 'city') return [200, { ...city.city(), ...(tiles === null ? {} : { tiles }) }];
     if (path === 'map') return [200, city.map()];
     if (path === 'devices') return [200, { rev: 1, devices: city.devices.map((d) => d.meta) }];
     if (path === 'services') return [200, { services: city.tiles() }];
@@ -82,7 +84,7 @@ export function startMock({ port = 0, dist = join(here, '../dist'), scene = 'bus
       return;
     }
     const data = readFileSync(full);
-    res.writeHead(200, { 'content-type': TYPES[extname(full)] ?? 'application/octet-stream', 'content-security-policy': CSP, etag: `"${createHash('sha256').update(data).digest('hex').slice(0, 16)}"` });
+    res.writeHead(200, { 'content-type': TYPES[extname(full)] ?? 'application/octet-stream', 'content-security-policy': csp, etag: `"${createHash('sha256').update(data).digest('hex').slice(0, 16)}"` });
     res.end(data);
   }
 

@@ -2,21 +2,8 @@
 # The page's own tests: types, units, and its behaviour in Chromium against the mock server.
 # WORK names a folder outside the sources for node_modules and the build.
 set -euo pipefail
-here=$(cd "$(dirname "$0")/.." && pwd)
-work=${WORK:?folder for node_modules and the build}
-mkdir -p "$work/ui" "$work/golden"
-work=$(cd "$work" && pwd)
-# The tests read ../golden/frames.json, as in the source tree.
-cp "$here"/../golden/*.json "$work/golden/"
-# A file that is gone from the sources must not stay in a folder that is kept.
-find "$work/ui" -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
-tar -C "$here" --exclude=node_modules -cf - . | tar -C "$work/ui" -xf -
-cd "$work/ui"
-if ! cmp -s package-lock.json node_modules/.ioc-lock; then
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-  cp package-lock.json node_modules/.ioc-lock
-fi
+. "$(dirname "$0")/prepare.sh"
 npm run --silent check
 npm run --silent test
 npx vite build --logLevel warn --outDir "$work/dist" --emptyOutDir
-IOC_CONFIG="$here/../../config" IOC_UI_BUILT="$work/dist" npm run --silent behave
+npm run --silent behave

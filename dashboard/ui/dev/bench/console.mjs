@@ -1,5 +1,5 @@
 // What the page costs: CPU of all processes of the browser, heap, nodes, frames.
-//   npm run build && node dev/bench/console.mjs [--devices 10000 --rate 5000 --alerts 1000 --changes 5]
+//   make bench, or: npm run build && node dev/bench/console.mjs [--devices 10000 --rate 5000 --alerts 1000 --changes 5]
 //     [--view console|device|explore] [--size 1600x900] [--warm 20] [--seconds 60] [--minutes 10]
 //     [--still] [--profile] [--trace] [--shot FILE] [--dist dist]      --still: with reduced motion, nothing blinks
 // The feeder is another process and is not counted. Goal (issue 8): at most 15 % of a core.

@@ -36,7 +36,7 @@ class App extends Words {
   ended = $state(false);
   loadFailed = $state('');
   /** What the map was asked to show; a new object each time. */
-  wish = $state.raw<{ device: string; area: string } | null>(null);
+  wish = $state.raw<{ device: string; area: string; tell: boolean } | null>(null);
 
   /** Why a wall's link did not open. */
   wallFailed = $state('');
@@ -79,9 +79,9 @@ class App extends Words {
     return group !== 'auto' ? group : this.live.flood !== null ? 'place' : 'none';
   }
 
-  /** Brings a device, else an area, into sight on the map. */
-  show = (device: string, area: string): void => {
-    this.wish = { device, area };
+  /** Brings a device, else an area, into sight on the map; `tell`: with what is known of the device. */
+  show = (device: string, area: string, tell = false): void => {
+    this.wish = { device, area, tell };
   };
 
   openDevice = (id: string): void => {

@@ -7,6 +7,7 @@ import * as fmt from './fmt';
 import { DAY_MS } from './plan';
 import { alpha, COLOR, onTheme, SEVERITY } from './theme';
 import { schedule, unschedule } from './raf';
+import { digitsOf, tickText } from './ticks';
 
 export interface Mark { at: number; label: string; level: number }
 export interface ChartOptions {
@@ -132,7 +133,7 @@ export class Chart {
         ],
         bands: [{ series: [4, 3], fill: alpha(COLOR.series, 0.24) }],
         axes: [
-          { ...axis, size: rem * 2.1, gap: 4, space: rem * 5, values: (_u, at) => at.map((s) => this.tick(s * 1000)) },
+          { ...axis, size: rem * 2.1, gap: 4, space: rem * 5, values: (_u, at) => at.map((s) => tickText(s * 1000, this.opts.to - this.opts.from)) },
           {
             ...axis, size: rem * 4.2, gap: 4, space: rem * 2.2,
             values: (_u, at) => at.map((v) => fmt.number(v, digitsOf(at), o.lang)),
@@ -160,16 +161,6 @@ export class Chart {
     }
     const air = (b - a || Math.abs(b) || 1) * 0.1;
     return [a >= 0 && a - air < 0 ? 0 : a - air, b + air];
-  }
-
-  private tick(ms: number): string {
-    const span = this.opts.to - this.opts.from;
-    const text = fmt.hourMinute(ms);
-    if (text === '00:00') {
-      const day = fmt.date(ms);
-      return span > 200 * DAY_MS && day.startsWith('01/') ? day.slice(3) : day.slice(0, 5);
-    }
-    return span < 300_000 ? fmt.time(ms) : text;
   }
 
   private background(u: uPlot): void {
@@ -246,11 +237,4 @@ export class Chart {
     const spread = low == null || high == null ? '' : ` (${this.opts.bounds(fmt.number(low, digits, lang), fmt.number(high, digits, lang))})`;
     this.onHover(`${when} · ${fmt.quantity(value, digits, unit, lang)}${spread}`);
   }
-}
-
-/** Digits that show ticks as they are: 0.525 is not 0.53. */
-function digitsOf(ticks: readonly number[]): number {
-  const step = Math.abs((ticks[1] ?? 1) - (ticks[0] ?? 0)) || 1;
-  const whole = (x: number) => Math.abs(x - Math.round(x)) < 1e-6;
-  return [0, 1, 2, 3].find((d) => whole(step * 10 ** d)) ?? 4;
 }

@@ -68,3 +68,17 @@ export function wards(map: GeoJSON.FeatureCollection): Ward[] {
   }
   return out;
 }
+
+export interface ZoneNames { id: string; name: { vi: string; en: string }; kind: string }
+
+/** The zones of geofence rules, which come with the boundaries; none from older servers. */
+export function zonesOf(map: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection {
+  return (map as { zones?: GeoJSON.FeatureCollection }).zones ?? { type: 'FeatureCollection', features: [] };
+}
+
+export function zoneNames(map: GeoJSON.FeatureCollection | null): ZoneNames[] {
+  return (map === null ? [] : zonesOf(map).features).map((f) => {
+    const p = (f.properties ?? {}) as Record<string, string>;
+    return { id: p.id ?? '', name: { vi: p.name_vi ?? '', en: p.name_en ?? '' }, kind: p.kind ?? '' };
+  });
+}

@@ -1,8 +1,13 @@
-// Leaflet by its modules: the map needs a third of it. The types are those of the whole.
+// Leaflet by its modules: the map needs half of it. The types are those of the whole.
 declare module 'leaflet/src/map/index.js' {
-  export { map, Map } from 'leaflet';
+  export { map } from 'leaflet';
 }
 declare module 'leaflet/src/geo/index.js' {
-  export { latLng } from 'leaflet';
+  export { latLng, latLngBounds } from 'leaflet';
 }
-declare module 'leaflet/src/layer/Layer.js' {}
+declare module 'leaflet/src/geometry/index.js' {
+  export { point } from 'leaflet';
+}
+declare module 'leaflet/src/layer/tile/TileLayer.js' {
+  export { tileLayer } from 'leaflet';
+}

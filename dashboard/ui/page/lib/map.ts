@@ -1,42 +1,60 @@
 // The map: Leaflet does panning, zooming, touch and keyboard; everything seen is drawn here on
 // two canvases, wards below and devices above. Imperative: create, update, destroy.
 import type * as L from 'leaflet';
-import { latLng } from 'leaflet/src/geo/index.js';
+import { latLng, latLngBounds } from 'leaflet/src/geo/index.js';
+import { point } from 'leaflet/src/geometry/index.js';
+// With the map's own methods for layers, without which it cannot be made.
+import { tileLayer } from 'leaflet/src/layer/tile/TileLayer.js';
 import { map as leafletMap } from 'leaflet/src/map/index.js';
-// A map without the methods for layers cannot be made.
-import 'leaflet/src/layer/Layer.js';
 import 'leaflet/dist/leaflet.css';
 import type { AreaAlerts } from './alerts.svelte';
 import { Pace } from './beat';
+import { group, sum, type Group } from './cluster';
 import type { DeviceTable } from './devices';
 import type { Lang } from './model';
-import { ANCHOR, wards, type Ward } from './geo';
+import { ANCHOR, wards, zonesOf, type Ward } from './geo';
 import { hatch } from './hatch';
+import { parseLayers, type Layers } from './layers';
+import { grains, groupRadius, marks, others, ring, type Dots } from './mapdots';
 import { inside } from './polygon';
-import { badges, drawInset, labels, type Box, type Paint } from './paint';
+import { badges, drawInset, labels, outlines, type Box, type Paint } from './paint';
 import { schedule, unschedule } from './raf';
-import { DIM, KINDS, LOUD, NEVER_SEEN, NORMAL, OFF, QUIET, Stamps } from './stamps';
 import { alpha, COLOR, onTheme, SEVERITY, tone } from './theme';
-import { LIVE, NEVER, OFFLINE, stateOf } from './wire';
+import type { Tiles } from './tiles';
+import { OFFLINE, STALE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
 export const NEAR_ZOOM = 11.75;
+/** From here on only devices at nearly the same place share a mark. */
+const DEEP_ZOOM = 16;
+const MAX_ZOOM = 17;
 const INSET = 'hoang_sa';
 /** Opacity of a ward's fill by severity: what is not urgent stays near grey. */
 const TINT: readonly number[] = [0, 0.1, 0.13, 0.24, 0.34, 0.42];
 
 export interface Hit {
-  kind: 'device' | 'area';
+  kind: 'device' | 'group' | 'area' | 'zone';
+  /** Of the device, area or zone; of a group, that of the device whose place it has. */
   id: string;
+  /** Devices of a group: positions in the list. */
+  members?: readonly number[];
   /** Pixels from the top left corner of the map. */
   x: number;
   y: number;
 }
 
+export interface Seen { devices: number; alarms: number; groups: number }
+
 export interface MapEvents {
   hover(hit: Hit | null): void;
   pick(hit: Hit | null): void;
   moved(lat: number, lon: number, zoom: number): void;
+  /** Enter on the map: what is nearest to its middle. */
+  enter(): void;
+  /** After each drawing of devices: what is in sight. */
+  drawn(seen: Seen): void;
+  /** A tile of the background came, or did not. */
+  tile(came: boolean): void;
 }
 
 export class CityMap {
@@ -44,18 +62,23 @@ export class CityMap {
   private readonly base: HTMLCanvasElement;
   private readonly dots: HTMLCanvasElement;
   private wards: Ward[] = [];
+  private zones: Ward[] = [];
   private byArea: ReadonlyMap<string, AreaAlerts> = new Map();
   private lang: Lang = 'vi';
   private selected = '';
   private area = '';
   private service = '';
-  /** What the devices looked like when they were drawn: see `shown`. */
+  private layers: Layers = parseLayers('');
+  private tiles: L.TileLayer | null = null;
+  private groups: Group[] = [];
+  /** What the groups depend on. */
+  private grouped = '';
+  /** What the devices looked like when they were drawn: see `looked`. */
   private looks = -1;
   private readonly unlisten: () => void;
   private readonly unthemed: () => void;
   private readonly resize: ResizeObserver;
   private scale = 1;
-  private readonly stamps = new Stamps();
   /** What comes from devices. */
   private readonly news = new Pace(() => schedule(this.drawDots));
   /** What the inset shows. */
@@ -74,7 +97,7 @@ export class CityMap {
     this.events = events;
     this.map = leafletMap(box, {
       zoomControl: false, attributionControl: false, zoomAnimation: false, fadeAnimation: false,
-      inertia: false, zoomSnap: 0.25, zoomDelta: 0.75, wheelPxPerZoomLevel: 110, minZoom: 7, maxZoom: 17,
+      inertia: false, zoomSnap: 0.25, zoomDelta: 0.75, wheelPxPerZoomLevel: 110, minZoom: 7, maxZoom: MAX_ZOOM,
       boxZoom: false, keyboardPanDelta: 120, bounceAtZoomLimits: false,
       maxBounds: [[13.8, 105.5], [17.6, 113.6]], maxBoundsViscosity: 0.6,
     });
@@ -98,12 +121,10 @@ export class CityMap {
     this.map.on('click', (e: L.LeafletMouseEvent) => {
       this.events.pick(this.hit(e.containerPoint.x, e.containerPoint.y));
     });
+    box.addEventListener('keydown', this.onkey);
     // New values alone change nothing here.
-    this.unlisten = table.listen(() => { if (this.shown() !== this.looks) this.news.ask(); });
-    this.unthemed = onTheme(() => {
-      this.stamps.clear();
-      this.all();
-    });
+    this.unlisten = table.listen(() => { if (this.looked() !== this.looks) this.news.ask(); });
+    this.unthemed = onTheme(() => this.all());
     this.resize = new ResizeObserver(() => {
       this.map.invalidateSize({ animate: false, pan: false });
       this.all();
@@ -113,6 +134,9 @@ export class CityMap {
 
   setWards(map: GeoJSON.FeatureCollection): void {
     this.wards = wards(map);
+    // The smallest first: of nested zones the inner one is meant.
+    const size = ({ box }: Ward) => (box[2] - box[0]) * (box[3] - box[1]);
+    this.zones = wards(zonesOf(map)).sort((a, b) => size(a) - size(b));
     this.all();
   }
 
@@ -146,12 +170,105 @@ export class CityMap {
     this.all();
   }
 
+  setLayers(layers: Layers): void {
+    this.layers = layers;
+    this.all();
+  }
+
+  /** The configured background, or none. */
+  setTiles(tiles: Tiles | null): void {
+    this.tiles?.remove();
+    this.tiles = null;
+    if (tiles !== null) {
+      // Anonymous: the page takes nothing from elsewhere that does not offer itself to it (COEP).
+      this.tiles = tileLayer(tiles.raster, {
+        minZoom: 0, maxZoom: MAX_ZOOM, maxNativeZoom: tiles.max_zoom, crossOrigin: 'anonymous', referrerPolicy: 'no-referrer', keepBuffer: 1, updateWhenZooming: false, className: 'map-tiles',
+      });
+      this.tiles.on('tileload', () => this.events.tile(true)).on('tileerror', () => this.events.tile(false));
+      this.tiles.addTo(this.map);
+    }
+    this.all();
+  }
+
   redraw(): void {
     this.all();
   }
 
+  /** Moves what is seen down by so many pixels. */
+  lower(by: number): void {
+    this.map.panBy([0, -by]);
+  }
+
   zoomBy(step: number): void {
     this.map.setZoom(this.map.getZoom() + step);
+  }
+
+  private readonly onkey = (e: KeyboardEvent): void => {
+    if (e.key !== 'Enter' || e.target !== this.box) return;
+    e.preventDefault();
+    e.stopPropagation();
+    this.events.enter();
+  };
+
+  /** Where a device is now, px; null outside of the map. */
+  where(id: string): { x: number; y: number } | null {
+    const i = this.table.indexOf(id);
+    if (i === undefined) return null;
+    const { x, y } = this.pixel(i);
+    return x >= 0 && y >= 0 && x <= this.box.clientWidth && y <= this.box.clientHeight ? { x, y } : null;
+  }
+
+  /** What is drawn nearest to the middle. */
+  middle(): Hit | null {
+    return this.hit(this.box.clientWidth / 2, this.box.clientHeight / 2, Math.min(this.box.clientWidth, this.box.clientHeight) / 2);
+  }
+
+  /** Degrees of the middle. */
+  centre(): { lat: number; lon: number } {
+    const c = this.map.getCenter();
+    return { lat: c.lat, lon: c.lng };
+  }
+
+  /** Goes nearer until a group falls apart; false when it does not, all being at one place. */
+  open(members: readonly number[]): boolean {
+    const now = this.map.getZoom();
+    const places = members.map((i) => this.table.list[i]).flatMap((d) => (d?.lat == null || d.lon == null ? [] : [latLng(d.lat, d.lon)]));
+    if (places.length === 0 || now > MAX_ZOOM - 0.25) return false;
+    const bounds = latLngBounds(places);
+    const span = this.map.project(bounds.getNorthWest(), MAX_ZOOM).distanceTo(this.map.project(bounds.getSouthEast(), MAX_ZOOM));
+    if (span < this.reach(MAX_ZOOM)) return false;
+    this.map.setView(bounds.getCenter(), Math.min(MAX_ZOOM, Math.max(now + 1, this.map.getBoundsZoom(bounds, false, point(48, 48)))), { animate: false });
+    return true;
+  }
+
+  /** Within so many pixels devices share a mark. */
+  private reach(zoom: number): number {
+    return (zoom >= DEEP_ZOOM ? 12 : 27) * this.scale;
+  }
+
+  private pixel(i: number): { x: number; y: number } {
+    const { k, ox, oy } = this.frame();
+    return { x: ((this.table.x[i] as number) - ANCHOR[0]) * k + ox, y: ((this.table.y[i] as number) - ANCHOR[1]) * k + oy };
+  }
+
+  private readonly shown = (i: number): boolean => {
+    const l = this.layers;
+    if (l.stale) {
+      const state = stateOf(this.table.status[i] as number);
+      if (state !== STALE && state !== OFFLINE) return false;
+    }
+    return l.services.length === 0 || l.services.includes(this.table.list[i]?.service ?? '');
+  };
+
+  /** In the service of the filter, if there is one. */
+  private readonly meant = (i: number): boolean => this.service === '' || this.table.list[i]?.service === this.service;
+
+  private regroup(): void {
+    const zoom = this.map.getZoom();
+    const key = [zoom, this.scale, this.table.rev, this.service, this.layers.services, this.layers.stale ? this.table.looks : ''].join();
+    if (key === this.grouped) return;
+    this.grouped = key;
+    this.groups = group(this.table.x, this.table.y, this.reach(zoom) / 2 ** zoom, (i) => this.meant(i) && this.shown(i));
   }
 
   /** Brings a device into sight without moving more than needed. */
@@ -168,7 +285,7 @@ export class CityMap {
   }
 
   showArea(id: string): boolean {
-    const w = this.wards.find((x) => x.id === id);
+    const w = this.wards.find((x) => x.id === id) ?? this.zones.find((x) => x.id === id);
     if (w === undefined) return false;
     const [s, west, n, e] = w.bounds;
     this.map.fitBounds([[s, west], [n, e]], { animate: false, padding: [24, 24], maxZoom: 14 });
@@ -199,7 +316,7 @@ export class CityMap {
   }
 
   /** Changes when what is drawn of the devices does: from afar their alerts are in the wards' badges. */
-  private shown(): number {
+  private looked(): number {
     return this.map.getZoom() < NEAR_ZOOM ? this.table.states : this.table.looks;
   }
 
@@ -256,10 +373,12 @@ export class CityMap {
     c.setTransform(k * dpr, 0, 0, k * dpr, ox * dpr, oy * dpr);
     c.lineJoin = 'round';
     for (const ward of seen) {
-      c.fillStyle = COLOR.land;
-      c.fill(ward.path);
+      if (this.tiles === null) {
+        c.fillStyle = COLOR.land;
+        c.fill(ward.path);
+      }
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
-      if (worst > 0) {
+      if (worst > 0 && this.layers.wards) {
         c.fillStyle = alpha(SEVERITY[worst] as string, far ? (TINT[worst] as number) * tone() : 0.05);
         c.fill(ward.path);
         const pattern = far ? hatch(c, worst, k, dpr, 0.14 + 0.05 * worst) : null;
@@ -274,7 +393,7 @@ export class CityMap {
     for (const ward of seen) c.stroke(ward.path);
     for (const ward of seen) {
       const worst = this.byArea.get(ward.id)?.worst ?? 0;
-      if (far && worst > 0) {
+      if (far && worst > 0 && this.layers.wards) {
         c.lineWidth = 1.25 / k;
         c.strokeStyle = alpha(SEVERITY[worst] as string, 0.25 + 0.12 * worst);
         c.stroke(ward.path);
@@ -292,7 +411,19 @@ export class CityMap {
     // A dot hidden by a badge comes back where the badge is gone.
     if (String(covered) !== String(this.covered)) schedule(this.drawDots);
     this.covered = covered;
-    labels(paint, seen, [...this.covered]);
+    const taken = [...this.covered];
+    if (!far) {
+      this.regroup();
+      for (const g of this.groups) {
+        if (g.members.length === 1) continue;
+        const x = ((this.table.x[g.at] as number) - ANCHOR[0]) * k + ox;
+        const y = ((this.table.y[g.at] as number) - ANCHOR[1]) * k + oy;
+        const r = groupRadius(g.members.length, this.scale) * 1.2;
+        if (x > -r && y > -r && x < w + r && y < h + r) taken.push([x - r, y - r, x + r, y + r]);
+      }
+    }
+    if (this.layers.zones) outlines(paint, this.zones, taken);
+    labels(paint, seen, taken);
     const islands = this.wards.find((x) => x.id === INSET);
     const worst = this.byArea.get(INSET)?.worst ?? 0;
     const look = `${worst} ${COLOR.normal} ${this.inset.clientWidth}×${this.inset.clientHeight}`;
@@ -308,74 +439,77 @@ export class CityMap {
     const { c, w, h } = b;
     const { k, ox, oy } = this.frame();
     const t = this.table;
-    this.looks = this.shown();
+    this.looks = this.looked();
     const zoom = this.map.getZoom();
     const near = zoom >= NEAR_ZOOM;
     const s = this.scale;
-    const n = t.list.length;
-    const places: number[][] = Array.from({ length: KINDS }, () => []);
-    const r = (near ? 3.6 + Math.min(2, (zoom - NEAR_ZOOM) * 0.6) : 1.5) * s;
-    for (let i = 0; i < n; i++) {
-      const x = ((t.x[i] as number) - ANCHOR[0]) * k + ox;
-      const y = ((t.y[i] as number) - ANCHOR[1]) * k + oy;
-      if (!(x > -12 && x < w + 12 && y > -12 && y < h + 12)) continue;
-      if (!near && this.covered.some(([x0, y0, x1, y1]) => x > x0 && x < x1 && y > y0 && y < y1)) continue;
-      const state = stateOf(t.status[i] as number);
-      const l = t.severity(i);
-      const kind = near && l > 0 ? LOUD + 2 * Math.min(l, 5) + (state === LIVE ? 0 : 1)
-        : this.service !== '' && t.list[i]?.service !== this.service ? DIM
-        : state === LIVE ? NORMAL : state === OFFLINE ? OFF : state === NEVER ? NEVER_SEEN : QUIET;
-      (places[kind] as number[]).push(x, y);
+    const dots: Dots = { c, w, h, k, ox, oy, scale: s, table: t, r: (near ? 3.6 + Math.min(2, (zoom - NEAR_ZOOM) * 0.6) : 1.5) * s };
+    if (near) {
+      this.regroup();
+      if (this.service !== '') others(dots, t.list.flatMap((_, i) => (!this.meant(i) && this.shown(i) ? [i] : [])));
+      marks(dots, this.groups);
+    } else grains(dots, (i) => this.meant(i) && this.shown(i), this.covered);
+    const selected = this.selected === '' ? undefined : t.indexOf(this.selected);
+    if (selected !== undefined) {
+      const home = near ? this.groups.find((g) => g.members.length > 1 && g.members.includes(selected)) : undefined;
+      if (home) ring(dots, home.at, groupRadius(home.members.length, s) * 1.2 + 5 * s);
+      else ring(dots, selected, dots.r * 1.8 + 7 * s);
     }
-    const ink = { near, r, scale: s, dpr: c.getTransform().a };
-    places.forEach((list, kind) => this.stamps.put(c, kind, list, ink));
-    this.ring(c, k, ox, oy, r);
+    this.events.drawn(this.seen(w, h, near));
   };
 
-  /** The selected device. */
-  private ring(c: CanvasRenderingContext2D, k: number, ox: number, oy: number, r: number): void {
-    const i = this.selected === '' ? undefined : this.table.indexOf(this.selected);
-    if (i === undefined) return;
-    const x = ((this.table.x[i] as number) - ANCHOR[0]) * k + ox;
-    const y = ((this.table.y[i] as number) - ANCHOR[1]) * k + oy;
-    if (Number.isNaN(x)) return;
-    c.beginPath();
-    c.arc(x, y, r * 1.8 + 7 * this.scale, 0, Math.PI * 2);
-    c.lineWidth = 2 * this.scale;
-    c.strokeStyle = COLOR.focus;
-    c.stroke();
+  private seen(w: number, h: number, near: boolean): Seen {
+    const { k, ox, oy } = this.frame();
+    const inView = (i: number) => {
+      const x = ((this.table.x[i] as number) - ANCHOR[0]) * k + ox;
+      const y = ((this.table.y[i] as number) - ANCHOR[1]) * k + oy;
+      return x >= 0 && x <= w && y >= 0 && y <= h;
+    };
+    const seen: Seen = { devices: 0, alarms: 0, groups: near ? this.groups.filter((g) => g.members.length > 1 && inView(g.at)).length : 0 };
+    for (let i = 0; i < this.table.list.length; i++) {
+      if (!inView(i) || !this.meant(i) || !this.shown(i)) continue;
+      seen.devices += 1;
+      if (this.table.severity(i) > 0) seen.alarms += 1;
+    }
+    return seen;
   }
 
-  /** What lies under a pixel: the nearest device, else the ward. */
-  private hit(px: number, py: number): Hit | null {
+  /** What lies under a pixel: the nearest device or group, else the zone, else the ward. */
+  private hit(px: number, py: number, within = 0): Hit | null {
     const { k, ox, oy } = this.frame();
     const near = this.map.getZoom() >= NEAR_ZOOM;
     const t = this.table;
     let best = -1;
-    let least = (near ? 12 : 5) * this.scale;
-    for (let i = 0; i < t.list.length; i++) {
-      const dx = ((t.x[i] as number) - ANCHOR[0]) * k + ox - px;
-      const dy = ((t.y[i] as number) - ANCHOR[1]) * k + oy - py;
+    let members: readonly number[] = [];
+    let least = Infinity;
+    const look = (at: number, reach: number, alarm: boolean, of: readonly number[]) => {
+      const dx = ((t.x[at] as number) - ANCHOR[0]) * k + ox - px;
+      const dy = ((t.y[at] as number) - ANCHOR[1]) * k + oy - py;
+      const d = Math.hypot(dx, dy);
       // An alert wins over a quiet neighbour.
-      const d = Math.hypot(dx, dy) - (t.severity(i) > 0 ? 3 : 0);
-      if (d < least) {
-        least = d;
-        best = i;
-      }
+      const weighed = d - (alarm ? 3 : 0);
+      if (d >= Math.max(within, reach) || weighed >= least) return;
+      least = weighed;
+      best = at;
+      members = of;
+    };
+    const one: readonly number[] = [];
+    const single = (near ? 12 : 5) * this.scale;
+    if (near) for (const g of this.groups) look(g.at, g.members.length > 1 ? groupRadius(g.members.length, this.scale) + 3 : single, sum(t.status, g.members).alarms > 0, g.members);
+    if (!near || this.service !== '') {
+      for (let i = 0; i < t.list.length; i++) if (this.shown(i) && (!near || !this.meant(i))) look(i, single, t.severity(i) > 0, one);
     }
     if (best >= 0) {
-      const x = ((t.x[best] as number) - ANCHOR[0]) * k + ox;
-      const y = ((t.y[best] as number) - ANCHOR[1]) * k + oy;
-      return { kind: 'device', id: (t.list[best] as { id: string }).id, x, y };
+      const at = this.pixel(best);
+      const id = t.list[best]?.id ?? '';
+      return members.length > 1 ? { kind: 'group', id, members, ...at } : { kind: 'device', id, ...at };
     }
     const wx = (px - ox) / k;
     const wy = (py - oy) / k;
-    for (const ward of this.wards) {
-      const [x0, y0, x1, y1] = ward.box;
-      if (wx >= x0 && wx <= x1 && wy >= y0 && wy <= y1 && inside(ward.rings, wx, wy)) {
-        return { kind: 'area', id: ward.id, x: px, y: py };
-      }
-    }
-    return null;
+    const over = ({ box: [x0, y0, x1, y1], rings }: Ward) => wx >= x0 && wx <= x1 && wy >= y0 && wy <= y1 && inside(rings, wx, wy);
+    const zone = this.layers.zones ? this.zones.find(over) : undefined;
+    if (zone) return { kind: 'zone', id: zone.id, x: px, y: py };
+    const ward = this.wards.find(over);
+    return ward ? { kind: 'area', id: ward.id, x: px, y: py } : null;
   }
 }

@@ -23,3 +23,19 @@ export function nearest(table: DeviceTable, index: number, most: number): Near[]
   });
   return found.sort((a, b) => a.metres - b.metres || a.index - b.index).slice(0, most);
 }
+
+/** The devices nearest to a place, the nearest first, of those that `shown` lets through. */
+export function nearestTo(table: DeviceTable, lat: number, lon: number, most: number, shown: (i: number) => boolean): Near[] {
+  const found: Near[] = [];
+  for (let i = 0; i < table.list.length; i++) {
+    const d = table.list[i];
+    if (d?.lat == null || d.lon == null || !shown(i)) continue;
+    const away = metres(lat, lon, d.lat, d.lon);
+    if (found.length === most && away >= (found.at(-1) as Near).metres) continue;
+    let at = found.length;
+    while (at > 0 && (found[at - 1] as Near).metres > away) at -= 1;
+    found.splice(at, 0, { index: i, metres: away });
+    if (found.length > most) found.pop();
+  }
+  return found;
+}

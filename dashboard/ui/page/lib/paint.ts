@@ -25,6 +25,43 @@ function short(name: string): string {
   return name.replace(/^(Phường|Xã|Đặc khu)\s+/u, '').replace(/\s+(Ward|Commune|Special Zone)$/u, '');
 }
 
+/** Zones of geofence rules: a dashed outline that no severity has, and the name where there is room. */
+export function outlines(p: Paint, zones: readonly Ward[], taken: Box[]): void {
+  const { c, k, ox, oy, scale: s } = p;
+  const dpr = c.getTransform().a;
+  c.save();
+  c.setTransform(k * dpr, 0, 0, k * dpr, ox * dpr, oy * dpr);
+  for (const zone of zones) {
+    c.fillStyle = alpha(COLOR.series, 0.07);
+    c.fill(zone.path);
+    c.lineWidth = (1.5 * s) / k;
+    c.setLineDash([(6 * s) / k, (4 * s) / k]);
+    c.strokeStyle = alpha(COLOR.series, 0.9);
+    c.stroke(zone.path);
+  }
+  c.restore();
+  c.font = `500 ${11 * s}px "Inter Variable", sans-serif`;
+  c.textAlign = 'center';
+  c.textBaseline = 'middle';
+  c.lineJoin = 'round';
+  for (const zone of zones) {
+    const name = p.lang === 'vi' ? zone.vi : zone.en;
+    const half = c.measureText(name).width / 2;
+    const x = zone.cx * k + ox;
+    // Above the outline: inside are the devices.
+    const y = zone.box[1] * k + oy - 9 * s;
+    const box: Box = [x - half - 3, y - 8 * s, x + half + 3, y + 8 * s];
+    // A zone that is a speck has no name yet.
+    if ((zone.box[2] - zone.box[0]) * k < 14 * s || taken.some((t) => hits(t, box))) continue;
+    taken.push(box);
+    c.lineWidth = 3 * s;
+    c.strokeStyle = alpha(COLOR.labelHalo, 0.75);
+    c.strokeText(name, x, y);
+    c.fillStyle = COLOR.series;
+    c.fillText(name, x, y);
+  }
+}
+
 /** Names of wards that are wide enough for them, where nothing is yet. */
 export function labels(p: Paint, seen: readonly Ward[], taken: Box[]): void {
   const { c, k, ox, oy } = p;

@@ -55,6 +55,9 @@ export interface View {
   part: string;
   /** Series that are compared: `device:property` by comma. */
   series: string;
+  /** How the explorer draws them, and with which past beside it. */
+  mode: '' | 'overlay';
+  compare: '' | 'day' | 'week';
   /** Span of the explorer, ms; 0: the last `hours`. */
   from: number;
   to: number;
@@ -67,7 +70,7 @@ export interface View {
 
 const DEFAULTS: View = {
   lang: 'vi', screen: '', tab: 'list', group: 'auto', state: '', mine: false, overdue: false, span: 24, sev: 1, service: '', area: '', unacked: false, sort: 'severity', q: '',
-  alert: '', device: '', prop: '', hours: 24, map: '', layers: '', rule: '', part: '', series: '', from: 0, to: 0, theme: '', wall: '', rotate: 0,
+  alert: '', device: '', prop: '', hours: 24, map: '', layers: '', rule: '', part: '', series: '', mode: '', compare: '', from: 0, to: 0, theme: '', wall: '', rotate: 0,
 };
 
 /** Reads a path and a query; whatever is not understood is its default. */
@@ -104,6 +107,8 @@ export function parse(path: string, search: string, lang: Lang, theme: Theme = r
     rule: deep?.[1] === 'r' ? (deep[2] ?? '') : (p.get('rule') ?? ''),
     part: p.get('part') ?? '',
     series: p.get('series') ?? '',
+    mode: one(['', 'overlay'] as const, p.get('mode'), ''),
+    compare: one(['', 'day', 'week'] as const, p.get('compare'), ''),
     from: moment(p.get('from')),
     to: moment(p.get('to')),
     theme: one(THEMES, p.get('theme'), theme),
@@ -144,7 +149,7 @@ export function print(v: View): string {
   if (v.unacked) p.set('unacked', '1');
   if (v.sort !== DEFAULTS.sort) p.set('sort', v.sort);
   if (v.q !== '') p.set('q', v.q);
-  for (const word of ['map', 'layers', 'rule', 'part', 'series', 'theme'] as const) if (v[word] !== '') p.set(word, v[word]);
+  for (const word of ['map', 'layers', 'rule', 'part', 'series', 'mode', 'compare', 'theme'] as const) if (v[word] !== '') p.set(word, v[word]);
   if (v.wall !== '') p.set('view', v.wall);
   if (v.rotate > 0) p.set('rotate', String(v.rotate));
   if (v.from > 0) p.set('from', String(v.from));
