@@ -1008,6 +1008,9 @@ test('C17 on a phone what is pressed is 44 px or larger', async () => {
   await page.getByTestId('act-dialog').waitFor({ state: 'detached' });
   await page.getByTestId('alert-row').first().click();
   await page.getByTestId('detail-ack-button').waitFor();
+  // These come later by themselves.
+  await page.getByTestId('incident').waitFor();
+  await page.getByTestId('near-device').first().waitFor();
   await look('detail');
   assert.deepEqual([...new Set(small)], []);
   await close();

@@ -23,7 +23,7 @@ const download = async (page, act) => {
 };
 
 test('the table has a column for each thing, and rows do not move under a reader', async () => {
-  const { page, close } = await rig.open('?lang=en&screen=alerts', 'operator', { width: 1920, height: 1080 });
+  const { page, close } = await rig.open('?lang=en&screen=alerts', 'operator', { width: 3300, height: 1300 });
   await page.getByTestId('alert-row').first().waitFor();
   const heads = await page.locator('.heads [role=columnheader]:visible').allInnerTexts();
   for (const word of ['Severity', 'State', 'Raised', 'Age', 'What', 'Service', 'Ward', 'Device', 'Value / Limit', 'Handled by', 'Due']) assert.ok(heads.some((h) => h.includes(word)), `${word} in ${heads}`);
