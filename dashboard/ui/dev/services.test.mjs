@@ -98,6 +98,23 @@ test('a device has a page of its own with its alerts and rules', async () => {
   await close();
 });
 
+test('a device page tells each quantity between what is usual and the limits of rules, how the last day was kept, and which rules watch it', async () => {
+  const id = 'air-station-01';
+  const { page, close } = await rig.open(`?lang=en&screen=device&device=${id}`);
+  const device = rig.mock.city.devices.find((d) => d.meta.id === id).meta;
+  await counted(page.getByTestId('device-quantity'), device.properties.length);
+  const pm = page.locator('[data-testid=device-quantity][data-property=pm25]');
+  await pm.getByTestId('device-limits').getByText('µg/m³').first().waitFor();
+  assert.match(await pm.getByTestId('device-kept').innerText(), /[\d,]+ readings, [\d.]+% good, mostly every .* \(expected .*\), longest silence/);
+  const watching = await page.getByTestId('device-rule').evaluateAll((all) => all.map((r) => r.dataset.id));
+  assert.ok(watching.includes('air.pm25') && watching.every((r) => !r.startsWith('flood.')), String(watching));
+  await page.locator('[data-testid=device-rule][data-id="air.pm25"]').getByText('on ·').waitFor();
+  await page.locator('[data-testid=device-rule][data-id="air.pm25"]').click();
+  await page.getByTestId('rules-screen').waitFor();
+  assert.equal(query(page).get('rule'), 'air.pm25');
+  await close();
+});
+
 test('the map has the wards as a list, found without accents, the worst first', async () => {
   const { page, close } = await rig.open('?lang=en&screen=map');
   await page.getByTestId('ward').first().waitFor();
