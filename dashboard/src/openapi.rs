@@ -264,6 +264,19 @@ fn responses(route: &Route) -> Value {
 mod tests {
     use super::*;
 
+    /// The page's types are made of this file, so that a change of a shape here breaks its build.
+    #[test]
+    fn the_document_of_the_page_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/openapi.json");
+        let document = serde_json::to_string_pretty(&document()).expect("JSON") + "\n";
+        if std::env::var_os("IOC_GOLDEN").is_some() {
+            std::fs::write(path, &document).expect("writes");
+        }
+        let golden = std::fs::read_to_string(path).unwrap_or_default();
+        let hint = "renew it: IOC_GOLDEN=1 cargo test -p ioc-dashboard --lib openapi";
+        assert!(golden == document, "golden/openapi.json is not what the server serves; {hint}");
+    }
+
     #[test]
     fn every_route_is_described() {
         let document = document();

@@ -72,7 +72,8 @@ pub(super) fn schemas() -> Value {
         })),
         "History": object(&["device", "property", "points", "truncated"], json!({
             "device": text(), "property": text(), "unit": text(), "step": maybe_int(),
-            "agg": maybe_text(), "truncated": flag(),
+            "offset": maybe_int(), "agg": maybe_text(), "truncated": flag(),
+            "tier": { "enum": ["raw", "minute", "hour"] }, "raw_from": maybe_int(),
             "points": array(array(number())),
         })),
     })

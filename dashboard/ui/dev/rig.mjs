@@ -6,7 +6,7 @@ import { startMock } from './mock.mjs';
 
 /** So many of it are on the page, at once or soon: the page draws after it is told. */
 export async function counted(locator, n, why) {
-  for (let i = 0; i < 50 && (await locator.count()) !== n; i++) await new Promise((done) => setTimeout(done, 100));
+  for (let i = 0; i < 150 && (await locator.count()) !== n; i++) await new Promise((done) => setTimeout(done, 100));
   assert.equal(await locator.count(), n, why ?? String(locator));
 }
 

@@ -6,4 +6,5 @@ set -euo pipefail
 npm run --silent check
 npm run --silent test
 npx vite build --logLevel warn --outDir "$work/dist" --emptyOutDir
+node dev/budget.mjs "$work/dist"
 npm run --silent behave

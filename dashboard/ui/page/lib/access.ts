@@ -25,7 +25,7 @@ export type Duty = 'password' | 'totp' | null;
 export const dutyOf = (s: Session): Duty => (s.change_password === true ? 'password' : s.second_factor_needed === true ? 'totp' : null);
 
 /** The roles in which something holds for the whole city. */
-export const wholeCity = (grants: readonly Grant[]): Role[] => grants.filter((g) => g.areas === null && g.services === null).map((g) => g.role);
+const wholeCity = (grants: readonly Grant[]): Role[] => grants.filter((g) => g.areas === null && g.services === null).map((g) => g.role);
 
 /** The table of roles as the server has it; only to tell for which of them the whole city holds. */
 const ALL: readonly Permission[] = ['watch', 'read', 'export', 'act', 'notify', 'masked', 'reveal', 'technical', 'devices', 'rules', 'audit', 'people'];

@@ -28,7 +28,7 @@ export const hooks = {
 /** Here the answers 401 and 403 are about what was typed. */
 const ABOUT_ITSELF = ['/api/v1/session', '/api/v1/session/confirm', '/api/v1/session/wall'];
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+export async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
   try {
     return await once(method, path, body, headers);
   } catch (e) {
@@ -67,14 +67,6 @@ async function once(method: string, path: string, body: unknown, headers: Record
   }
   return parsed;
 }
-
-export const get = <T>(path: string) => call('GET', path) as Promise<T>;
-export const post = <T>(path: string, body: unknown, headers?: Record<string, string>) =>
-  call('POST', path, body, headers) as Promise<T>;
-export const put = <T>(path: string, body: unknown) => call('PUT', path, body) as Promise<T>;
-/** Any other method, with headers. */
-export const send = <T>(method: 'PUT' | 'PATCH' | 'DELETE', path: string, body: unknown, headers?: Record<string, string>) => call(method, path, body, headers) as Promise<T>;
-export const del = (path: string) => call('DELETE', path);
 
 /** Whether something is served there. */
 export const reachable = (path: string): Promise<boolean> =>

@@ -4,7 +4,7 @@
 const WATCH_MS = 3000;
 
 /** Where focus goes when `opener` is gone: its like in the same place, else the next thing around it. */
-export function successor(kin: readonly HTMLElement[], at: number): HTMLElement | undefined {
+function successor(kin: readonly HTMLElement[], at: number): HTMLElement | undefined {
   return kin[Math.min(Math.max(at, 0), kin.length - 1)];
 }
 

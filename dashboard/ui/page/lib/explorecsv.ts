@@ -30,7 +30,7 @@ export function joined(head: string, files: readonly string[]): string {
 }
 
 /** Where the server's own rows of one series are. */
-export function rowsAt(s: { device: string; property: string }, span: Span, windows: Windows | null, lang: Lang): string {
+function rowsAt(s: { device: string; property: string }, span: Span, windows: Windows | null, lang: Lang): string {
   const from = windows === null ? Math.floor(span.from) : beginOf(span.from, windows);
   return `/api/v1/export${query({ format: 'csv', device: s.device, property: s.property, from, to: Math.ceil(span.to), step: windows?.step, offset: windows?.offset || null, lang })}`;
 }

@@ -20,7 +20,7 @@ export function isStateFilter(word: string): word is StateFilter {
 }
 
 /** True if somebody works on it as `user`: it was given to them, or they took note of it. */
-export function isMine(a: Alert, user: string): boolean {
+function isMine(a: Alert, user: string): boolean {
   if (a.assignee) return a.assignee.kind === 'person' && a.assignee.name === user;
   return a.acknowledged_by === user;
 }

@@ -3,10 +3,10 @@ import type { Entity, Evidence, SeverityName, Text } from './model';
 
 export const WORKS = ['new', 'acknowledged', 'assigned', 'in_progress', 'resolved', 'closed', 'rejected'] as const;
 export type Work = (typeof WORKS)[number];
-export const ALARM_STATES = ['NORM', 'UNACK', 'ACKED', 'RTNUN', 'LATUN', 'LATAK', 'SHLVD', 'DSUPR', 'OOSRV'] as const;
+const ALARM_STATES = ['NORM', 'UNACK', 'ACKED', 'RTNUN', 'LATUN', 'LATAK', 'SHLVD', 'DSUPR', 'OOSRV'] as const;
 export type AlarmState = (typeof ALARM_STATES)[number];
 export type HeldBy = 'shelf' | 'maintenance' | 'parent' | 'out_of_service';
-export const ACTIONS = [
+const ACTIONS = [
   'acknowledge', 'assign', 'comment', 'link', 'shelve', 'unshelve', 'start', 'resolve', 'close', 'reject', 'merge', 'split',
 ] as const;
 export type ActionWord = (typeof ACTIONS)[number];

@@ -24,7 +24,7 @@ import type { Tiles } from './tiles';
 import { OFFLINE, STALE, stateOf } from './wire';
 
 /** From this zoom on devices are shapes; below it wards carry the alerts. */
-export const NEAR_ZOOM = 11.75;
+const NEAR_ZOOM = 11.75;
 /** From here on only devices at nearly the same place share a mark. */
 const DEEP_ZOOM = 16;
 const MAX_ZOOM = 17;

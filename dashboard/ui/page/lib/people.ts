@@ -1,9 +1,7 @@
 // Accounts, sessions, tokens, walls and the audit log, as the server says them.
 import type { Grant, Permission, Role, Session, WallView } from './access';
-import { del, get, post, put, query } from './api';
 import type { Text } from './model';
-
-const part = encodeURIComponent;
+import { api } from './typed';
 
 export interface Options { password: boolean; oidc: { id: string; name: Text }[] }
 export interface Account { user: string; grants: Grant[]; source: string; totp: boolean; recovery_left: number; password_changed: number | null }
@@ -15,39 +13,39 @@ export interface Person { name: string; grants: Grant[]; disabled: boolean; crea
 export interface Wall { id: string | number; label: string; view: WallView; areas: string[] | null; services: string[] | null; created: number; expires: number | null; used: number | null }
 export interface AuditEntry { seq: number; alert?: string; action: string; actor: string; origin: string | null; at: number; note: string | null; detail: unknown }
 
-const at = (name: string, rest = '') => `/api/v1/people/${part(name)}${rest}`;
+const one = '/api/v1/people/{id}';
 
 export const account = {
-  options: () => get<Options>('/api/v1/session/options'),
-  signIn: (user: string, password: string, code?: string) => post<Session>('/api/v1/session', code === undefined ? { user, password } : { user, password, code }),
-  wall: (token: string) => post<Session>('/api/v1/session/wall', { token }),
-  confirm: (password: string, code: string) => post<null>('/api/v1/session/confirm', code === '' ? { password } : { password, code }),
-  get: () => get<Account>('/api/v1/account'),
-  password: (old: string, next: string) => post<null>('/api/v1/account/password', { old, new: next }),
-  totp: () => post<TotpSetup>('/api/v1/account/totp', {}),
-  confirmTotp: (code: string) => post<{ recovery: string[] }>('/api/v1/account/totp/confirm', { code }),
-  removeTotp: () => del('/api/v1/account/totp'),
-  sessions: () => get<{ sessions: Sitting[] }>('/api/v1/account/sessions'),
-  endSession: (id: Sitting['id']) => del(`/api/v1/account/sessions/${part(String(id))}`),
-  tokens: () => get<{ tokens: ApiToken[] }>('/api/v1/account/tokens'),
-  issue: (label: string, grants: Grant[], days: number) => post<NewSecret>('/api/v1/account/tokens', { label, grants, days }),
-  revoke: (id: ApiToken['id']) => del(`/api/v1/account/tokens/${part(String(id))}`),
+  options: () => api('/api/v1/session/options').get<Options>(),
+  signIn: (user: string, password: string, code?: string) => api('/api/v1/session').post<Session>({ body: code === undefined ? { user, password } : { user, password, code } }),
+  wall: (token: string) => api('/api/v1/session/wall').post<Session>({ body: { token } }),
+  confirm: (password: string, code: string) => api('/api/v1/session/confirm').post<unknown>({ body: code === '' ? { password } : { password, code } }),
+  get: () => api('/api/v1/account').get<Account>(),
+  password: (old: string, next: string) => api('/api/v1/account/password').post<unknown>({ body: { old, new: next } }),
+  totp: () => api('/api/v1/account/totp').post<TotpSetup>({ body: {} }),
+  confirmTotp: (code: string) => api('/api/v1/account/totp/confirm').post<{ recovery: string[] }>({ body: { code } }),
+  removeTotp: () => api('/api/v1/account/totp').delete(),
+  sessions: () => api('/api/v1/account/sessions').get<{ sessions: Sitting[] }>(),
+  endSession: (id: Sitting['id']) => api('/api/v1/account/sessions/{id}').delete({ path: { id } }),
+  tokens: () => api('/api/v1/account/tokens').get<{ tokens: ApiToken[] }>(),
+  issue: (label: string, grants: Grant[], days: number) => api('/api/v1/account/tokens').post<Omit<NewSecret, 'path'>>({ body: { label, grants, days } }),
+  revoke: (id: ApiToken['id']) => api('/api/v1/account/tokens/{id}').delete({ path: { id } }),
 };
 
 export const people = {
-  list: () => get<{ people: Person[]; roles: { role: Role; permissions: Permission[] }[] }>('/api/v1/people'),
-  add: (name: string, grants: Grant[]) => post<{ name: string; password: string }>('/api/v1/people', { name, grants }),
-  grant: (name: string, grants: Grant[]) => put<unknown>(at(name, '/grants'), { grants }),
-  state: (name: string, disabled: boolean) => post<unknown>(at(name, '/state'), { disabled }),
-  reset: (name: string) => post<{ password: string }>(at(name, '/password'), {}),
-  removeTotp: (name: string) => del(at(name, '/totp')),
-  sessions: (name: string) => get<{ sessions: Sitting[] }>(at(name, '/sessions')),
-  endSessions: (name: string) => del(at(name, '/sessions')),
-  remove: (name: string) => del(at(name)),
-  tokens: () => get<{ tokens: ApiToken[] }>('/api/v1/people/tokens'),
-  revoke: (id: ApiToken['id']) => del(`/api/v1/people/tokens/${part(String(id))}`),
-  walls: () => get<{ walls: Wall[] }>('/api/v1/walls'),
-  addWall: (wall: { label: string; view: WallView; areas: string[] | null; services: string[] | null; days?: number }) => post<NewSecret>('/api/v1/walls', wall),
-  removeWall: (id: Wall['id']) => del(`/api/v1/walls/${part(String(id))}`),
-  audit: (after: number, limit: number) => get<{ lines: AuditEntry[]; next: number | null }>(`/api/v1/audit${query({ after, limit })}`),
+  list: () => api('/api/v1/people').get<{ people: Person[]; roles: { role: Role; permissions: Permission[] }[] }>(),
+  add: (name: string, grants: Grant[]) => api('/api/v1/people').post<{ name: string; password: string }>({ body: { name, grants } }),
+  grant: (id: string, grants: Grant[]) => api(`${one}/grants`).put<unknown>({ path: { id }, body: { grants } }),
+  state: (id: string, disabled: boolean) => api(`${one}/state`).post<unknown>({ path: { id }, body: { disabled } }),
+  reset: (id: string) => api(`${one}/password`).post<{ password: string }>({ path: { id }, body: {} }),
+  removeTotp: (id: string) => api(`${one}/totp`).delete({ path: { id } }),
+  sessions: (id: string) => api(`${one}/sessions`).get<{ sessions: Sitting[] }>({ path: { id } }),
+  endSessions: (id: string) => api(`${one}/sessions`).delete({ path: { id } }),
+  remove: (id: string) => api(one).delete({ path: { id } }),
+  tokens: () => api('/api/v1/people/tokens').get<{ tokens: ApiToken[] }>(),
+  revoke: (id: ApiToken['id']) => api('/api/v1/people/tokens/{id}').delete({ path: { id } }),
+  walls: () => api('/api/v1/walls').get<{ walls: Wall[] }>(),
+  addWall: (body: { label: string; view: WallView; areas: string[] | null; services: string[] | null; days?: number }) => api('/api/v1/walls').post<NewSecret>({ body }),
+  removeWall: (id: Wall['id']) => api('/api/v1/walls/{id}').delete({ path: { id } }),
+  audit: (after: number, limit: number) => api('/api/v1/audit').get<{ lines: AuditEntry[]; next: number | null }>({ query: { after, limit } }),
 };

@@ -1,6 +1,6 @@
 // The device registry and what was received, as the server says them.
-import { del, get, post, put, query } from './api';
 import type { Text } from './model';
+import { api } from './typed';
 
 export type DeviceState = 'approved' | 'pending' | 'blocked';
 export const STATES: readonly DeviceState[] = ['pending', 'approved', 'blocked'];
@@ -30,21 +30,21 @@ export interface Received {
 }
 export interface Rerun { tried: number; accepted: number; duplicates: number; refused: number; masked: number }
 
-const at = (id: string, rest = '') => `/api/v1/registry/${encodeURIComponent(id)}${rest}`;
+const one = '/api/v1/registry/{id}';
 
 export const registry = {
-  list: (q: { state?: DeviceState | ''; after?: string | null; limit?: number }) => get<RegistryPage>(`/api/v1/registry${query(q)}`),
-  one: (id: string) => get<Registered>(at(id)),
-  put: (device: Registered) => put<Registered>(at(device.id), device),
-  remove: (id: string) => del(at(id)),
-  setState: (id: string, state: DeviceState) => post<Registered>(at(id, '/state'), { state }),
-  tokens: (id: string) => get<{ tokens: Token[] }>(at(id, '/tokens')),
-  issue: (id: string, label: string) => post<{ token: string; info: Token }>(at(id, '/tokens'), { label }),
-  revoke: (id: string, token: number) => del(at(id, `/tokens?token=${token}`)),
+  list: (query: { state?: DeviceState | ''; after?: string | null; limit?: number }) => api('/api/v1/registry').get<RegistryPage>({ query }),
+  one: (id: string) => api(one).get<Registered>({ path: { id } }),
+  put: (body: Registered) => api(one).put<Registered>({ path: { id: body.id }, body }),
+  remove: (id: string) => api(one).delete({ path: { id } }),
+  setState: (id: string, state: DeviceState) => api(`${one}/state`).post<Registered>({ path: { id }, body: { state } }),
+  tokens: (id: string) => api(`${one}/tokens`).get<{ tokens: Token[] }>({ path: { id } }),
+  issue: (id: string, label: string) => api(`${one}/tokens`).post<{ token: string; info: Token }>({ path: { id }, body: { label } }),
+  revoke: (id: string, token: number) => api(`${one}/tokens`).delete({ path: { id }, query: { token } }),
   take: (format: 'csv' | 'geojson', file: string, text: string, dry_run: boolean) =>
-    post<{ done: boolean; import: Imported }>('/api/v1/registry/import', { format, file, text, dry_run }),
-  received: (id: string) => get<Received>(`/api/v1/devices/${encodeURIComponent(id)}/received`),
-  rerun: (device: string) => post<Rerun>('/api/v1/quarantine/rerun', { device }),
+    api('/api/v1/registry/import').post<{ done: boolean; import: Imported }>({ body: { format, file, text, dry_run } }),
+  received: (id: string) => api('/api/v1/devices/{id}/received').get<Received>({ path: { id } }),
+  rerun: (body: { device?: string; reason?: string }) => api('/api/v1/quarantine/rerun').post<Rerun>({ body }),
 };
 
 /** A new device as the form starts with it. */

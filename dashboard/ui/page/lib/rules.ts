@@ -1,6 +1,6 @@
 // The rules as the server tells them (docs/protocol.md "Rules"), and every call about them.
-import { get, post, query, send } from './api';
 import type { Entity, Evidence, SeverityName, Text } from './model';
+import { api } from './typed';
 
 export const MODES = ['on', 'shadow', 'off'] as const;
 export type Mode = (typeof MODES)[number];
@@ -55,26 +55,28 @@ export interface Job { job: number; state: 'running' | 'done' | 'failed'; entrie
 /** A change as `check` and `backtest` take it. */
 export type Edit = { id: string; text: string } | { id: string; mode: Mode } | { id: string; delete: true } | { rollback: number };
 
-const at = (id: string) => `/api/v1/rules/${encodeURIComponent(id)}`;
 const only = (version: number | null): Record<string, string> => (version === null ? {} : { 'if-match': `"${version}"` });
 const noted = (note: string) => (note.trim() === '' ? {} : { note: note.trim() });
 
+const one = '/api/v1/rules/{id}';
+const versions = '/api/v1/rules/versions/{id}';
+
 export const rulebook = {
-  list: () => get<RuleList>('/api/v1/rules'),
-  one: (id: string) => get<RuleText>(at(id)),
-  check: (edit: Edit) => post<RulesOutcome>('/api/v1/rules/check', edit),
-  save: (id: string, text: string, note: string, version: number | null) => send<RulesOutcome>('PUT', at(id) + query(noted(note)), text, only(version)),
-  mode: (id: string, mode: Mode, note: string, version: number | null) => send<RulesOutcome>('PATCH', at(id), { mode, ...noted(note) }, only(version)),
-  remove: (id: string, note: string, version: number | null) => send<RulesOutcome>('DELETE', at(id) + query(noted(note)), {}, only(version)),
-  versions: (limit: number) => get<{ versions: Version[] }>(`/api/v1/rules/versions${query({ limit })}`),
-  version: (n: number) => get<VersionText>(`/api/v1/rules/versions/${n}`),
-  rollback: (n: number, note: string, version: number | null) => post<RulesOutcome>(`/api/v1/rules/versions/${n}/rollback`, noted(note), only(version)),
-  explain: (id: string, entity: string) => get<Explanation>(`${at(id)}/explain${query({ entity })}`),
-  entities: (id: string, limit: number) => get<{ entities: Watched[]; all: number }>(`${at(id)}/entities${query({ limit })}`),
-  shadow: (id: string) => get<{ transitions: ShadowTransition[] }>(`${at(id)}/shadow`),
+  list: () => api('/api/v1/rules').get<RuleList>(),
+  one: (id: string) => api(one).get<RuleText>({ path: { id } }),
+  check: (body: Edit) => api('/api/v1/rules/check').post<RulesOutcome>({ body }),
+  save: (id: string, body: string, note: string, version: number | null) => api(one).put<RulesOutcome>({ path: { id }, query: noted(note), body, headers: only(version) }),
+  mode: (id: string, mode: Mode, note: string, version: number | null) => api(one).patch<RulesOutcome>({ path: { id }, body: { mode, ...noted(note) }, headers: only(version) }),
+  remove: (id: string, note: string, version: number | null) => api(one).delete<RulesOutcome>({ path: { id }, query: noted(note), headers: only(version) }),
+  versions: (limit: number) => api('/api/v1/rules/versions').get<{ versions: Version[] }>({ query: { limit } }),
+  version: (id: number) => api(versions).get<VersionText>({ path: { id } }),
+  rollback: (id: number, note: string, version: number | null) => api(`${versions}/rollback`).post<RulesOutcome>({ path: { id }, body: noted(note), headers: only(version) }),
+  explain: (id: string, entity: string) => api(`${one}/explain`).get<Explanation>({ path: { id }, query: { entity } }),
+  entities: (id: string, limit: number) => api(`${one}/entities`).get<{ entities: Watched[]; all: number }>({ path: { id }, query: { limit } }),
+  shadow: (id: string) => api(`${one}/shadow`).get<{ transitions: ShadowTransition[] }>({ path: { id } }),
   /** Without a span: the last 24 h, or since the journal began. */
-  backtest: (edit: Edit | null, span: { from: number; to: number } | null) => post<{ job: number }>('/api/v1/rules/backtest', { ...edit, ...span }),
-  job: (n: number) => get<Job>(`/api/v1/rules/backtest/${n}`),
+  backtest: (edit: Edit | null, span: { from: number; to: number } | null) => api('/api/v1/rules/backtest').post<{ job: number }>({ body: { ...edit, ...span } }),
+  job: (id: number) => api('/api/v1/rules/backtest/{id}').get<Job>({ path: { id } }),
 };
 
 export const entityKey = (e: Entity): string => (e.kind === 'city' ? 'city' : `${e.kind}:${e.id ?? ''}`);

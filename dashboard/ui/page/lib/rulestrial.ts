@@ -52,7 +52,7 @@ export function changes(tried: Tried, rule: string): ChangeLine[] {
 }
 
 /** Alarms an hour that one position can look after (ISA-18.2). */
-export const TARGET = 6;
+const TARGET = 6;
 
 export interface LoadLine { word: 'mean' | 'max' | 'over' | 'floods' | 'raised'; before: number | null; after: number; digits: number; target: number | null }
 

@@ -2,7 +2,7 @@
 import { fold, matches } from './fold';
 import { MODES, type Mode, type RuleRow } from './rules';
 
-export const SORTS = ['id', 'kind', 'service', 'mode', 'open', 'entities', 'cpu', 'bytes', 'changed'] as const;
+const SORTS = ['id', 'kind', 'service', 'mode', 'open', 'entities', 'cpu', 'bytes', 'changed'] as const;
 export type SortBy = (typeof SORTS)[number];
 
 export interface RulesView {

@@ -4,7 +4,7 @@ import { app } from './app.svelte';
 import type { Key } from './dict';
 import { VIEWS } from './access';
 
-export const ROLE: Record<Role, Key> = {
+const ROLE: Record<Role, Key> = {
   wall: 'role_wall', viewer: 'role_viewer', operator: 'role_operator', supervisor: 'role_supervisor', engineer: 'role_engineer',
   administrator: 'role_administrator', auditor: 'role_auditor',
 };
@@ -14,7 +14,7 @@ export const roleName = (role: string): string => (Object.hasOwn(ROLE, role) ? a
 export const viewName = (view: string): string => VIEWS.some((v) => v === view) ? app.t(VIEW[view as keyof typeof VIEW]) : view;
 
 /** Of a ward or a cluster. */
-export function placeName(id: string): string {
+function placeName(id: string): string {
   const cluster = app.places.city?.clusters?.find((c) => c.id === id);
   return cluster ? app.pick(cluster.name, id) : app.places.areaName(id);
 }

@@ -12,7 +12,7 @@ export interface TrendHost {
   who: () => string;
 }
 
-export const TREND_MS = 24 * 3_600_000;
+const TREND_MS = 24 * 3_600_000;
 export const TREND_STEP_MS = 30 * 60_000;
 /** A trend is read again after so long. */
 export const TREND_KEPT_MS = 5 * 60_000;

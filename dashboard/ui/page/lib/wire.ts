@@ -3,7 +3,7 @@
 export const SNAPSHOT = 0;
 export const DELTA = 1;
 export const HEARTBEAT = 2;
-export const HEADER_BYTES = 24;
+const HEADER_BYTES = 24;
 
 export interface StateFrame {
   kind: typeof SNAPSHOT | typeof DELTA;
