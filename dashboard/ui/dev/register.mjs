@@ -154,7 +154,7 @@ export class Register {
 
   list(q) {
     const is = (name) => q.get(name) === '1';
-    let rows = this.rows().filter((r) => (!is('open') || isOpen(r)) && (!q.get('work') || r.work === q.get('work')) && (!q.get('from') || r.raised_at >= Number(q.get('from'))));
+    let rows = this.rows().filter((r) => (!is('open') || isOpen(r)) && (!q.get('work') || r.work === q.get('work')) && (!q.get('device') || r.device === q.get('device')) && (!q.get('from') || r.raised_at >= Number(q.get('from'))));
     rows.sort((a, b) => b.raised_at - a.raised_at || (a.id < b.id ? 1 : -1));
     const start = Number(q.get('cursor') ?? 0);
     const limit = Number(q.get('limit') ?? 100);

@@ -1,6 +1,7 @@
 // What the map draws over its wards: names, badges with counts, and the frame for the far islands.
 import type { AreaAlerts } from './alerts.svelte';
 import type { Ward } from './geo';
+import { inside } from './polygon';
 import type { Lang, Level } from './model';
 import { alpha, COLOR, exclaim, SEVERITY, shape } from './theme';
 
@@ -90,13 +91,36 @@ export function labels(p: Paint, seen: readonly Ward[], taken: Box[]): void {
   }
 }
 
+/** Where the badge of a ward is: at its middle, or if that is out of sight, at what is seen of the ward. */
+function badgeAt({ c, k, ox, oy, scale: s }: Paint, ward: Ward): { x: number; y: number } | null {
+  const dpr = c.getTransform().a;
+  const [w, h] = [c.canvas.width / dpr, c.canvas.height / dpr];
+  const middle = { x: ward.cx * k + ox, y: ward.cy * k + oy };
+  const [edgeX, edgeY] = [28 * s, 18 * s];
+  if (middle.x >= edgeX && middle.x <= w - edgeX && middle.y >= edgeY && middle.y <= h - edgeY) return middle;
+  const [left, right] = [Math.max(edgeX, ward.box[0] * k + ox), Math.min(w - edgeX, ward.box[2] * k + ox)];
+  const [top, bottom] = [Math.max(edgeY, ward.box[1] * k + oy), Math.min(h - edgeY, ward.box[3] * k + oy)];
+  if (left > right || top > bottom) return null;
+  let best: { x: number; y: number } | null = null;
+  let least = Infinity;
+  for (let i = 0; i <= 6; i++) {
+    for (let j = 0; j <= 6; j++) {
+      const [x, y] = [left + ((right - left) * i) / 6, top + ((bottom - top) * j) / 6];
+      const far = Math.hypot(x - middle.x, y - middle.y);
+      if (far < least && inside(ward.rings, (x - ox) / k, (y - oy) / k)) [best, least] = [{ x, y }, far];
+    }
+  }
+  return best;
+}
+
 /** Shape and count for wards with alerts; badges that would touch become one. */
 export function badges(p: Paint, seen: readonly Ward[], byArea: ReadonlyMap<string, AreaAlerts>): Box[] {
-  const { c, k, ox, oy, scale: s } = p;
+  const { c, scale: s } = p;
   const list = seen
     .flatMap((ward) => {
       const a = byArea.get(ward.id);
-      return a === undefined ? [] : [{ x: ward.cx * k + ox, y: ward.cy * k + oy, worst: a.worst, count: a.count }];
+      const at = a === undefined ? null : badgeAt(p, ward);
+      return a === undefined || at === null ? [] : [{ ...at, worst: a.worst, count: a.count }];
     })
     .sort((a, b) => b.worst - a.worst || b.count - a.count);
   const kept: typeof list = [];
