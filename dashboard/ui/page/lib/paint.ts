@@ -92,7 +92,7 @@ export function labels(p: Paint, seen: readonly Ward[], taken: Box[]): void {
 }
 
 /** Where the badge of a ward is: at its middle, or if that is out of sight, at what is seen of the ward. */
-function badgeAt({ c, k, ox, oy, scale: s }: Paint, ward: Ward): { x: number; y: number } | null {
+export function badgeAt({ c, k, ox, oy, scale: s }: Paint, ward: Ward): { x: number; y: number } | null {
   const dpr = c.getTransform().a;
   const [w, h] = [c.canvas.width / dpr, c.canvas.height / dpr];
   const middle = { x: ward.cx * k + ox, y: ward.cy * k + oy };
