@@ -29,7 +29,8 @@ after(() => rig?.close());
 const queryOf = (screen) => (screen === 'device' ? `?screen=device&device=${encodeURIComponent(device)}` : screen === '' ? '?lang=vi' : `?screen=${screen}`);
 
 /** What has an address of its own. */
-const opened = () => [['an alert', `?lang=vi&alert=${alert.id}`], ['a device', `?lang=vi&device=${device}`], ['a rule', `?screen=rules&rule=${alert.rule}`]];
+const opened = () => [['an alert', `?lang=vi&alert=${alert.id}`], ['a device', `?lang=vi&device=${device}`], ['a rule', `?screen=rules&rule=${alert.rule}`],
+  ['series', '?screen=explore&part=table&series=air-station-01:pm25,air-station-02:pm25'], ['series in one chart', '?screen=explore&mode=overlay&compare=day&series=air-station-01:pm25,air-station-02:pm25'], ['a service', '?screen=services&service=rain_flood']];
 
 async function visitor(viewport, user, options = {}) {
   const context = await rig.browser.newContext({ viewport, reducedMotion: 'reduce', ...options });
