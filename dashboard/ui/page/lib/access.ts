@@ -17,7 +17,7 @@ export interface Session {
   change_password?: boolean;
   /** A second factor is a duty here, and there is none yet. */
   second_factor_needed?: boolean;
-  expires?: number;
+  expires?: number | null;
 }
 
 /** What somebody has to do before anything else. */

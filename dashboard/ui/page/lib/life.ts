@@ -74,7 +74,7 @@ export interface Audit {
   detail?: unknown;
 }
 
-export interface AlertDetail { alert: Alert; allowed: ActionWord[]; audit: Audit[] }
+export interface AlertDetail { alert: Alert; allowed: string[]; audit: Audit[] }
 
 export type Action =
   | { action: 'acknowledge' | 'unshelve' | 'start' | 'resolve' | 'close' | 'split'; note?: string }

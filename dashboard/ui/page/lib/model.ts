@@ -72,7 +72,7 @@ export interface HistoryAnswer {
 
 /** Personal data of a detection as a list shows it: masked. */
 export interface PersonalRow {
-  id: number | string; device: string; area: string; service: string; kind: string; time: number; mask: string;
+  id: number; device: string; area: string; service: string; kind: string; time: number; mask: string;
   /** The same for one plate within a month; not the plate. */
   pseudonym: number | string; has_snapshot: boolean; expires: number | null;
 }

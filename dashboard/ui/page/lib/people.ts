@@ -10,7 +10,7 @@ export interface Sitting { id: string | number; began: number; seen: number; add
 export interface ApiToken { id: string | number; label: string; grants: Grant[]; created: number; expires: number; used: number | null; user?: string }
 export interface NewSecret { id: string | number; token: string; expires: number | null; path?: string }
 export interface Person { name: string; grants: Grant[]; disabled: boolean; created: number; totp: boolean; source: string; seen: number | null }
-export interface Wall { id: string | number; label: string; view: WallView; areas: string[] | null; services: string[] | null; created: number; expires: number | null; used: number | null }
+export interface Wall { id: string | number; label: string; view: string; areas: string[] | null; services: string[] | null; created: number; expires: number | null; used: number | null }
 export interface AuditEntry { seq: number; alert?: string; action: string; actor: string; origin: string | null; at: number; note: string | null; detail: unknown }
 
 const one = '/api/v1/people/{id}';

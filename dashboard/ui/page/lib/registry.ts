@@ -1,6 +1,6 @@
 // The device registry and what was received, as the server says them.
 import type { Text } from './model';
-import { api } from './typed';
+import { api, type Query } from './typed';
 
 export type DeviceState = 'approved' | 'pending' | 'blocked';
 export const STATES: readonly DeviceState[] = ['pending', 'approved', 'blocked'];
@@ -33,11 +33,11 @@ export interface Rerun { tried: number; accepted: number; duplicates: number; re
 const one = '/api/v1/registry/{id}';
 
 export const registry = {
-  list: (query: { state?: DeviceState | ''; after?: string | null; limit?: number }) => api('/api/v1/registry').get<RegistryPage>({ query }),
+  list: (query: Query<'/api/v1/registry'>) => api('/api/v1/registry').get<RegistryPage>({ query }),
   one: (id: string) => api(one).get<Registered>({ path: { id } }),
-  put: (body: Registered) => api(one).put<Registered>({ path: { id: body.id }, body }),
+  put: (body: Registered) => api(one).put<Registered>({ path: { id: body.id }, body: { ...body, place: body.place ?? undefined } }),
   remove: (id: string) => api(one).delete({ path: { id } }),
-  setState: (id: string, state: DeviceState) => api(`${one}/state`).post<Registered>({ path: { id }, body: { state } }),
+  setState: (id: string, state: Exclude<DeviceState, 'pending'>) => api(`${one}/state`).post<Registered>({ path: { id }, body: { state } }),
   tokens: (id: string) => api(`${one}/tokens`).get<{ tokens: Token[] }>({ path: { id } }),
   issue: (id: string, label: string) => api(`${one}/tokens`).post<{ token: string; info: Token }>({ path: { id }, body: { label } }),
   revoke: (id: string, token: number) => api(`${one}/tokens`).delete({ path: { id }, query: { token } }),

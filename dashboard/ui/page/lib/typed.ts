@@ -14,23 +14,32 @@ type Plain = string | number | boolean;
 /** Why a type of the page is not one that can be read of what is told; `true` when it is. */
 export type Reads<T, S> =
   unknown extends S ? true
-  : [NonNullable<T>] extends [Plain] ? ([NonNullable<S> & NonNullable<T>] extends [never] ? ['another type', T, S] : true)
-  : NonNullable<T> extends readonly (infer A)[] ? (NonNullable<S> extends readonly (infer B)[] ? Reads<A, B> : ['no list', S])
+  : null extends S ? (null extends T ? Whole<NonNullable<T>, NonNullable<S>> : ['may be null', T])
+  : Whole<NonNullable<T>, NonNullable<S>>;
+type Whole<T, S> =
+  unknown extends T ? true
+  : [T] extends [Plain] ? ([S] extends [T] ? true : ['another type', T, S])
+  : T extends readonly (infer A)[] ? (S extends readonly (infer B)[] ? Reads<A, B> : ['no list', S])
   : Record<string, never> extends S ? true
-  : NonNullable<S> extends infer B ? Keys<NonNullable<T>, B> : never;
+  : Keys<T, S>;
 type Keys<T, B> = Exclude<{ [K in keyof T]-?: K extends AllKeys<B> ? Reads<T[K], Of<B, K>> : ['not told', K] }[keyof T], true> extends infer E ? ([E] extends [never] ? true : E) : never;
 type AllKeys<B> = B extends unknown ? keyof B : never;
 type Of<B, K extends PropertyKey> = B extends unknown ? (K extends keyof B ? B[K] : never) : never;
 
 /** An argument that nobody gives is asked for where the types do not fit; it says why. */
 type Fits<T, S> = Reads<T, S> extends true ? [] : [whyNot: Reads<T, S>];
-type Names<P extends keyof paths, M extends Method, In extends 'query' | 'path'> =
-  Operation<P, M> extends { parameters: infer Q } ? (In extends keyof Q ? keyof NonNullable<Q[In]> : never) : never;
+type Parameters<P extends keyof paths, M extends Method, In extends 'query' | 'path'> =
+  Operation<P, M> extends { parameters: infer Q } ? (In extends keyof Q ? NonNullable<Q[In]> : never) : never;
 type Value = string | number | null | undefined;
+/** The query of a path; null is left out. Whoever passes one on takes this type: a name that the server no longer knows is then found where the query is written. */
+export type Query<P extends keyof paths, M extends Method = 'get'> = { [K in keyof Parameters<P, M, 'query'>]: Parameters<P, M, 'query'>[K] | null };
+/** What a request carries: JSON as described, or a text as it is (the rules' YAML). */
+type Body<P extends keyof paths, M extends Method> =
+  Operation<P, M> extends { requestBody: { content: infer C } } ? (C extends { 'application/json': infer J } ? J : string) : never;
 export interface Asked<P extends keyof paths, M extends Method> {
-  path?: { [K in Names<P, M, 'path'>]: string | number };
-  query?: { [K in Names<P, M, 'query'>]?: Value };
-  body?: unknown;
+  path?: { [K in keyof Parameters<P, M, 'path'>]: string | number };
+  query?: Partial<Query<P, M>>;
+  body?: Body<P, M>;
   headers?: Record<string, string>;
 }
 
