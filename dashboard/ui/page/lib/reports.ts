@@ -34,5 +34,8 @@ export interface Delivery {
 
 export interface Backtest {
   job: number; state: 'running' | 'done' | 'failed'; entries: number; of: number;
-  result: { report: { raised: number }; against: { raised: number } | null } | string | null;
+  /** When it is done. */
+  result?: { report: { raised: number }; against: { raised: number } | null };
+  /** Why it failed. */
+  message?: string;
 }
