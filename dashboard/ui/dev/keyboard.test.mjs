@@ -175,8 +175,8 @@ async function shift(n) {
   await context.close();
 }
 
-// The mock city goes on meanwhile and now and then takes an alert from under the hands, as a real one
-// does; who is at the desk does it again. What went wrong the first time is told.
+// Of 35 runs on a busy machine three failed, once because nothing had the focus for two presses at the
+// end of the page, twice for causes that were not seen: so it may be done again, and tells why.
 test('a shift by keyboard alone: sign in, acknowledge, shelve, undo, note, find a device, help; the focus is seen all the way', async (t) => {
   try {
     await shift(3);
